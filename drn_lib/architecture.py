@@ -1,0 +1,283 @@
+"""Every network of the book as a table of levels: Figure 5 of the paper, as data. No torch here.
+
+A *level* is the span between two changes of stride or dilation (the paper numbers them 1 to 8). A level
+holds blocks of one kind; the first block may differ from the others in its stride and its dilation. What
+the figures draw, what `geometry` computes and what `network` builds all come from these rows.
+
+    >>> from drn_lib.architecture import architecture
+    >>> [(level.number, level.dilation) for level in architecture("drn_a_18").levels]
+    [(3, 1), (4, 1), (5, 2), (6, 4)]
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+DILATION_RULES = ("exact", "levels", "released")
+"""The three published readings of "replace stride by dilation", by name:
+
+``exact``     Fig. 1: the first 3x3 of a level that lost its stride still reads the old grid, so it keeps
+              the dilation of the level before; every later one takes the new dilation. The only reading
+              under which a network keeps its function when it is dilated (chapter 02).
+``levels``    Fig. 5: one dilation for all layers of a level.
+``released``  what the authors' code builds: in DRN-A the whole first block of a dilated level has
+              dilation 1; DRN-C and DRN-D are built as Fig. 5 draws them.
+"""
+
+
+@dataclass(frozen=True)
+class Stem:
+    """The 7x7 convolution that opens every network."""
+
+    channels: int
+    stride: int
+    kernel: int = 7
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level: `blocks` blocks of one `kind`.
+
+    kind            "basic" (two 3x3), "bottleneck" (1x1, 3x3, 1x1; four times the channels come out) or
+                    "plain" (one 3x3 convolution, no shortcut)
+    channels        channels of the 3x3 convolutions
+    stride          of the level's first block
+    dilation        of the level's 3x3 convolutions
+    first_dilation  of the 3x3 convolutions of the first block, in order (a bottleneck has one: the first)
+    residual        whether a shortcut is added around each block
+    pool            whether a 3x3 max pooling of stride 2 stands before the first block
+    """
+
+    number: int
+    kind: str
+    channels: int
+    blocks: int
+    stride: int = 1
+    dilation: int = 1
+    first_dilation: tuple[int, int] = (1, 1)
+    residual: bool = True
+    pool: bool = False
+
+    @property
+    def out_channels(self) -> int:
+        """Channels that leave the level."""
+        return 4 * self.channels if self.kind == "bottleneck" else self.channels
+
+    @property
+    def convolutions(self) -> int:
+        """Convolutions in the level; shortcuts are not counted, as in the networks' names."""
+        return self.blocks * {"plain": 1, "basic": 2, "bottleneck": 3}[self.kind]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network as a table: a stem, then levels. `stem_level` is the level whose map the stem makes."""
+
+    name: str
+    family: str
+    stem: Stem
+    levels: tuple[Level, ...]
+    dilation_rule: str | None
+
+    @property
+    def depth(self) -> int:
+        """Convolutions plus the classifier, shortcuts not counted: the number in the network's name."""
+        return 1 + sum(level.convolutions for level in self.levels) + 1
+
+    @property
+    def stem_level(self) -> int | None:
+        """Level 2 for ResNet and DRN-A, whose 7x7 stands there alone; None where level 1 goes on after it."""
+        first = self.levels[0].number
+        return None if first == 1 else first - 1
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the last map, which the classifier reads."""
+        return self.levels[-1].out_channels
+
+    @property
+    def output_stride(self) -> int:
+        """Input pixels between neighbouring cells of the last map."""
+        stride = self.stem.stride
+        for level in self.levels:
+            stride *= level.stride * (2 if level.pool else 1)
+        return stride
+
+    def level(self, number: int) -> Level:
+        """The row of level `number`; KeyError names the levels there are."""
+        for level in self.levels:
+            if level.number == number:
+                return level
+        raise KeyError(f"{self.name} has levels {[level.number for level in self.levels]}, not {number}")
+
+
+# Blocks in levels 3 to 6 and their kind, by ResNet depth (He et al. 2016, Table 1).
+_BODIES = {
+    18: ("basic", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+    152: ("bottleneck", (3, 8, 36, 3)),
+}
+
+# name: (family, depth of the ResNet whose body it takes, convolutions or blocks in levels 7 and 8)
+_NETWORKS = {
+    **{f"resnet_{depth}": ("resnet", depth, 0) for depth in _BODIES},
+    **{f"drn_a_{depth}": ("drn_a", depth, 0) for depth in (18, 34, 50)},
+    "drn_b_26": ("drn_b", 18, 1),
+    "drn_c_26": ("drn_c", 18, 1),
+    "drn_c_42": ("drn_c", 34, 1),
+    "drn_c_58": ("drn_c", 50, 1),
+    "drn_d_22": ("drn_d", 18, 1),
+    "drn_d_24": ("drn_d", 18, 2),
+    "drn_d_38": ("drn_d", 34, 1),
+    "drn_d_40": ("drn_d", 34, 2),
+    "drn_d_54": ("drn_d", 50, 1),
+    "drn_d_56": ("drn_d", 50, 2),
+    "drn_d_105": ("drn_d", 101, 1),
+    "drn_d_107": ("drn_d", 101, 2),
+}
+
+# The rule each family is built by unless another is asked for, and why.
+_DEFAULT_RULES = {
+    "resnet": None,  # nothing is dilated
+    "drn_a": "exact",  # Fig. 1 draws DRN-A so, and only so does it compute what its ResNet computes
+    "drn_b": "levels",  # Fig. 5, so that B and C differ in their residual links alone
+    "drn_c": "levels",  # Fig. 5 and the released weights agree
+    "drn_d": "levels",  # as released
+}
+
+# The authors never released a DRN-B, so there is no "released" reading of it.
+_RULES = {
+    "resnet": (),
+    "drn_a": ("exact", "levels", "released"),
+    "drn_b": ("exact", "levels"),
+    "drn_c": ("exact", "levels", "released"),
+    "drn_d": ("exact", "levels", "released"),
+}
+
+# What opens and what closes each family: (stem, kind of levels 1 and 2, kind of levels 7 and 8, their residual).
+_ENDS = {
+    "resnet": (Stem(64, 2), None, None, False),
+    "drn_a": (Stem(64, 2), None, None, False),
+    "drn_b": (Stem(16, 1), "basic", "basic", True),
+    "drn_c": (Stem(16, 1), "basic", "basic", False),
+    "drn_d": (Stem(16, 1), "plain", "plain", False),
+}
+
+
+def list_models(pattern: str | None = None) -> list[str]:
+    """Names that `create_model` knows, in the order of the book; `pattern` filters as in a shell ("drn_c_*")."""
+    return [name for name in _NETWORKS if pattern is None or fnmatch.fnmatch(name, pattern)]
+
+
+def dilation_rules(name: str) -> tuple[str, ...]:
+    """The dilation rules that the network `name` can be built by, its default first."""
+    family = _entry(name)[0]
+    default = _DEFAULT_RULES[family]
+    return tuple(sorted(_RULES[family], key=lambda rule: rule != default))
+
+
+def first_dilation(rule: str, before: int, dilation: int) -> tuple[int, int]:
+    """Dilation of the first block's 3x3 convolutions in a level that trades its stride for `dilation`.
+
+    `before` is the dilation of the level before. The one place where the three readings differ.
+    """
+    choices = {"exact": (before, dilation), "levels": (dilation, dilation), "released": (1, 1)}
+    if rule not in choices:
+        raise ValueError(f"dilation rule {rule!r} is not known; choose one of {', '.join(choices)}")
+    return choices[rule]
+
+
+def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
+    """The table of the network `name`.
+
+    Args:
+        name: one of `list_models()`.
+        dilation_rule: "exact", "levels" or "released"; None takes the family's default.
+
+    Raises:
+        ValueError: unknown name; a rule that is unknown, that was never published for this family, or any
+            rule for a network without dilation.
+
+    Source: Fig. 5 (levels), Fig. 1 (first layers of levels 5 and 6); DRN-D from the released code.
+    """
+    family, body_depth, tail_blocks = _entry(name)
+    rule = _check_rule(name, family, dilation_rule)
+    stem, front_kind, tail_kind, tail_residual = _ENDS[family]
+    kind, blocks = _BODIES[body_depth]
+
+    levels = []
+    if front_kind:
+        residual = front_kind != "plain"
+        levels.append(Level(1, front_kind, 16, 1, residual=residual))
+        levels.append(Level(2, front_kind, 32, 1, stride=2, residual=residual))
+    levels.append(Level(3, kind, 64, blocks[0], stride=2 if front_kind else 1, pool=not front_kind))
+    levels.append(Level(4, kind, 128, blocks[1], stride=2))
+    if rule is None:
+        levels.append(Level(5, kind, 256, blocks[2], stride=2))
+        levels.append(Level(6, kind, 512, blocks[3], stride=2))
+    else:
+        # Only DRN-A's released code leaves its first blocks undilated; for C and D "released" is Fig. 5.
+        reading = "levels" if rule == "released" and family != "drn_a" else rule
+        levels.append(Level(5, kind, 256, blocks[2], dilation=2, first_dilation=first_dilation(reading, 1, 2)))
+        levels.append(Level(6, kind, 512, blocks[3], dilation=4, first_dilation=first_dilation(reading, 2, 4)))
+    if tail_kind:
+        for number, dilation in ((7, 2), (8, 1)):
+            levels.append(
+                Level(
+                    number,
+                    tail_kind,
+                    512,
+                    tail_blocks,
+                    dilation=dilation,
+                    first_dilation=(dilation, dilation),
+                    residual=tail_residual,
+                )
+            )
+    return Architecture(name, family, stem, tuple(levels), rule)
+
+
+def scale_width(table: Architecture, width: float) -> Architecture:
+    """The same network with its channels times `width`, in multiples of 8 and at least 8.
+
+    Fewer than 8 input channels make torch 2.14.1 corrupt memory in the backward pass of a strided 1x1
+    convolution in channels_last on a CPU, so 8 is a floor and not a taste.
+    """
+    if width <= 0:
+        raise ValueError(f"width must be positive, not {width}")
+
+    def scaled(channels: int) -> int:
+        return max(8, 8 * round(channels * width / 8))
+
+    return replace(
+        table,
+        stem=replace(table.stem, channels=scaled(table.stem.channels)),
+        levels=tuple(replace(level, channels=scaled(level.channels)) for level in table.levels),
+    )
+
+
+def block_dilations(level: Level) -> Iterator[tuple[int, int]]:
+    """The dilations (first 3x3, second 3x3) of each block of `level` in order; a bottleneck uses the first."""
+    for index in range(level.blocks):
+        yield level.first_dilation if index == 0 else (level.dilation, level.dilation)
+
+
+def _entry(name: str) -> tuple[str, int, int]:
+    if name not in _NETWORKS:
+        raise ValueError(f"no network is called {name!r}; list_models() names: {', '.join(_NETWORKS)}")
+    return _NETWORKS[name]
+
+
+def _check_rule(name: str, family: str, rule: str | None) -> str | None:
+    if rule is None:
+        return _DEFAULT_RULES[family]
+    if not _RULES[family]:
+        raise ValueError(f"{name} has no dilation, so dilation_rule={rule!r} has no meaning for it; leave it out")
+    if rule not in DILATION_RULES:
+        raise ValueError(f"dilation rule {rule!r} is not known; choose one of {', '.join(_RULES[family])}")
+    if rule not in _RULES[family]:
+        raise ValueError(f"{name} was never released, so it has no 'released' rule; choose one of {', '.join(_RULES[family])}")
+    return rule

@@ -1,0 +1,208 @@
+"""How sure a number is: intervals over seeds and images, several comparisons at once, and the rule for verdicts.
+
+Two kinds of intervals stand side by side. Student's t looks at seeds alone. The two-way bootstrap redraws seeds
+*and* images, because both were drawn by chance. With few seeds the bootstrap is somewhat too narrow (redrawing three
+seeds cannot show more than three trainings), which is why neither is printed without the number of seeds. Numpy only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+MATCH_MARGIN = 1.0
+"""Two networks *match* only where the whole interval of their difference lies within this many points of zero."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One metric of one network: a value per seed."""
+
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @property
+    def n(self) -> int:
+        """How many seeds there are."""
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        """The mean over seeds."""
+        return float(np.mean(self.values))
+
+    @property
+    def std(self) -> float:
+        """The standard deviation over seeds (n - 1 in the denominator); NaN for one seed."""
+        return float(np.std(self.values, ddof=1)) if self.n > 1 else math.nan
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval; `low` and `high` are NaN where one seed says nothing about the spread.
+
+    n       seeds (of the smaller side, for a difference)
+    p       two-sided probability of a difference as large if there were none; NaN for a single quantity
+    method  "Student's t over seeds" or "bootstrap over seeds and images"
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    method: str
+    p: float = math.nan
+
+
+def student_t(sample: Sample, level: float = 0.95) -> Interval:
+    """Student's t interval of a mean over seeds.
+
+    Args:
+        sample: one value per seed.
+        level: the share of such intervals that hold the true mean, if the values are normally distributed.
+    """
+    if sample.n == 0:
+        raise ValueError("no values: nothing was measured yet")
+    if sample.n == 1:
+        return Interval(sample.mean, math.nan, math.nan, 1, "Student's t over seeds")
+    half = _t_quantile(0.5 + level / 2, sample.n - 1) * sample.std / math.sqrt(sample.n)
+    return Interval(sample.mean, sample.mean - half, sample.mean + half, sample.n, "Student's t over seeds")
+
+
+def student_t_difference(left: Sample, right: Sample, level: float = 0.95) -> Interval:
+    """The interval of mean(left) - mean(right) over seeds, with unequal spreads allowed (Welch).
+
+    A seed fixes the order of the images, not the weights of two different networks, so seeds are not paired.
+    """
+    n, method, estimate = min(left.n, right.n), "Student's t over seeds", left.mean - right.mean
+    if n < 2:
+        return Interval(estimate, math.nan, math.nan, n, method)
+    errors = [sample.std**2 / sample.n for sample in (left, right)]
+    error = math.sqrt(sum(errors))
+    if error == 0:  # equal values for every seed: the difference has no spread
+        return Interval(estimate, estimate, estimate, n, method, 1.0 if estimate == 0 else 0.0)
+    freedom = sum(errors) ** 2 / (errors[0] ** 2 / (left.n - 1) + errors[1] ** 2 / (right.n - 1))
+    half = _t_quantile(0.5 + level / 2, freedom) * error
+    p = 2 * (1 - _t_cdf(abs(estimate) / error, freedom))
+    return Interval(estimate, estimate - half, estimate + half, n, method, p)
+
+
+def bootstrap(errors: np.ndarray, draws: int = 4000, level: float = 0.95, seed: int = 0) -> Interval:
+    """The interval of an error in percent, by redrawing seeds and images.
+
+    Args:
+        errors: (seeds, images), 1 where the image came out wrong.
+        draws: how often to redraw.
+        level: the share of the redrawn errors that the interval holds.
+        seed: of the redrawing.
+    """
+    errors = np.atleast_2d(errors)
+    means = _redraw([errors], draws, seed)[0]
+    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(100 * errors.mean(), low, high, len(errors), "bootstrap over seeds and images")
+
+
+def bootstrap_difference(
+    left: np.ndarray, right: np.ndarray, draws: int = 4000, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """The interval of error(left) - error(right) in points, by redrawing each side's seeds and the shared images.
+
+    Args:
+        left: (seeds, images), 1 where the image came out wrong.
+        right: (seeds, images) of the other network, the same images in the same order.
+        draws: how often to redraw.
+        level: the share of the redrawn differences that the interval holds.
+        seed: of the redrawing.
+
+    Raises:
+        ValueError: the two sides have different numbers of images.
+    """
+    left, right = np.atleast_2d(left), np.atleast_2d(right)
+    if left.shape[1] != right.shape[1]:
+        raise ValueError(f"the same images are needed on both sides, not {left.shape[1]} and {right.shape[1]}")
+    redrawn = _redraw([left, right], draws, seed)
+    difference = redrawn[0] - redrawn[1]
+    low, high = np.quantile(difference, [0.5 - level / 2, 0.5 + level / 2])
+    tail = min((difference <= 0).sum(), (difference >= 0).sum())
+    p = min(1.0, 2 * (tail + 1) / (draws + 1))
+    estimate = 100 * (left.mean() - right.mean())
+    return Interval(estimate, low, high, min(len(left), len(right)), "bootstrap over seeds and images", p)
+
+
+def holm(p_values: dict[str, float]) -> dict[str, float]:
+    """The p-values of several comparisons, adjusted for being several (Holm's step-down procedure).
+
+    Args:
+        p_values: name of the comparison to its p-value.
+
+    Returns:
+        The same names with adjusted values: the k-th smallest of m is multiplied by m - k + 1, never falls
+        below an earlier one and never exceeds 1.
+    """
+    adjusted, largest = {}, 0.0
+    for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p))
+        adjusted[name] = largest
+    return {name: adjusted[name] for name in p_values}
+
+
+def verdict(difference: Interval, claim: str, p_adjusted: float | None = None) -> str:
+    """What the interval of left - right says about a claim; the one rule of the book.
+
+    Args:
+        difference: from `bootstrap_difference` or `student_t_difference`.
+        claim: "less" (left is smaller), "greater" or "matches".
+        p_adjusted: Holm's p-value where the claim is one of several primary comparisons; the difference then
+            counts as resolved only below 0.05.
+
+    Returns:
+        "supported", "contradicted", "matches" or "not resolved". One seed a side resolves nothing: the spread
+        between trainings is not known. Whether something is "not testable here" the claim itself says.
+    """
+    if claim not in ("less", "greater", "matches"):
+        raise ValueError(f"a claim is 'less', 'greater' or 'matches', not {claim!r}")
+    low, high = difference.low, difference.high
+    if difference.n < 2 or math.isnan(low):
+        return "not resolved"
+    if claim == "matches":
+        if -MATCH_MARGIN <= low and high <= MATCH_MARGIN:
+            return "matches"
+        return "contradicted" if low > MATCH_MARGIN or high < -MATCH_MARGIN else "not resolved"
+    if low <= 0 <= high or (p_adjusted is not None and p_adjusted >= 0.05):
+        return "not resolved"
+    return "supported" if (high < 0) == (claim == "less") else "contradicted"
+
+
+def _redraw(sides: list[np.ndarray], draws: int, seed: int) -> list[np.ndarray]:
+    """Error in percent of each side in each draw; the images redrawn are the same for all sides."""
+    generator = np.random.default_rng(seed)
+    images = sides[0].shape[1]
+    redrawn = [np.empty(draws) for _ in sides]
+    for draw in range(draws):
+        weights = np.bincount(generator.integers(images, size=images), minlength=images) / images
+        for side, errors in zip(redrawn, sides):
+            chosen = generator.integers(len(errors), size=len(errors))
+            side[draw] = 100 * (errors[chosen].mean(axis=0) @ weights)
+    return redrawn
+
+
+@lru_cache(maxsize=16)
+def _t_table(freedom: float) -> tuple[np.ndarray, np.ndarray]:
+    # With t = sqrt(freedom) * tan(angle), the density over the angle is cos(angle)^(freedom - 1).
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 20_001)
+    density = np.cos(angle).clip(0) ** (freedom - 1)
+    cumulated = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
+    return angle, cumulated / cumulated[-1]
+
+
+def _t_quantile(probability: float, freedom: float) -> float:
+    angle, cumulated = _t_table(freedom)
+    return math.sqrt(freedom) * math.tan(np.interp(probability, cumulated, angle))
+
+
+def _t_cdf(t: float, freedom: float) -> float:
+    angle, cumulated = _t_table(freedom)
+    return float(np.interp(math.atan(t / math.sqrt(freedom)), angle, cumulated))

@@ -1,0 +1,237 @@
+"""A network from its table: blocks, levels, score map.
+
+Shapes for a 224 px image, N images, C classes:
+
+    level     1    2    3    4   5   6   7   8
+    ResNet    -  112   56   28  14   7   -   -      score map (N, C, 7, 7)
+    DRN-A     -  112   56   28  28  28   -   -      score map (N, C, 28, 28)
+    DRN-B, C, D  224  112   56   28  28  28  28  28 score map (N, C, 28, 28)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from drn_lib.architecture import Architecture, Level, architecture, block_dilations, scale_width
+
+
+class ConvNorm(nn.Module):
+    """A bias-free convolution and its batch normalization, padded so that stride 1 keeps the size."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        dilation: int = 1,
+        norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__()
+        padding = dilation * (kernel // 2)
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, bias=False)
+        self.norm = norm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x))
+
+
+class Block(nn.Module):
+    """What all blocks share: `self.convs` in a row, ReLU between them, and the shortcut where there is one.
+
+    Args:
+        in_channels: channels of the input, (N, in_channels, H, W).
+        level: the row of the table; gives channels and whether a shortcut is added.
+        stride: of the block.
+        dilations: of the block's 3x3 convolutions, in order.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        level: Level,
+        stride: int,
+        dilations: tuple[int, int],
+        norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(
+            ConvNorm(inside, outside, kernel, conv_stride, dilation, norm)
+            for inside, outside, kernel, conv_stride, dilation in self.rows(
+                in_channels, level.channels, stride, dilations
+            )
+        )
+        # A shortcut that is never added (DRN-C's levels 7 and 8) is not built: it would cost time and
+        # parameters without a gradient.
+        self.residual = level.residual
+        needs_projection = level.residual and (stride != 1 or in_channels != level.out_channels)
+        self.shortcut = ConvNorm(in_channels, level.out_channels, 1, stride, norm=norm) if needs_projection else None
+        self.relu = nn.ReLU(inplace=True)
+
+    @staticmethod
+    def rows(
+        in_channels: int, channels: int, stride: int, dilations: tuple[int, int]
+    ) -> list[tuple[int, int, int, int, int]]:
+        """(in channels, out channels, kernel, stride, dilation) of each convolution."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x
+        for conv in self.convs[:-1]:
+            out = self.relu(conv(out))
+        out = self.convs[-1](out)
+        if self.residual:
+            out += x if self.shortcut is None else self.shortcut(x)
+        return self.relu(out)
+
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions (He et al. 2016, Fig. 5 left)."""
+
+    @staticmethod
+    def rows(in_channels, channels, stride, dilations):
+        return [(in_channels, channels, 3, stride, dilations[0]), (channels, channels, 3, 1, dilations[1])]
+
+
+class Bottleneck(Block):
+    """1x1, 3x3, 1x1 with four times the channels out; stride and dilation stand on the 3x3."""
+
+    @staticmethod
+    def rows(in_channels, channels, stride, dilations):
+        return [
+            (in_channels, channels, 1, 1, 1),
+            (channels, channels, 3, stride, dilations[0]),
+            (channels, 4 * channels, 1, 1, 1),
+        ]
+
+
+class PlainBlock(Block):
+    """One 3x3 convolution without a shortcut (levels 1, 2, 7 and 8 of DRN-D)."""
+
+    @staticmethod
+    def rows(in_channels, channels, stride, dilations):
+        return [(in_channels, channels, 3, stride, dilations[0])]
+
+
+_BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck, "plain": PlainBlock}
+
+
+@dataclass(frozen=True)
+class FeatureInfo:
+    """What to know of one level's map before computing it; `reduction` is its output stride in pixels."""
+
+    level: int
+    channels: int
+    reduction: int
+    dilation: int
+
+
+class Network(nn.Module):
+    """A ResNet or DRN built from its table.
+
+    Args:
+        table: the rows, at their final width.
+        num_classes: score maps of the 1x1 classifier.
+        norm: makes the normalization layer from its channel count.
+
+    The convolutions start from a normal distribution with standard deviation sqrt(2 / (k k out_channels)),
+    batch normalization from weight 1 and bias 0, as in the released code.
+    """
+
+    def __init__(
+        self, table: Architecture, num_classes: int = 1000, norm: Callable[[int], nn.Module] = nn.BatchNorm2d
+    ) -> None:
+        super().__init__()
+        self.table = table
+        self.stem = ConvNorm(3, table.stem.channels, table.stem.kernel, table.stem.stride, norm=norm)
+        self.relu = nn.ReLU(inplace=True)
+        has_pool = any(level.pool for level in table.levels)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if has_pool else None
+        self.levels = nn.ModuleDict()
+        channels = table.stem.channels
+        for level in table.levels:
+            blocks = []
+            for index, dilations in enumerate(block_dilations(level)):
+                stride = level.stride if index == 0 else 1
+                blocks.append(_BLOCKS[level.kind](channels, level, stride, dilations, norm))
+                channels = level.out_channels
+            self.levels[str(level.number)] = nn.Sequential(*blocks)
+        self.classifier = nn.Conv2d(channels, num_classes, 1)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                height, width = module.kernel_size
+                nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / (height * width * module.out_channels)))
+
+    def _walk(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield (level, its map), one after the other, so that who needs the last alone keeps no other."""
+        x = self.relu(self.stem(x))
+        if self.table.stem_level is not None:
+            yield self.table.stem_level, x
+        for level in self.table.levels:
+            if level.pool:
+                x = self.pool(x)
+            x = self.levels[str(level.number)](x)
+            yield level.number, x
+
+    def features(self, x: Tensor) -> dict[int, Tensor]:
+        """The map that leaves each level, {level: (N, channels, H / reduction, W / reduction)}."""
+        return dict(self._walk(x))
+
+    def last_map(self, x: Tensor) -> Tensor:
+        """The map that the classifier reads, (N, channels, H / 8, W / 8) for a DRN."""
+        for _, last in self._walk(x):
+            pass
+        return last
+
+    def score_map(self, x: Tensor) -> Tensor:
+        """Class scores at every cell, (N, num_classes, H / 8, W / 8) for a DRN; their mean is `forward`'s logits.
+
+        Source: Fig. 2, the localization head: pooling dropped, the 1x1 classifier kept.
+        """
+        return self.classifier(self.last_map(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, num_classes) of images (N, 3, H, W) of any size, by global average pooling."""
+        pooled = self.last_map(x).mean(dim=(2, 3), keepdim=True)  # (N, channels, 1, 1)
+        return self.classifier(pooled).flatten(1)
+
+    @property
+    def feature_info(self) -> list[FeatureInfo]:
+        """Level, channels, reduction and dilation of each map of `features`, in its order."""
+        table = self.table
+        reduction = table.stem.stride
+        info = []
+        if table.stem_level is not None:
+            info.append(FeatureInfo(table.stem_level, table.stem.channels, reduction, 1))
+        for level in table.levels:
+            reduction *= level.stride * (2 if level.pool else 1)
+            info.append(FeatureInfo(level.number, level.out_channels, reduction, level.dilation))
+        return info
+
+
+def create_model(
+    name: str, num_classes: int = 1000, width: float = 1.0, dilation_rule: str | None = None
+) -> Network:
+    """A network of the family with fresh weights.
+
+    Args:
+        name: one of `list_models()`, for instance "drn_c_26".
+        num_classes: classes of the 1x1 classifier.
+        width: factor on all channels, which stay multiples of 8 and at least 8; 1.0 is the published network.
+        dilation_rule: "exact", "levels" or "released" (see `architecture.DILATION_RULES`); None takes the
+            family's default: "exact" for DRN-A, "levels" for B, C and D.
+
+    Raises:
+        ValueError: unknown name, unknown rule, or a rule for a network without dilation.
+
+    Source: Figs. 1 and 5 of the paper; DRN-D from the released code.
+    """
+    return Network(scale_width(architecture(name, dilation_rule), width), num_classes)

@@ -1,0 +1,81 @@
+"""Where the committed data and the download cache of the book lie.
+
+The library is used from a checkout of the repository: the folder `data/` stands beside the package.
+Nothing here touches the network or imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def data_dir() -> Path:
+    """The folder `data/` of the checkout that holds this package.
+
+    Returns:
+        The absolute path of `data/`.
+
+    Raises:
+        FileNotFoundError: the package is not in a checkout, so that there is no `data/` beside it.
+    """
+    folder = _CHECKOUT / "data"
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"No folder 'data' beside the package at {_CHECKOUT}: clone the repository and install it from there "
+            "with 'pip install -e .', because the book's results are read from the checkout."
+        )
+    return folder
+
+
+def results_dir() -> Path:
+    """The folder of measured results, `data/results/`, one folder per study."""
+    return data_dir() / "results"
+
+
+def checkpoints_dir() -> Path:
+    """The folder of committed trained weights, `data/checkpoints/`, one folder per study."""
+    return data_dir() / "checkpoints"
+
+
+def splits_dir() -> Path:
+    """The folder of dataset splits, `data/splits/`."""
+    return data_dir() / "splits"
+
+
+def paper_dir() -> Path:
+    """The folder of the paper's own tables and claims, `data/paper/`."""
+    return data_dir() / "paper"
+
+
+def studies_dir() -> Path:
+    """The folder of training recipes, `data/studies/`."""
+    return data_dir() / "studies"
+
+
+def cache_dir() -> Path:
+    """The folder for downloaded datasets and weights; it need not exist yet.
+
+    Returns:
+        The folder named by the environment variable `DRN_CACHE`, else `~/.cache/drn_lib`.
+    """
+    named = os.environ.get("DRN_CACHE")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "drn_lib"
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `file` to write to, and moves it there when all went well.
+
+    A reader, or a run that goes on after a crash or a full disk, so sees the old file or the new one, never half.
+    """
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,218 @@
+"""Read the measured results: runs, their metrics over seeds, tables beside the paper's. No torch.
+
+One run is one JSON file `data/results/<study>/<architecture>-s<seed>.json`; beside it may lie a `.npz` of the
+same name with one outcome per test image. What the numbers say together is computed in `drn_lib.intervals`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from drn_lib.intervals import Interval, Sample, bootstrap_difference, student_t, student_t_difference
+from drn_lib.paths import paper_dir, results_dir
+
+REQUIRED = {
+    "study": str,
+    "recipe": (str, dict),
+    "architecture": str,
+    "seed": int,
+    "dataset": dict,
+    "metrics": dict,
+    "curve": list,
+    "seconds": (int, float),
+    "device": str,
+    "torch": str,
+    "commit": str,
+}
+"""The keys that every run has, and their types; `data/results/schema.json` says the same in full."""
+
+class ResultsError(ValueError):
+    """A file of results that cannot be read or does not follow the schema; the message names it."""
+
+
+def load_run(path: str | Path) -> dict:
+    """One run.
+
+    Args:
+        path: a JSON file that follows `data/results/schema.json`.
+
+    Raises:
+        ResultsError: the file is not JSON (cut off, perhaps) or does not follow the schema.
+    """
+    path = Path(path)
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path} is not complete JSON ({error}): delete it and run its study again") from error
+    _validate(run, path)
+    return run
+
+
+def runs(study: str, architecture: str | None = None, root: Path | None = None) -> list[dict]:
+    """All runs of a study, by architecture and seed; an empty list where nothing was measured yet.
+
+    Args:
+        study: a folder under `data/results/`.
+        architecture: only this network's runs, for example "drn_a_18".
+        root: another folder of results than `data/results/`.
+    """
+    folder = (root or results_dir()) / study
+    loaded = [load_run(path) for path in sorted(folder.glob("*-s*.json"))]
+    kept = [run for run in loaded if architecture in (None, run["architecture"])]
+    return sorted(kept, key=lambda run: (run["architecture"], run["seed"]))
+
+
+def metric(study: str, architecture: str, key: str, root: Path | None = None) -> Sample:
+    """The values of one metric over the seeds of one network.
+
+    Args:
+        study: a folder under `data/results/`.
+        architecture: a name of `list_models()`.
+        key: a key of the runs' `metrics`, for example "final.test.top1" (top-1 error, percent).
+        root: another folder of results than `data/results/`.
+
+    Returns:
+        A `Sample`; it is empty (n = 0) where no run of this network has the metric.
+    """
+    found = [(run["seed"], run["metrics"][key]) for run in runs(study, architecture, root) if key in run["metrics"]]
+    return Sample(tuple(seed for seed, _ in found), tuple(float(value) for _, value in found))
+
+
+def outcomes(study: str, architecture: str, key: str = "top1_wrong", root: Path | None = None) -> np.ndarray | None:
+    """The outcome of every test image, 0 or 1, for each seed.
+
+    Args:
+        study: a folder under `data/results/`.
+        architecture: a name of `list_models()`.
+        key: an array of the runs' `.npz` files; "top1_wrong" is 1 where the best class is not the true one.
+        root: another folder of results than `data/results/`.
+
+    Returns:
+        An array (seeds, images) of floats, or None where a run has no such array.
+
+    Raises:
+        ResultsError: the seeds were not scored on the same images.
+    """
+    rows = []
+    for run in runs(study, architecture, root):
+        path = (root or results_dir()) / study / f"{architecture}-s{run['seed']}.npz"
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            if key not in arrays:
+                return None
+            rows.append(np.asarray(arrays[key], dtype=float))
+    if len({len(row) for row in rows}) > 1:
+        raise ResultsError(f"the seeds of {architecture} in study {study} were scored on different numbers of images")
+    return np.stack(rows) if rows else None
+
+
+def difference(study: str, left: str, right: str, key: str, right_key: str | None = None, root: Path | None = None) -> Interval | None:
+    """The interval of left - right for one metric: by bootstrap where every image's outcome is stored, else over seeds.
+
+    Args:
+        study: a folder under `data/results/`.
+        left: a network, for example "drn_a_18".
+        right: the network that it is compared with; it may be the same one where `right_key` differs.
+        key: the metric; "….top1" and "….top5" have outcomes per image.
+        right_key: the metric of the right side where it is another one.
+        root: another folder of results than `data/results/`.
+
+    Returns:
+        The `Interval`, or None where one side was not measured yet.
+    """
+    sides = metric(study, left, key, root), metric(study, right, right_key or key, root)
+    if not all(side.n for side in sides):
+        return None
+    last = key.rpartition(".")[2]
+    if last in ("top1", "top5") and right_key in (None, key) and min(side.n for side in sides) > 1:
+        wrong = [outcomes(study, name, f"{last}_wrong", root) for name in (left, right)]
+        if wrong[0] is not None and wrong[1] is not None:
+            return bootstrap_difference(*wrong)
+    return student_t_difference(*sides)
+
+
+def paper_table(name: str) -> dict[str, dict[str, str]]:
+    """A table of the paper.
+
+    Args:
+        name: a CSV of `data/paper/` without its ending, for example "table1_classification".
+
+    Returns:
+        Row name (the first column) to the row, column name to the text as printed.
+
+    Raises:
+        FileNotFoundError: there is no such table; the message lists those there are.
+    """
+    path = paper_dir() / f"{name}.csv"
+    if not path.is_file():
+        known = ", ".join(sorted(table.stem for table in paper_dir().glob("*.csv")))
+        raise FileNotFoundError(f"no table {name!r} in {paper_dir()}; there are: {known}")
+    with path.open(newline="", encoding="utf-8") as file:
+        return {next(iter(row.values())): row for row in csv.DictReader(file)}
+
+
+def display_name(architecture: str) -> str:
+    """The name as printed: "drn_a_18" is DRN-A-18, "resnet_18" is ResNet-18."""
+    return architecture.upper().replace("_", "-").replace("RESNET", "ResNet")
+
+
+def beside_paper(study: str, key: str, table: str, column: str, root: Path | None = None) -> list[dict]:
+    """Our mean of every network of a study beside the paper's value: to compare directions, not equal numbers.
+
+    Args:
+        study: a folder under `data/results/`.
+        key: our metric, for example "final.test.top1".
+        table: the paper's table, for example "table1_classification".
+        column: its column.
+        root: another folder of results than `data/results/`.
+
+    Returns:
+        One dictionary for each network: `model`, `paper` (text as printed, or None), `ours` (an `Interval` over
+        seeds).
+    """
+    printed = paper_table(table)
+    rows = []
+    for name in dict.fromkeys(run["architecture"] for run in runs(study, root=root)):
+        sample = metric(study, name, key, root)
+        if sample.n:
+            paper = printed.get(display_name(name), {}).get(column) or None
+            rows.append({"model": display_name(name), "paper": paper, "ours": student_t(sample)})
+    return rows
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; vertical bars and line breaks in the cells are made harmless."""
+
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+    return "\n".join([line(header), "|" + " --- |" * len(header), *map(line, rows)])
+
+
+def _validate(run: object, path: Path) -> None:
+    try:
+        import jsonschema
+    except ImportError:  # the light check below is enough for a reader; the tests use the whole schema
+        problem = _light_problem(run)
+    else:
+        schema = json.loads((results_dir() / "schema.json").read_text(encoding="utf-8"))
+        error = next(jsonschema.Draft202012Validator(schema).iter_errors(run), None)
+        problem = error and f"{'.'.join(map(str, error.absolute_path)) or 'the run'}: {error.message[:200]}"
+    if problem:
+        raise ResultsError(f"{path} does not follow data/results/schema.json: {problem}")
+
+
+def _light_problem(run: object) -> str | None:
+    if not isinstance(run, dict):
+        return "a run is a JSON object"
+    for key, kind in REQUIRED.items():
+        if key not in run:
+            return f"the key {key!r} is missing"
+        if not isinstance(run[key], kind) or isinstance(run[key], bool):
+            return f"the key {key!r} has the wrong type"
+    return None

@@ -1,0 +1,161 @@
+"""What every dataset of the book gives: samples, their arrays, a fingerprint, and errors in one sentence.
+
+A sample is a dictionary. Always: `image`, uint8 (3, H, W) in RGB, and `name`, the file it comes from.
+Sets with classes add `label` (int); sets with boxes add `boxes`, float32 (N, 4) as pixel edges x0, y0, x1, y1,
+half open: a box over the single pixel (0, 0) is (0, 0, 1, 1). Segmentation sets add `mask`, int64 (H, W),
+with 255 where a pixel is to be ignored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.utils.data import Dataset
+
+IGNORE = 255
+"""The label of a pixel that counts neither in a loss nor in a score."""
+
+
+class DataError(ValueError):
+    """A file of a dataset is damaged, missing or not what its layout promises."""
+
+
+class DatasetNotFound(FileNotFoundError):
+    """A dataset is nowhere to be found and could not be downloaded."""
+
+
+class ImageDataset(Dataset):
+    """Images with names; the base of every dataset in the book.
+
+    A subclass sets the attributes below and defines `read(index)` and `identity(index)`.
+
+    Attributes:
+        classes: Readable class names; the position of a name is its label.
+        names: One name per sample.
+        labels: One int per sample, or None where samples have no class.
+    """
+
+    classes: list[str]
+    names: list[str]
+    labels: list[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> dict:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"Sample {index} was asked for, but the dataset has {len(self)} samples.")
+        return self.read(int(index) % len(self))
+
+    def read(self, index: int) -> dict:
+        """Reads one sample; `index` is within 0 and `len(self) - 1`."""
+        raise NotImplementedError
+
+    def identity(self, index: int) -> bytes:
+        """Bytes that change when a sample changes; what `fingerprint` is made of."""
+        raise NotImplementedError
+
+    def image(self, index: int) -> Tensor:
+        """The image alone, uint8 (3, H, W)."""
+        return self.read(index)["image"]
+
+    def arrays(self) -> tuple[Tensor, Tensor]:
+        """All images and labels at once, decoded at the first call and kept in memory.
+
+        Returns:
+            Images, uint8 (N, 3, H, W), and labels, int64 (N,).
+
+        Raises:
+            DataError: the images differ in size, or the samples have no class.
+        """
+        if getattr(self, "_arrays", None) is None:
+            if self.labels is None:
+                raise DataError(f"{type(self).__name__} has no image labels: read its samples one by one instead.")
+            self._arrays = (self._stack_images(), torch.tensor(self.labels, dtype=torch.int64))
+        return self._arrays
+
+    def _stack_images(self) -> Tensor:
+        first = self.image(0)
+        images = torch.empty((len(self), *first.shape), dtype=torch.uint8)  # (N, 3, H, W)
+        for index, name in enumerate(self.names):
+            image = self.image(index)
+            if image.shape != first.shape:
+                raise DataError(
+                    f"{name} is {image.shape[2]}x{image.shape[1]} px where {self.names[0]} is "
+                    f"{first.shape[2]}x{first.shape[1]}: arrays() needs one size, so read the samples one by one."
+                )
+            images[index] = image
+        return images
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) over the names, labels and `identity` of all samples, computed at first use."""
+        if getattr(self, "_fingerprint", None) is None:
+            digest = hashlib.sha256()
+            for index, name in enumerate(self.names):
+                label = "" if self.labels is None else self.labels[index]
+                identity = hashlib.sha256(self.identity(index)).hexdigest()
+                digest.update(f"{name}\t{label}\t{identity}\n".encode())
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+
+def decode_image(data: bytes, name: str) -> Tensor:
+    """Decodes a JPEG or PNG file; grey and palette images become RGB.
+
+    Args:
+        data: The file's bytes.
+        name: The file's name, for the error.
+
+    Returns:
+        uint8 (3, H, W), RGB.
+
+    Raises:
+        DataError: the bytes are not a whole image.
+    """
+    with _open(data, name) as picture:
+        pixels = np.array(_loaded(picture, name).convert("RGB"))  # (H, W, 3)
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def decode_labels(data: bytes, name: str) -> np.ndarray:
+    """Decodes a label image: one number per pixel, never colours.
+
+    Args:
+        data: The PNG file's bytes.
+        name: The file's name, for the error.
+
+    Returns:
+        int64 (H, W). A palette image gives its palette indices.
+
+    Raises:
+        DataError: the bytes are not a whole image, or the image has colour channels.
+    """
+    with _open(data, name) as picture:
+        _loaded(picture, name)
+        if picture.mode not in ("1", "L", "P", "I", "I;16"):
+            raise DataError(
+                f"{name} is a colour image (mode {picture.mode}) where one label per pixel is expected: "
+                "use the files named *_labelIds.png or *_labelTrainIds.png, not the coloured ones."
+            )
+        return np.array(picture).astype(np.int64)
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data))
+    except (UnidentifiedImageError, OSError) as error:
+        raise DataError(f"{name} is not an image that can be read: fetch the dataset again.") from error
+
+
+def _loaded(picture: Image.Image, name: str) -> Image.Image:
+    try:
+        picture.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{name} is damaged or cut short ({error}): fetch the dataset again.") from error
+    return picture

@@ -1,0 +1,184 @@
+"""A study: a committed plan of (network, seed) runs, carried out by any number of resumable workers.
+
+    python -m drn_lib study first_networks --workers 2      # goes on where it stopped
+    python -m drn_lib study first_networks --status         # done, left, hours left
+
+What one run does and leaves is `runs.py`'s subject; here is their order, their workers and how far they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+
+from drn_lib import paths
+from drn_lib.architecture import list_models
+from drn_lib.recipes import Recipe, recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study's plan as data/studies/<study>.yml holds it, committed before its runs."""
+
+    study: str
+    recipe: Recipe
+    networks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    keep_weights: tuple[int, ...]
+
+    def runs(self) -> list[tuple[str, int]]:
+        """(network, seed) in the order in which they are carried out: all networks of one seed first."""
+        return [(network, seed) for seed in self.seeds for network in self.networks]
+
+    @staticmethod
+    def run_name(network: str, seed: int) -> str:
+        """The name of a run's files: "drn_c_26-s0"."""
+        return f"{network}-s{seed}"
+
+    def result_file(self, name: str) -> Path:
+        """The JSON file of the run called `name`; where it exists, the run is done."""
+        return paths.results_dir() / self.study / f"{name}.json"
+
+    def weights_file(self, name: str) -> Path:
+        """The committed weights of the run called `name`."""
+        return paths.checkpoints_dir() / self.study / f"{name}.safetensors"
+
+    def work_folder(self, name: str) -> Path:
+        """Where the run called `name` keeps its state and its log until it is done."""
+        return paths.cache_dir() / "runs" / self.study / name
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How far one run is: steps done and in all, and the seconds that the done ones took."""
+
+    name: str
+    step: int
+    total_steps: int
+    seconds: float
+    done: bool
+
+
+def load_plan(study: str) -> Plan:
+    """The plan data/studies/<study>.yml.
+
+    Raises:
+        ValueError: there is no such plan, or a field is missing or names an unknown network.
+    """
+    file = paths.studies_dir() / f"{study}.yml"
+    if not file.exists():
+        known = ", ".join(sorted(path.stem for path in paths.studies_dir().glob("*.yml")))
+        raise ValueError(f"there is no plan {file.name} in data/studies; choose one of {known}")
+    fields = yaml.safe_load(file.read_text())
+    missing = {"study", "recipe", "networks", "seeds", "keep_weights"} - set(fields)
+    if missing:
+        raise ValueError(f"the plan {file.name} lacks {', '.join(sorted(missing))}")
+    unknown = sorted(set(fields["networks"]) - set(list_models()))
+    if unknown:
+        raise ValueError(f"the plan {file.name} names {', '.join(unknown)}, which list_models() does not")
+    return Plan(
+        fields["study"],
+        recipe(fields["recipe"]),
+        tuple(fields["networks"]),
+        tuple(fields["seeds"]),
+        tuple(fields["keep_weights"]),
+    )
+
+
+def run(plan: Plan, workers: int = 1) -> None:
+    """Carry out every run of the plan that is not done, `workers` at a time, each with one thread.
+
+    Two processes of one thread use two cores better than one of two. Killing it loses at most half a minute of
+    each run; calling it again goes on.
+    """
+    left = [status.name for status in status(plan) if not status.done]
+    busy: dict[str, subprocess.Popen] = {}
+    failed = []
+    while left or busy:
+        while left and len(busy) < workers:
+            name = left.pop(0)
+            busy[name] = _start_worker(plan, name)
+            print(f"{_clock()} {name} started, log in {plan.work_folder(name) / 'log.txt'}", flush=True)
+        time.sleep(1.0)
+        for name, process in list(busy.items()):
+            if process.poll() is not None:
+                del busy[name]
+                failed += [name] if process.returncode else []
+                print(f"{_clock()} {name} {'FAILED, see its log' if process.returncode else 'done'}", flush=True)
+    if failed:
+        raise RuntimeError(f"{len(failed)} of the runs failed: {', '.join(failed)}; their logs say why")
+
+
+def status(plan: Plan) -> list[RunStatus]:
+    """How far each run of the plan is, in its order."""
+    out = []
+    for network, seed in plan.runs():
+        name = plan.run_name(network, seed)
+        result_file = plan.result_file(name)
+        state_file = plan.work_folder(name) / "state.pt"
+        if result_file.exists():
+            result = json.loads(result_file.read_text())
+            out.append(RunStatus(name, result["steps"], result["steps"], result["seconds"], True))
+        elif state_file.exists():
+            state = torch.load(state_file, map_location="cpu", weights_only=True)
+            images = json.loads(state["run"])["images"]
+            total = plan.recipe.epochs * plan.recipe.steps_per_epoch(images)
+            out.append(RunStatus(name, state["step"], total, state["seconds"], False))
+        else:
+            out.append(RunStatus(name, 0, 0, 0.0, False))
+    return out
+
+
+def hours_left(statuses: list[RunStatus]) -> float | None:
+    """One thread's hours that the unfinished runs still take; None as long as a network has never run.
+
+    A run that has not begun is taken to cost what another seed of the same network costs.
+    """
+    whole = {}
+    for item in statuses:
+        if item.step:
+            whole[item.name.rsplit("-s", 1)[0]] = item.seconds / item.step * item.total_steps
+    seconds = 0.0
+    for item in statuses:
+        network = item.name.rsplit("-s", 1)[0]
+        if item.done:
+            continue
+        if network not in whole:
+            return None
+        seconds += whole[network] * (1.0 - (item.step / item.total_steps if item.total_steps else 0.0))
+    return seconds / 3600.0
+
+
+def report(plan: Plan) -> str:
+    """One line a run and one for the hours left, as `study --status` prints them."""
+    statuses = status(plan)
+    lines = []
+    for item in statuses:
+        share = f"{100 * item.step / item.total_steps:.0f} %" if item.total_steps else "not begun"
+        lines.append(f"{item.name:24} {'done' if item.done else share:10} {item.seconds / 60:6.1f} min")
+    left = sum(not item.done for item in statuses)
+    hours = hours_left(statuses)
+    when = "unknown until each network has run once" if hours is None else f"{hours:.1f} h of one thread"
+    lines.append(f"{len(statuses) - left} done, {left} left: {when}")
+    return "\n".join(lines)
+
+
+def _start_worker(plan: Plan, name: str) -> subprocess.Popen:
+    folder = plan.work_folder(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
+    command = [sys.executable, "-m", "drn_lib", "study", plan.study, "--run", name]
+    with open(folder / "log.txt", "a") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")
