@@ -183,7 +183,7 @@ def _redraw(sides: list[np.ndarray], draws: int, seed: int) -> list[np.ndarray]:
     redrawn = [np.empty(draws) for _ in sides]
     for draw in range(draws):
         weights = np.bincount(generator.integers(images, size=images), minlength=images) / images
-        for side, errors in zip(redrawn, sides):
+        for side, errors in zip(redrawn, sides, strict=True):
             chosen = generator.integers(len(errors), size=len(errors))
             side[draw] = 100 * (errors[chosen].mean(axis=0) @ weights)
     return redrawn

@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from drn_lib.architecture import Architecture, Level, architecture, block_dilations, scale_width
@@ -139,6 +138,8 @@ class Network(nn.Module):
         num_classes: score maps of the 1x1 classifier.
         norm: makes the normalization layer from its channel count.
 
+    `classes` holds the classes' names where they are known (`checkpoints.load_trained` sets it), else None.
+
     The convolutions start from a normal distribution with standard deviation sqrt(2 / (k k out_channels)),
     batch normalization from weight 1 and bias 0, as in the released code.
     """
@@ -148,6 +149,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.table = table
+        self.classes: list[str] | None = None
         self.stem = ConvNorm(3, table.stem.channels, table.stem.kernel, table.stem.stride, norm=norm)
         self.relu = nn.ReLU(inplace=True)
         has_pool = any(level.pool for level in table.levels)
@@ -187,9 +189,9 @@ class Network(nn.Module):
 
     def last_map(self, x: Tensor) -> Tensor:
         """The map that the classifier reads, (N, channels, H / 8, W / 8) for a DRN."""
-        for _, last in self._walk(x):
-            pass
-        return last
+        for _, level_map in self._walk(x):
+            x = level_map
+        return x
 
     def score_map(self, x: Tensor) -> Tensor:
         """Class scores at every cell, (N, num_classes, H / 8, W / 8) for a DRN; their mean is `forward`'s logits.
@@ -217,9 +219,7 @@ class Network(nn.Module):
         return info
 
 
-def create_model(
-    name: str, num_classes: int = 1000, width: float = 1.0, dilation_rule: str | None = None
-) -> Network:
+def create_model(name: str, num_classes: int = 1000, width: float = 1.0, dilation_rule: str | None = None) -> Network:
     """A network of the family with fresh weights.
 
     Args:

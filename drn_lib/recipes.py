@@ -40,6 +40,11 @@ class Recipe:
     mirror: bool = True
     reduced: bool = True
 
+    @property
+    def dataset_options(self) -> dict:
+        """What `open_dataset` takes beside the name and the split."""
+        return {"partition": self.partition} if self.partition else {}
+
     def steps_per_epoch(self, images: int) -> int:
         """Optimizer steps in one pass over `images` images; the last batch may be smaller."""
         return math.ceil(images / self.batch_size)

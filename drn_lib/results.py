@@ -26,9 +26,13 @@ REQUIRED = {
     "seconds": (int, float),
     "device": str,
     "torch": str,
-    "commit": str,
+    "commit": (str, type(None)),
 }
 """The keys that every run has, and their types; `data/results/schema.json` says the same in full."""
+
+OUTCOMES = {"top1": "correct", "top5": "top5_correct"}
+"""Which array of a run's `.npz` says, image by image, what the metric says of all."""
+
 
 class ResultsError(ValueError):
     """A file of results that cannot be read or does not follow the schema; the message names it."""
@@ -82,20 +86,20 @@ def metric(study: str, architecture: str, key: str, root: Path | None = None) ->
     return Sample(tuple(seed for seed, _ in found), tuple(float(value) for _, value in found))
 
 
-def outcomes(study: str, architecture: str, key: str = "top1_wrong", root: Path | None = None) -> np.ndarray | None:
-    """The outcome of every test image, 0 or 1, for each seed.
+def wrong(study: str, architecture: str, key: str = "top1", root: Path | None = None) -> np.ndarray | None:
+    """Which test images came out wrong, for each seed.
 
     Args:
         study: a folder under `data/results/`.
         architecture: a name of `list_models()`.
-        key: an array of the runs' `.npz` files; "top1_wrong" is 1 where the best class is not the true one.
+        key: "top1" (the best class is not the true one) or "top5" (nor are the four after it).
         root: another folder of results than `data/results/`.
 
     Returns:
-        An array (seeds, images) of floats, or None where a run has no such array.
+        An array (seeds, images) of 0.0 and 1.0, or None where a run has no outcomes per image.
 
     Raises:
-        ResultsError: the seeds were not scored on the same images.
+        ResultsError: the seeds were not scored on the same number of images.
     """
     rows = []
     for run in runs(study, architecture, root):
@@ -103,16 +107,18 @@ def outcomes(study: str, architecture: str, key: str = "top1_wrong", root: Path 
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:
-            if key not in arrays:
+            if OUTCOMES[key] not in arrays:
                 return None
-            rows.append(np.asarray(arrays[key], dtype=float))
+            rows.append(1.0 - np.asarray(arrays[OUTCOMES[key]], dtype=float))
     if len({len(row) for row in rows}) > 1:
         raise ResultsError(f"the seeds of {architecture} in study {study} were scored on different numbers of images")
     return np.stack(rows) if rows else None
 
 
-def difference(study: str, left: str, right: str, key: str, right_key: str | None = None, root: Path | None = None) -> Interval | None:
-    """The interval of left - right for one metric: by bootstrap where every image's outcome is stored, else over seeds.
+def difference(
+    study: str, left: str, right: str, key: str, right_key: str | None = None, root: Path | None = None
+) -> Interval | None:
+    """The interval of left - right for one metric: by bootstrap where outcomes per image are stored, else over seeds.
 
     Args:
         study: a folder under `data/results/`.
@@ -129,10 +135,10 @@ def difference(study: str, left: str, right: str, key: str, right_key: str | Non
     if not all(side.n for side in sides):
         return None
     last = key.rpartition(".")[2]
-    if last in ("top1", "top5") and right_key in (None, key) and min(side.n for side in sides) > 1:
-        wrong = [outcomes(study, name, f"{last}_wrong", root) for name in (left, right)]
-        if wrong[0] is not None and wrong[1] is not None:
-            return bootstrap_difference(*wrong)
+    if last in OUTCOMES and right_key in (None, key) and min(side.n for side in sides) > 1:
+        images = [wrong(study, name, last, root) for name in (left, right)]
+        if images[0] is not None and images[1] is not None:
+            return bootstrap_difference(*images)
     return student_t_difference(*sides)
 
 

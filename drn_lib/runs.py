@@ -54,7 +54,7 @@ def _train(plan: Plan, network: str, seed: int, folder: Path) -> tuple[Trained, 
     """Train on the train part, watch the tune part; the test part is not opened here."""
     parts = {}
     for part in ("train", "tune"):
-        parts[part] = open_dataset(plan.recipe.dataset, part, partition=plan.recipe.partition)
+        parts[part] = open_dataset(plan.recipe.dataset, part, **plan.recipe.dataset_options)
     images, labels = parts["train"].arrays()
     tune_images, tune_labels = parts["tune"].arrays()
     classes = parts["train"].classes
@@ -74,7 +74,7 @@ def _record(plan: Plan, network: str, seed: int, trained: Trained, about: dict, 
     from drn_lib.checkpoints import save_weights
     from drn_lib.gridding import lattice_energy_by_level
 
-    test = open_dataset(plan.recipe.dataset, "test", partition=plan.recipe.partition)
+    test = open_dataset(plan.recipe.dataset, "test", **plan.recipe.dataset_options)
     images, labels = test.arrays()
     about["counts"]["test"], about["sha256"]["test"] = len(test), test.fingerprint
     scores, per_image = evaluate(trained.model, images, labels)

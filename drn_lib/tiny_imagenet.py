@@ -98,9 +98,7 @@ def _partitioned(partition: str, split: str) -> tuple[list[str], list[tuple[str,
     return list(chosen.classes), list(chosen.members[split])
 
 
-def _published(
-    tree: FileTree, split: str, classes: Sequence[str] | None
-) -> tuple[list[str], list[tuple[str, str]]]:
+def _published(tree: FileTree, split: str, classes: Sequence[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
     listed = [line.strip() for line in read_lines(tree, "wnids.txt")]
     wnids = listed if classes is None else list(classes)
     unknown = [wnid for wnid in wnids if wnid not in listed]

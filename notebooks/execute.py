@@ -1,0 +1,83 @@
+"""Run chapters again and store their outputs, two at a time: `python notebooks/execute.py [FILE ...]`.
+
+Chapters run without real data sets, as nbval compares them. What would differ from run to run (times, the version of
+Python) is not stored, so a second run leaves the files as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+FOLDER = Path(__file__).resolve().parent
+CELL_TIMEOUT = 300  # seconds
+WORKERS = 2
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+    # What Colab reads: ask for a GPU, show the table of contents.
+    "accelerator": "GPU",
+    "colab": {"gpuType": "T4", "provenance": [], "toc_visible": True},
+}
+
+
+def normalise(notebook: nbformat.NotebookNode) -> None:
+    """Drop what changes from run to run and machine to machine; cell ids and outputs stay."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata = nbformat.from_dict(METADATA)
+
+
+def execute(path: Path) -> str | None:
+    """Run one chapter and write it back; returns the error as text, or None."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        extra_arguments=["--log-level=40"],  # a warning about local sockets at each start
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError) as error:
+        return f"{path.name}: {error}"
+    normalise(notebook)
+    text = nbformat.writes(notebook) + "\n"
+    if text != path.read_text(encoding="utf-8"):
+        partial = path.with_suffix(".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    return None
+
+
+def timed(path: Path) -> str | None:
+    start = time.monotonic()
+    error = execute(path)
+    print(f"{path.name}: {'failed' if error else 'done'} in {time.monotonic() - start:.0f} s", flush=True)
+    return error
+
+
+def main() -> int:
+    os.environ.pop("DRN_DATA", None)
+    os.environ.update({"DRN_PROGRESS": "0", "OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    paths = [Path(name).resolve() for name in sys.argv[1:]] or sorted(FOLDER.glob("*.ipynb"))
+    # One kernel process a chapter; the threads here only wait for them.
+    with ThreadPoolExecutor(WORKERS) as pool:
+        errors = [error for error in pool.map(timed, paths) if error]
+    for error in errors:
+        print(error, file=sys.stderr)
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

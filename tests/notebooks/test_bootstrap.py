@@ -1,0 +1,77 @@
+"""The chapters' first cell: in a checkout, on Colab (a stub), and what it says where it cannot help."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import bootstrap
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ASK = "\nimport drn_lib, drn_lib.paths as paths; print(drn_lib.__file__); print(paths.data_dir())"
+COLAB = "import sys, types; sys.modules['google.colab'] = types.ModuleType('google.colab')\n"
+# What a fresh machine would have to install: the cell must not.
+WATCH = "\nassert not {'torch', 'numpy', 'pip'} & set(sys.modules), 'the cell touched a package of Colab'"
+
+
+def run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run code in `folder` with a Python that has no drn_lib on its path."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "GIT_", "DRN_"))}
+    command = [sys.executable, "-S", "-c", code]  # -S: no site-packages, so no drn_lib installed there
+    return subprocess.run(command, cwd=folder, env=kept | environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory) -> str:
+    """A bare local repository with the library and its data under the release's tag, as a file:// address."""
+    folder = tmp_path_factory.mktemp("remote")
+    work, bare = folder / "work", folder / "book.git"
+    ignore = shutil.ignore_patterns("__pycache__", "checkpoints")
+    for name in ("drn_lib", "data"):
+        shutil.copytree(ROOT / name, work / name, ignore=ignore)
+    version = next(line.split('"')[1] for line in (ROOT / "pyproject.toml").open() if line.startswith("version"))
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", f"v{version}"]):
+        subprocess.run([*git, *command], cwd=work, check=True)
+    subprocess.run([*git, "clone", "-q", "--bare", str(work), str(bare)], check=True)
+    return bare.as_uri()
+
+
+def test_in_a_checkout():
+    done = run(bootstrap.CELL + WATCH + ASK, ROOT / "notebooks")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(ROOT / "drn_lib" / "__init__.py"), str(ROOT / "data")]
+
+
+def test_on_colab_in_an_empty_folder(tmp_path, remote):
+    done = run(COLAB + bootstrap.CELL + WATCH + ASK, tmp_path, DRN_REPOSITORY=remote)
+    assert done.returncode == 0, done.stderr
+    clone = tmp_path / "drn-book"
+    assert done.stdout.split() == [str(clone / "drn_lib" / "__init__.py"), str(clone / "data")]
+    log = subprocess.run(["git", "-C", str(clone), "rev-list", "--count", "HEAD"], capture_output=True, text=True)
+    assert log.stdout.strip() == "1" and (clone / ".git" / "shallow").is_file()
+
+
+def test_on_colab_a_second_run_needs_no_network(tmp_path, remote):
+    assert run(COLAB + bootstrap.CELL, tmp_path, DRN_REPOSITORY=remote).returncode == 0
+    again = run(COLAB + bootstrap.CELL + ASK, tmp_path, DRN_REPOSITORY="file:///nowhere/book.git")
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_failed_clone_is_one_clear_sentence(tmp_path):
+    address = (tmp_path / "nowhere.git").as_uri()
+    done = run(COLAB + bootstrap.CELL, tmp_path, DRN_REPOSITORY=address)
+    assert done.returncode != 0
+    expected = f"RuntimeError: Could not clone {address}: check the network, then run this cell again."
+    assert done.stderr.strip().splitlines()[-1] == expected
+    assert not (tmp_path / "drn-book").exists()
+
+
+def test_elsewhere_it_says_where_to_start(tmp_path):
+    done = run(bootstrap.CELL, tmp_path)
+    assert done.stderr.strip().splitlines()[-1].startswith("RuntimeError: Start this notebook in the notebooks/ folder")
+    assert list(tmp_path.iterdir()) == []

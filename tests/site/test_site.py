@@ -1,0 +1,105 @@
+"""The built site as files: the check that `make book` runs, and that the check itself can fail."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import check_site
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+WORDS = "word " * check_site.MIN_WORDS
+PIXEL = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def small_site(tmp_path: Path) -> Path:
+    """A page without fault, `a.html`, and its neighbour `b.html`."""
+    (tmp_path / "a.html").write_text(f'<article><h1 id="top">A</h1>{WORDS}<a href="b.html#part">b</a></article>')
+    (tmp_path / "b.html").write_text(f'<article><h2 id="part">B</h2>{WORDS}<img src="b.png" alt="A map"></article>')
+    (tmp_path / "b.png").write_bytes(PIXEL)
+    return tmp_path
+
+
+def append(site: Path, html: str) -> list[str]:
+    page = site / "a.html"
+    page.write_text(page.read_text() + html)
+    return check_site.site_problems(site)
+
+
+def test_a_page_without_fault_passes(small_site):
+    assert check_site.site_problems(small_site) == []
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ('<a href="gone.html">x</a>', "dead link"),
+        ('<a href="b.html#gone">x</a>', "dead fragment"),
+        ('<a href="#gone">x</a>', "dead fragment"),
+        ('<img src="b.png">', "without alt text"),
+        ('<img src="b.png" alt="  ">', "without alt text"),
+        ('<img src="b.png" alt="../_images/b.png">', "alt text is a file name"),
+        ('<img src="gone.png" alt="A map">', "missing resource"),
+        ('<script src="https://cdn.example.org/x.js"></script>', "another host"),
+        ('<link rel="stylesheet" href="//cdn.example.org/x.css">', "another host"),
+        ('<iframe src="http://example.org"></iframe>', "another host"),
+        (f"<!-- {'x' * check_site.MAX_HTML_BYTES} -->", "bytes of HTML"),
+    ],
+)
+def test_each_fault_is_found(small_site, html, expected):
+    problems = append(small_site, html)
+    assert len(problems) == 1 and expected in problems[0]
+
+
+def test_external_links_and_data_pictures_are_allowed(small_site):
+    assert append(small_site, '<a href="https://example.org/x">x</a><img src="data:image/png;base64,AA" alt="A">') == []
+
+
+def test_a_page_with_heavy_pictures_is_found(small_site):
+    (small_site / "b.png").write_bytes(PIXEL + bytes(check_site.MAX_PAGE_BYTES))
+    assert any("with its pictures" in problem for problem in check_site.site_problems(small_site))
+
+
+def test_an_empty_page_and_an_empty_site_are_found(small_site, tmp_path_factory):
+    (small_site / "c.html").write_text("<article><h1>Only a title</h1></article>")
+    assert any("is empty" in problem for problem in check_site.site_problems(small_site))
+    assert "no page was built" in check_site.site_problems(tmp_path_factory.mktemp("empty"))[0]
+
+
+def test_a_page_that_was_not_built_is_found(small_site):
+    toc = small_site / "_toc.yml"
+    toc.write_text("root: a\nparts:\n- caption: C\n  chapters: [{file: b}, {file: c}]\n")
+    assert check_site.missing_pages(small_site, toc) == ["c: in the table of contents, but not built"]
+
+
+def test_pruning_keeps_what_pages_ask_for(small_site):
+    mathjax = small_site / "_static" / "mathjax"
+    (mathjax / "sre").mkdir(parents=True)
+    for name in ("tex-chtml.js", "sre/speech.js", "tex-chtml.js.map"):
+        (mathjax / name).write_text("x")
+    assert check_site.prune(small_site) == 2
+    assert [p.name for p in mathjax.iterdir()] == ["tex-chtml.js"]
+
+
+@pytest.fixture(scope="module")
+def site() -> Path:
+    if not (SITE / "index.html").is_file():
+        pytest.skip("the built site: `make book` makes it")
+    return SITE
+
+
+def test_the_built_site_has_no_problem(site):
+    assert check_site.missing_pages(site, ROOT / "book" / "_toc.yml") == []
+    assert check_site.site_problems(site) == []
+
+
+def test_the_built_site_works_under_another_folder(site, tmp_path):
+    """A project's page on a public host lies in a sub-folder: no address may start at the host's root."""
+    copy = tmp_path / "some" / "folder"
+    shutil.copytree(site, copy, ignore=shutil.ignore_patterns("_static", "_images"))
+    for path in check_site.content_pages(copy):
+        page = check_site.Page(path.read_text(encoding="utf-8"))
+        assert [a for a in page.links + page.resources if a.startswith("/")] == [], path.name

@@ -1,0 +1,104 @@
+"""Every exercise can be solved, and its wrong answers are told apart. The engine's own tests stand below."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from drn_lib import exercises
+from drn_lib.exercises import Exercise, Mistake, all_exercises, check
+
+EXERCISES = list(all_exercises().values())
+BY_NAME = [pytest.param(exercise, id=exercise.name) for exercise in EXERCISES]
+
+
+@pytest.fixture(autouse=True)
+def first_attempt(monkeypatch):
+    monkeypatch.setattr(exercises, "_attempts", {})
+
+
+@pytest.mark.parametrize("exercise", BY_NAME)
+def test_the_solution_passes(exercise):
+    right, message = exercise.mark(exercise.solution)
+    assert right, message
+    assert exercise.explanation in message
+
+
+@pytest.mark.parametrize("exercise", BY_NAME)
+def test_three_wrong_answers_fail_with_hints_of_their_own(exercise):
+    assert len(exercise.mistakes) >= 3
+    marks = [exercise.mark(mistake.answer) for mistake in exercise.mistakes]
+    assert not any(right for right, _ in marks)
+    for (_, message), mistake in zip(marks, exercise.mistakes):
+        assert message == f"Not yet. {mistake.hint}"
+    assert len({message for _, message in marks}) == len(marks)
+
+
+@pytest.mark.parametrize("exercise", BY_NAME)
+@pytest.mark.parametrize("nonsense", [None, "nonsense", -12345.678, [], {"a": 1}, lambda: 1, lambda *x: 1 / 0, object()])
+def test_nonsense_is_marked_wrong_and_never_raises(exercise, nonsense, capsys):
+    check(exercise.name, nonsense)
+    assert not capsys.readouterr().out.startswith("Right")
+
+
+@pytest.mark.parametrize("exercise", BY_NAME)
+def test_the_task_is_shown_and_has_words(exercise, capsys):
+    check(exercise.name, ...)
+    assert capsys.readouterr().out.startswith("Task: ")
+    assert exercise.hints and exercise.explanation and exercise.solution_text()
+
+
+@pytest.mark.parametrize("exercise", [e for e in EXERCISES if e.is_function], ids=lambda exercise: exercise.name)
+def test_random_inputs_differ_from_each_other(exercise):
+    random = np.random.default_rng(0)
+    assert len({repr(exercise.inputs(random)) for _ in range(20)}) > 10
+
+
+def test_names_are_unique_and_each_chapter_has_three_to_five():
+    from drn_lib import exercises_arithmetic, exercises_gridding
+
+    listed = [*exercises_arithmetic.EXERCISES, *exercises_gridding.EXERCISES]
+    assert len(listed) == len(EXERCISES)
+    for chapter in {exercise.chapter for exercise in listed}:
+        of_chapter = [exercise for exercise in listed if exercise.chapter == chapter]
+        assert 3 <= len(of_chapter) <= 5, f"chapter {chapter} has {len(of_chapter)}"
+
+
+def test_half_of_the_exercises_of_the_book_are_functions():
+    assert 2 * sum(exercise.is_function for exercise in EXERCISES) >= len(EXERCISES)
+
+
+def test_the_exercises_need_no_torch():
+    code = "import sys; from drn_lib.exercises import all_exercises; all_exercises(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+class TestEngine:
+    number = Exercise(
+        "n", 1, "Task?", 4, "Because.", ("first hint", "second hint"), (Mistake(2, "half of it"),), tolerance=1e-3
+    )
+
+    def test_a_number_counts_within_the_tolerance(self):
+        assert self.number.mark(4.0001)[0] and not self.number.mark(4.1)[0]
+
+    def test_hints_come_one_after_the_other(self, monkeypatch, capsys):
+        monkeypatch.setattr(exercises, "all_exercises", lambda: {"n": self.number})
+        for answer in (7, 8, 9):
+            check("n", answer)
+        assert [line[9:] for line in capsys.readouterr().out.splitlines()] == ["first hint"] + ["second hint"] * 2
+
+    def test_a_known_mistake_gets_its_own_hint(self):
+        assert self.number.mark(2) == (False, "Not yet. half of it")
+
+    def test_an_unknown_name_says_which_there_are(self, capsys):
+        check("no-such-exercise", 1)
+        assert EXERCISES[0].name in capsys.readouterr().out
+
+    def test_a_function_that_fails_gets_its_error_told(self):
+        double = Exercise("f", 1, "Task?", lambda x: 2 * x, "Because.", ("hint",), inputs=lambda r: (r.random(),))
+        assert double.mark(lambda x: x + x)[0]
+        assert "ZeroDivisionError" in double.mark(lambda x: x / 0)[1]
+        assert "wants a function" in double.mark(3)[1]

@@ -1,0 +1,148 @@
+"""Studies: the plan, one whole run and what it leaves, workers, status. On a few random images, in seconds."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from drn_lib import paths, runs, studies
+from drn_lib.recipes import Recipe
+
+TINY = Recipe("tiny", "random", None, image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2)
+PLAN = studies.Plan("trial", TINY, ("drn_a_18", "resnet_18"), (0, 1), keep_weights=(0,))
+
+
+class RandomSet:
+    """Twelve random images of three classes, other ones in each part."""
+
+    classes = ["a", "b", "c"]
+
+    def __init__(self, part):
+        generator = torch.Generator().manual_seed(len(part))
+        self.images = torch.randint(0, 256, (12, 3, 16, 16), generator=generator, dtype=torch.uint8)
+        self.labels = torch.arange(12) % 3
+        self.fingerprint = part
+
+    def __len__(self):
+        return len(self.labels)
+
+    def arrays(self):
+        return self.images, self.labels
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Results, weights and working folders under tmp_path; random images for data."""
+    monkeypatch.setattr(paths, "results_dir", lambda: tmp_path / "results")
+    monkeypatch.setattr(paths, "checkpoints_dir", lambda: tmp_path / "checkpoints")
+    monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
+    opened = []
+
+    def open_random(name, part, **options):
+        opened.append(part)
+        return RandomSet(part)
+
+    monkeypatch.setattr(runs, "open_dataset", open_random)
+    monkeypatch.setattr(runs, "LATTICE_IMAGES", 2)
+    return opened
+
+
+def test_one_run_leaves_json_outcomes_and_weights(elsewhere, tmp_path):
+    file = runs.run_one(PLAN, "drn_a_18", 0)
+    run = json.loads(file.read_text())
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(run, json.loads((paths.data_dir() / "results" / "schema.json").read_text()))
+    outcomes = np.load(file.with_suffix(".npz"))
+    wrong = 100 * (1 - outcomes["correct"].mean())
+    assert run["metrics"]["final.test.top1"] == pytest.approx(wrong, abs=1e-3)
+    assert len(run["curve"]) == 2 and run["steps"] == 6
+    assert run["dataset"]["counts"] == {"train": 12, "tune": 12, "test": 12}
+    assert "lattice_energy.level_6" in run["metrics"] and "lattice_energy_untrained.level_6" in run["metrics"]
+    assert PLAN.weights_file("drn_a_18-s0").exists()
+    assert elsewhere == ["train", "tune", "test"]  # the test part is opened once, last
+
+
+def test_weights_only_of_the_seeds_that_the_plan_keeps(elsewhere):
+    runs.run_one(PLAN, "resnet_18", 1)
+    assert not PLAN.weights_file("resnet_18-s1").exists()
+
+
+def test_a_done_run_is_not_repeated(elsewhere):
+    file = runs.run_one(PLAN, "resnet_18", 0)
+    before = file.read_bytes()
+    elsewhere.clear()
+    assert runs.run_one(PLAN, "resnet_18", 0) == file
+    assert elsewhere == [] and file.read_bytes() == before
+
+
+def test_two_processes_cannot_do_one_run(elsewhere):
+    from filelock import FileLock
+
+    folder = PLAN.work_folder("resnet_18-s0")
+    folder.mkdir(parents=True)
+    with FileLock(folder / "lock"), pytest.raises(RuntimeError, match="another process"):
+        runs.run_one(PLAN, "resnet_18", 0)
+
+
+def test_status_and_hours_left(elsewhere):
+    assert [item.done for item in studies.status(PLAN)] == [False] * 4
+    assert studies.hours_left(studies.status(PLAN)) is None
+    runs.run_one(PLAN, "drn_a_18", 0)
+    runs.run_one(PLAN, "resnet_18", 0)
+    statuses = studies.status(PLAN)
+    assert [item.name for item in statuses if item.done] == ["drn_a_18-s0", "resnet_18-s0"]
+    expected = sum(item.seconds for item in statuses if item.done) / 3600  # the same again with the other seed
+    assert studies.hours_left(statuses) == pytest.approx(expected)
+    assert "2 done, 2 left" in studies.report(PLAN)
+
+
+def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch):
+    running, most = [], []
+
+    def start(plan, name):
+        code = f"import time, sys; time.sleep(0.2); sys.exit({int(name == 'resnet_18-s0')})"
+        process = subprocess.Popen([sys.executable, "-c", code])
+        running.append(process)
+        most.append(sum(process.poll() is None for process in running))
+        return process
+
+    monkeypatch.setattr(studies, "_start_worker", start)
+    with pytest.raises(RuntimeError, match="1 of the runs failed: resnet_18-s0"):
+        studies.run(PLAN, workers=2)
+    assert len(running) == 4 and max(most) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("study: x\nrecipe: shapes-live\nnetworks: [drn_c_26]\nseeds: [0]\n", "lacks keep_weights"),
+        ("study: x\nrecipe: shapes-live\nnetworks: [drn_z_1]\nseeds: [0]\nkeep_weights: []\n", "drn_z_1"),
+        ("study: x\nrecipe: none\nnetworks: [drn_c_26]\nseeds: [0]\nkeep_weights: []\n", "no recipe is called"),
+    ],
+)
+def test_a_wrong_plan_is_one_sentence(text, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "studies_dir", lambda: tmp_path)
+    (tmp_path / "x.yml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        studies.load_plan("x")
+
+
+def test_committed_plans_load_and_their_results_are_of_them():
+    for file in paths.studies_dir().glob("*.yml"):
+        plan = studies.load_plan(file.stem)
+        assert plan.study == file.stem
+        names = {plan.run_name(*run) for run in plan.runs()}
+        stored = {path.stem for path in (paths.results_dir() / plan.study).glob("*.json")}
+        assert stored <= names
+
+
+def test_command_line_says_what_is_wrong_in_one_line(capsys):
+    from drn_lib.__main__ import main
+
+    assert main(["study", "no-such-study", "--status"]) == 1
+    message = capsys.readouterr().err
+    assert "first_networks" in message and message.count("\n") == 1
+    assert main(["study", "first_networks", "--run", "drn_c_26-s9"]) == 1

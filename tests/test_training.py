@@ -1,0 +1,148 @@
+"""The training loop: exact resume, purity of order and augmentation, several processes, errors."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from drn_lib import training
+from drn_lib.recipes import Recipe, recipe
+
+HERE = Path(__file__).resolve().parent
+TINY = Recipe("tiny", "random", None, image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2)
+
+
+def random_set(count=10, size=16, classes=3):
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
+    return images, torch.arange(count) % classes
+
+
+def same_weights(left, right):
+    return all(torch.equal(a, b) for a, b in zip(left.state_dict().values(), right.state_dict().values(), strict=True))
+
+
+def test_killed_at_20_random_moments_ends_bit_identical(tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
+    command = [sys.executable, str(HERE / "kill_and_resume.py"), str(tmp_path / "run"), "20", "7"]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "killed 20 times" in answer.stdout
+
+
+def test_same_seed_same_weights_other_seed_others():
+    images, labels = random_set()
+    first, again = (training.train(TINY, "drn_a_18", 0, images, labels, 3).model for _ in range(2))
+    other = training.train(TINY, "drn_a_18", 1, images, labels, 3).model
+    assert same_weights(first, again)
+    assert not same_weights(first, other)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    images, labels = random_set()
+    first = training.train(TINY, "drn_a_18", 0, images, labels, 3, images, labels, folder=tmp_path)
+    before = (tmp_path / "state.pt").stat().st_mtime_ns
+    again = training.train(TINY, "drn_a_18", 0, images, labels, 3, images, labels, folder=tmp_path)
+    assert same_weights(first.model, again.model) and again.curve == first.curve
+    assert (tmp_path / "state.pt").stat().st_mtime_ns == before
+    assert [row["epoch"] for row in first.curve] == [1, 2]
+    assert not list(tmp_path.glob(".*tmp"))
+
+
+def test_another_runs_state_is_refused_by_name(tmp_path):
+    images, labels = random_set()
+    training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    with pytest.raises(ValueError, match="another run .different seed"):
+        training.train(TINY, "drn_a_18", 1, images, labels, 3, folder=tmp_path)
+
+
+def test_a_damaged_state_says_what_to_do(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"half a file")
+    images, labels = random_set()
+    with pytest.raises(ValueError, match="delete it to start this run again"):
+        training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+
+
+def test_a_label_out_of_range_is_refused():
+    images, labels = random_set()
+    with pytest.raises(ValueError, match="must lie in 0..1"):
+        training.train(TINY, "drn_a_18", 0, images, labels, 2)
+
+
+def test_order_is_a_permutation_and_a_pure_function():
+    order = training.epoch_order(5, 2, 100)
+    assert sorted(order.tolist()) == list(range(100))
+    assert torch.equal(order, training.epoch_order(5, 2, 100))
+    assert not torch.equal(order, training.epoch_order(5, 3, 100))
+
+
+def test_augmentation_depends_on_seed_epoch_and_index_alone():
+    images, _ = random_set(6, 16)
+    indices = torch.tensor([4, 9, 2, 7, 11, 30])
+    whole = training.augment(images, indices, 0, 3, TINY)
+    alone = training.augment(images[2:3], indices[2:3], 0, 3, TINY)
+    assert torch.equal(whole[2:3], alone)
+    assert not torch.equal(whole, training.augment(images, indices, 0, 4, TINY))
+    assert whole.shape == images.shape and whole.dtype == torch.uint8
+
+
+def test_augmentation_only_shifts_and_mirrors():
+    # An image whose left half is dark: whatever the shift by at most 2 and the mirroring, columns stay constant.
+    image = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    image[..., 8:] = 200
+    seen = set()
+    for index in range(60):
+        out = training.augment(image, torch.tensor([index]), 0, 0, TINY)[0, 0]
+        assert (out == out[:1]).all()
+        seen.add((int(out[0, 0] > 0), int((out[0] > 0).sum())))
+    mirrored = {side for side, _ in seen}
+    assert mirrored == {0, 1}  # both the image and its mirror occur
+    assert {count for _, count in seen} == {6, 7, 8, 9, 10}  # every shift occurs
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    schedule = [TINY.learning_rate(step, 200) for step in range(200)]
+    peak = schedule.index(max(schedule))
+    assert max(schedule) == pytest.approx(TINY.lr)
+    assert peak == 29 or peak == 30  # 15 % of 200 steps
+    assert schedule[:30] == sorted(schedule[:30]) and schedule[30:] == sorted(schedule[30:], reverse=True)
+    assert schedule[-1] < 0.001 * TINY.lr
+
+
+def test_unknown_recipe_names_the_known():
+    with pytest.raises(ValueError, match="shapes-live"):
+        recipe("imagenet-tomorrow")
+    assert recipe("shapes-live", epochs=1).epochs == 1
+    assert json.dumps(recipe("shapes-live").as_dict())
+
+
+def test_two_processes_share_each_batch(tmp_path):
+    """Under torchrun's environment two processes end with one set of weights, though each saw half of every batch."""
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import os, sys, torch\n"
+        f"sys.path.insert(0, {str(HERE.parent)!r}); sys.path.insert(0, {str(HERE)!r})\n"
+        "from test_training import TINY, random_set\n"
+        "from drn_lib import training\n"
+        "torch.set_num_threads(1)\n"
+        "images, labels = random_set(8)\n"
+        "model = training.train(TINY, 'drn_a_18', 0, images, labels, 3).model\n"
+        "torch.save(model.classifier.weight.detach(), f\"{sys.argv[1]}/{os.environ['RANK']}.pt\")\n"
+        "torch.distributed.destroy_process_group()\n"
+    )
+    environment = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "DRN_PROGRESS": "0"}
+    environment["MASTER_PORT"] = str(29500 + os.getpid() % 1000)
+    started = [
+        subprocess.Popen([sys.executable, str(script), str(tmp_path)], env={**environment, "RANK": str(rank)})
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in started] == [0, 0]
+    left, right = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert torch.equal(left, right)
+    images, labels = random_set(8)
+    alone = training.train(TINY, "drn_a_18", 0, images, labels, 3).model.classifier.weight
+    assert not torch.equal(left, alone)  # batch statistics of half a batch differ: both really took half
