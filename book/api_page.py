@@ -15,8 +15,7 @@ PAGES = {
     "networks": """paths architecture axis geometry tracing network conversion gridding checkpoints weight_files
         key_maps""".split(),
     "data": """datasets samples file_trees splits downloads drawn drawing street_world street_scene street_things
-        street_datasets tiny_imagenet
-        pets imagenet photographs""".split(),
+        street_datasets tiny_imagenet pets imagenet photographs""".split(),
     "work": "recipes evaluation localization segmentation training runs studies results intervals plotting".split(),
 }
 

@@ -19,11 +19,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "book")]
 import api_page  # noqa: E402
 import markers  # noqa: E402
 import pages  # noqa: E402
+import solutions_page  # noqa: E402
 import yaml  # noqa: E402
 
 from drn_lib.paths import replacing  # noqa: E402
 
-TABLES = {**pages.TABLES, **{f"api-{page}": partial(api_page.api, page) for page in api_page.PAGES}}
+TABLES = {
+    **pages.TABLES,
+    **{f"api-{page}": partial(api_page.api, page) for page in api_page.PAGES},
+    "solutions": solutions_page.solutions,
+}
 
 # What is no prose: what the generator fills, code, formulas, links, HTML, headings' numbers.
 _NOT_PROSE = [

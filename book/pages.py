@@ -77,7 +77,9 @@ def claims_table() -> str:
     for claim in load_claims():
         for index, check in enumerate(claim["checks"]):
             ours, n, interval, judged = judge(check)
-            head = f"**[{claim['id']}](#{claim['id'].lower()})** {claim['short']}" if index == 0 else ""
+            head = f"**{claim['id']}**"
+            if index == 0:
+                head = f"**[{claim['id']}](#{claim['id'].lower()})** {claim['short']}"
             chapter = chapter_link(claim["chapter"]) if index == 0 else ""
             rows.append([head, check["what"], paper_text(check), ours, n, interval, judged, chapter])
     header = ["claim", "what is compared", "the paper", "ours", "n", "95 % interval", "verdict", "chapter"]

@@ -28,6 +28,7 @@ from drn_lib.weight_files import (
 )
 
 HEADS = ("strict", "drop")
+HEAD_KEYS = {"classifier.weight", "classifier.bias"}
 COUNTER = "num_batches_tracked"
 """Counts training steps and plays no part in a prediction; older files do not have it."""
 
@@ -180,13 +181,13 @@ def _fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) ->
     readings = [_rename(tensors, model.table, scheme) for scheme in schemes(model.table)]
     renamed, theirs, unexpected = max(readings, key=lambda reading: len(wanted.keys() & reading[0].keys()))
     if head == "drop":
-        wanted = {name: shape for name, shape in wanted.items() if not name.startswith("classifier.")}
-        renamed = {name: tensor for name, tensor in renamed.items() if not name.startswith("classifier.")}
+        wanted = {name: shape for name, shape in wanted.items() if name not in HEAD_KEYS}
+        renamed = {name: tensor for name, tensor in renamed.items() if name not in HEAD_KEYS}
     found = {name: tensor for name, tensor in renamed.items() if name in wanted}
     missing = [theirs(name) for name in wanted if name not in found]
     unexpected += [theirs(name) for name in renamed if name not in wanted and not name.endswith(COUNTER)]
     misshapen = [name for name, tensor in found.items() if tensor.shape != wanted[name]]
-    if misshapen and not missing and not unexpected and all(name.startswith("classifier.") for name in misshapen):
+    if misshapen and not missing and not unexpected and HEAD_KEYS.issuperset(misshapen):
         raise ValueError(
             f"{source} has {len(found['classifier.bias'])} classes and the model {model.classifier.out_channels}: "
             "make the model with as many, or keep its own classifier with head='drop'"
@@ -230,25 +231,28 @@ def _whose(tensors: dict[str, Tensor]) -> str:
         table = architecture(name)
         for scheme in schemes(table):
             renamed, _, unexpected = _rename(tensors, table, scheme)
-            sample = renamed.get("levels.6.0.convs.0.conv.weight")
-            if unexpected or sample is None:
+            given = {name: tensor.shape for name, tensor in renamed.items() if not name.endswith(COUNTER)}
+            keys = {f"{module}.{leaf}" for module, _ in module_names(table, scheme) for leaf in _leaves(module)}
+            if unexpected or given.keys() not in (keys, keys - HEAD_KEYS):
                 continue
-            tables = [scale_width(table, width) for width in _widths(len(sample))]
-            fits += [_title(scaled) for scaled in tables if _fits(renamed, scaled)][:1]
+            tables = [scale_width(table, width) for width in _widths(given["levels.6.0.convs.0.conv.weight"][0])]
+            fits += [_title(scaled) for scaled in tables if _shapes_fit(given, scaled)][:1]
     classes = [len(tensor) for name, tensor in tensors.items() if name in ("fc.bias", "seg.bias", "classifier.bias")]
     return " or ".join(fits) + (f" with {classes[0]} classes" if fits and classes else "")
 
 
-def _fits(renamed: dict[str, Tensor], table: Architecture) -> bool:
-    """Whether names and shapes are this network's; a classifier may be absent and have any number of classes."""
+def _shapes_fit(given: dict[str, torch.Size], table: Architecture) -> bool:
+    """Whether the shapes are those of this network; its classifier may have any number of classes."""
     with torch.device("meta"):
-        wanted = Network(table, num_classes=1).state_dict()
-    given = {name for name in renamed if not name.endswith(COUNTER)}
-    head = {name for name in wanted if name.startswith("classifier.")}
-    keys = {name for name in wanted if not name.endswith(COUNTER)}
-    if given not in (keys, keys - head):
-        return False
-    return all(renamed[name].shape == wanted[name].shape for name in given - head)
+        wanted = Network(table).state_dict()
+    return all(shape == wanted[name].shape for name, shape in given.items() if name not in HEAD_KEYS)
+
+
+def _leaves(module: str) -> tuple[str, ...]:
+    """The tensors of one of our modules, but for the counter."""
+    if module.endswith(".norm"):
+        return "weight", "bias", "running_mean", "running_var"
+    return ("weight", "bias") if module == "classifier" else ("weight",)
 
 
 def _title(table: Architecture) -> str:

@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 import requests
-from tqdm.auto import tqdm
+from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
 CHUNK = 1 << 18
 ATTEMPTS = 4

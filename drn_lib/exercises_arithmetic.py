@@ -167,7 +167,7 @@ CHAPTER_01 = (
             "A layer adds d(k - 1) jumps of the map it reads.",
         ),
         mistakes=(
-            Mistake(_jump_too_early, "A layer's own stride does not widen what that layer sees, only what later ones do."),
+            Mistake(_jump_too_early, "A layer's own stride does not widen its own view, only that of later layers."),
             Mistake(_dilation_in_the_jump, "Dilation spreads the taps; it does not change the jump between cells."),
             Mistake(_without_dilation, "This is the field of the undilated chain; where does the dilation come in?"),
         ),
@@ -211,20 +211,21 @@ CHAPTER_02 = (
         choices=("1", "2", "4", "none: it cannot"),
     ),
     Exercise(
-        name="level-6-cost",
+        name="full-resolution-extent",
         chapter=2,
-        task="Level 6 of ResNet-18 works on 7x7 cells, that of DRN-A-18 on 28x28. Leave out its first 3x3 and the "
-        "1x1 shortcut. By what factor do the multiply-adds of the rest grow?",
-        solution=16,
-        explanation="The same kernels run at 28 * 28 / (7 * 7) = 16 times as many cells.",
+        task="Take all five strides out of ResNet-18 by the exact rule, so that every pixel gets its scores. How "
+        "many pixels a side does one 3x3 kernel of the very last block span? Give the number.",
+        solution=65,
+        explanation="Five strides of 2 make dilation 32, and 32 * (3 - 1) + 1 = 65. The ResNet's kernel reads three "
+        "cells that lie 32 pixels apart, which spans the same 65 pixels.",
         hints=(
-            "Multiply-adds are cells times weights, and the weights are the same.",
-            "How many cells has each map?",
+            "How far apart are neighbouring cells of ResNet's last map, in pixels? The taps must stay that far apart.",
+            "Extent: d(k - 1) + 1.",
         ),
         mistakes=(
-            Mistake(4, "That is the factor along one axis; the map has two."),
-            Mistake(1, "The number of weights stays the same, but how often is each of them used?"),
-            Mistake(81 / 9, "Dilation makes a kernel span more cells; it still has nine taps."),
+            Mistake(33, "That would be dilation 16, which only the first 3x3 of level 6 has."),
+            Mistake(64, "That is the distance from the first tap to the last; count both of their pixels."),
+            Mistake(96, "Three taps have two gaps between them, not three."),
         ),
     ),
     Exercise(
@@ -241,8 +242,8 @@ CHAPTER_02 = (
             "Note the dilation before you change it: the first convolution of the stage takes that one.",
         ),
         mistakes=(
-            Mistake(_all_new, "This is Fig. 5's reading. The first convolution still reads the grid of the stage before."),
-            Mistake(_first_undilated, "This is the released code's reading; the grid of the stage before may be dilated."),
+            Mistake(_all_new, "This is Fig. 5's reading; the first convolution reads the grid of the stage before."),
+            Mistake(_first_undilated, "This is the released code's reading; the stage before may be dilated already."),
             Mistake(_never_multiplied, "Two strides that are traded one after the other multiply."),
         ),
         inputs=_schedule_inputs,

@@ -123,7 +123,7 @@ def _draw_chain(ax: Axes, layers: Sequence[Layer], size: int, pixel: int, coarse
 
 
 def reach_bars(rows: Mapping[str, Sequence[Layer]]) -> Figure:
-    """By how many paths each input position reaches one cell, for several chains; positions without a path are holes."""
+    """By how many paths each input position reaches one cell, for several chains; those without a path are holes."""
     figure, axes = plt.subplots(len(rows), 1, figsize=(9, 1.45 * len(rows)), squeeze=False, sharex=True)
     for ax, (title, layers) in zip(axes[:, 0], rows.items()):
         paths = geometry.reach(layers, 0)
@@ -167,7 +167,7 @@ def fields(maps: Mapping[str, np.ndarray], sides: Mapping[str, int]) -> Figure:
         maps: gradient magnitude (H, W) by network, the cell in the middle; each has its own range.
         sides: the receptive field by network, in pixels.
     """
-    figure, axes = plt.subplots(1, len(maps), figsize=(3.0 * len(maps), 3.3), squeeze=False)
+    figure, axes = plt.subplots(1, len(maps), figsize=(2.95 * len(maps), 3.2), squeeze=False)
     for ax, (name, values) in zip(axes[0], maps.items()):
         # The square root lets the faint surroundings of a sharp peak be seen.
         show_map(ax, np.sqrt(values / values.max()), display_name(name), cmap="gray_r")
@@ -188,7 +188,7 @@ def kept_positions(coarse: np.ndarray, dense: np.ndarray, titles: Sequence[str])
     """
     step = dense.shape[0] // coarse.shape[0]
     limits = {"vmin": min(coarse.min(), dense.min()), "vmax": max(coarse.max(), dense.max())}
-    figure, axes = plt.subplots(1, 3, figsize=(9, 3.3))
+    figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.3))
     for ax, values, title in zip(axes, (coarse, dense, dense[::step, ::step]), titles, strict=True):
         show_map(ax, values, title, **limits)
     for row in range(0, dense.shape[0], step):

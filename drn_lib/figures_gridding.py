@@ -145,7 +145,8 @@ def responses(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], period: int =
     _mark_lattice(ax, period)
     shades = [*plt.get_cmap("Greys")(np.linspace(0.45, 0.8, max(1, len(curves) - 1))), ACCENT]
     for (label, (frequency, gain)), color in zip(curves.items(), shades[-len(curves) :], strict=True):
-        ax.plot(frequency, np.abs(gain), color=color, label=label, linewidth=3 if color is ACCENT else 2)
+        thick = 3 if color is ACCENT else 2
+        ax.plot(np.asarray(frequency), np.abs(np.asarray(gain)), color=color, label=label, linewidth=thick)
     ax.set_xlabel("frequency, cycles per cell")
     ax.set_ylabel("share let through")
     ax.set_xlim(0, 0.5)
@@ -199,16 +200,18 @@ def energy_by_level(study: str, networks: Sequence[str], white_noise: float) -> 
         white_noise: `gridding.white_noise_energy` of these maps.
     """
     figure, ax = plt.subplots(figsize=(7.2, 3.2))
-    places = ["4", "5", "6", "7", "8", "score map"]
+    shown_maps = {name for network in networks for name in stored_energies(study, network)}
+    places = [name for name in ["4", "5", "6", "7", "8", "score map"] if name in shown_maps]
     ax.axhline(white_noise, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
-    ax.text(0.02, white_noise, " white noise", color=GREY, va="bottom", fontsize=9, transform=ax.get_yaxis_transform())
+    noise = {"color": GREY, "ha": "right", "va": "bottom", "fontsize": 9, "transform": ax.get_yaxis_transform()}
+    ax.text(0.99, white_noise, "white noise", **noise)
     for network in networks:
         for untrained, style in ((False, "o-"), (True, "o--")):
             energies = stored_energies(study, network, untrained)
             label = display_name(network) + (", untrained" if untrained else "")
             shown = {"color": network_color(network), "alpha": 0.45 if untrained else 1.0, "markersize": 5}
             ax.plot([places.index(name) for name in energies], list(energies.values()), style, label=label, **shown)
-    ax.set_xticks(range(len(places)), [*(f"level {name}" for name in places[:-1]), places[-1]])
+    ax.set_xticks(range(len(places)), [f"level {name}" if name.isdigit() else name for name in places])
     ax.set_ylabel("lattice energy, period 4")
     ax.set_ylim(bottom=0)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)

@@ -140,7 +140,8 @@ class ConvRecord:
 def conv_records(model: Any, image: Any) -> list[ConvRecord]:
     """Run `model` on `image` (N, 3, H, W) and note every convolution in the order in which they ran.
 
-    Multiply-adds are those of one image; both may live on torch's "meta" device, which has shapes and no values.
+    The model runs in the mode that it is in. Multiply-adds are those of one image. Model and image may live on
+    torch's "meta" device, which has shapes and no values.
     """
     import torch
 

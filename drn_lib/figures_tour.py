@@ -16,8 +16,11 @@ from PIL import Image
 from drn_lib.checkpoints import load_trained
 from drn_lib.evaluation import normalize
 from drn_lib.paths import replacing
-from drn_lib.photographs import photograph
+from drn_lib.photographs import wall
 from drn_lib.plotting import ACCENT, display_name, show_map, use_style
+
+WALL = ("chelsea", "hubble_deep_field", "rocket", "brick", "astronaut", "grass", "coffee", "retina", "gravel")
+"""The photographs of the tour's wall, row by row."""
 
 _VEIL = 0.93  # the grey, in 0..1, that covers the picture at the lowest score
 
@@ -60,18 +63,17 @@ def peak_pixel(scores: torch.Tensor, size: int) -> tuple[int, int]:
     return column * jump, row * jump
 
 
-def touches(scores: torch.Tensor, box: tuple[int, int, int, int], size: int) -> bool:
-    """Whether the pixels of the highest-scoring cell, those nearest to its centre, touch a box.
+def points_into(scores: torch.Tensor, box: tuple[int, int, int, int], size: int) -> bool:
+    """Whether the highest-scoring cell of a map (cells, cells) looks around a pixel inside a box.
 
     Args:
         scores: (cells, cells).
         box: (left, top, right, bottom), pixel edges.
         size: of the picture in pixels a side.
     """
-    best = np.zeros(tuple(scores.shape))
-    best.flat[int(scores.argmax())] = 1
+    x, y = peak_pixel(scores, size)
     left, top, right, bottom = box
-    return bool(spread(best, size)[top:bottom, left:right].any())
+    return left <= x < right and top <= y < bottom
 
 
 def where_it_looks(rows: Sequence[tuple[torch.Tensor, dict[str, torch.Tensor]]], width: float = 9.0) -> Figure:
@@ -124,14 +126,14 @@ def readme_picture(path: str | Path = "book/_static/readme.png") -> Path:
     Returns:
         The path.
     """
-    maps = {}
+    picture, maps = wall(WALL), {}
     for name in ("resnet_18", "drn_c_26"):
         network = load_trained(f"first_networks/{name}-s0")
         with torch.inference_mode():
-            scores = network.score_map(normalize(photograph("coffee")[None]))[0]  # (classes, cells, cells)
+            scores = network.score_map(normalize(picture[None]))[0]  # (classes, cells, cells)
         maps[name] = scores[network.classes.index("espresso")]
     use_style()
-    figure = where_it_looks([(photograph("coffee"), maps)])
+    figure = where_it_looks([(picture, maps)])
     drawn = FigureCanvasAgg(figure)  # whatever the backend of the moment is
     drawn.draw()
     plt.close(figure)

@@ -38,8 +38,8 @@ def merge_sublattices(parts: list[Tensor], dilation: int) -> Tensor:
     height = sum(part.shape[-2] for part in parts[::dilation])
     width = sum(part.shape[-1] for part in parts[:dilation])
     merged = parts[0].new_empty(*parts[0].shape[:-2], height, width)
-    for part, place in zip(parts, split_sublattices(merged, dilation), strict=True):
-        place.copy_(part)
+    for index, part in enumerate(parts):
+        merged[..., index // dilation :: dilation, index % dilation :: dilation] = part
     return merged
 
 
@@ -193,7 +193,7 @@ def lattice_energy_by_level(
         {level: share, ..., "score_map": share}. Levels whose maps are smaller than four periods are left out, with
         a warning.
     """
-    was_training = model.training
+    training = [module for module in model.modules() if module.training]
     model.eval()
     sums: dict[int | str, list[float]] = {}
     small: dict[int | str, tuple[int, int]] = {}
@@ -209,7 +209,8 @@ def lattice_energy_by_level(
                 parts = _energies(maps, period)
                 sums[level] = [lattice + parts[0].sum().item(), rest + parts[1].sum().item()]
     finally:
-        model.train(was_training)
+        for module in training:
+            module.training = True
     if small:
         sizes = ", ".join(f"{level} with {height}x{width} cells" for level, (height, width) in small.items())
         warnings.warn(f"left out {sizes}: period {period} needs {4 * period} a side; enlarge the images", stacklevel=2)
@@ -220,7 +221,7 @@ def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Mean power of maps against frequency, all directions together: how rough they are, as a curve.
 
     Each map loses its mean and is faded out at its borders (Hann window), since it does not repeat beyond them.
-    White noise of variance v has power v at every frequency.
+    White noise of variance v has power v at every frequency but the two lowest, which lose it with the mean.
 
     Args:
         maps: (..., H, W); the mean is taken over all maps.

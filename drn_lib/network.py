@@ -168,7 +168,7 @@ class Network(nn.Module):
 
     def _initialize(self) -> None:
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:  # on "meta" there are shapes alone
                 height, width = module.kernel_size
                 nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / (height * width * module.out_channels)))
 

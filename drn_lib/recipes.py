@@ -80,9 +80,10 @@ _RECIPES = (
         partition=None,
         image_size=64,
         width=0.125,
-        epochs=3,
-        batch_size=32,
+        epochs=4,
+        batch_size=16,
         lr=0.05,
+        crop_padding=4,
     ),
 )
 

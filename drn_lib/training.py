@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
 from drn_lib.evaluation import normalize, predict, topk_error
 from drn_lib.network import create_model

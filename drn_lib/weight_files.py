@@ -160,8 +160,8 @@ def _released_file(name: str) -> Path:
             return download(RELEASED_HOST + file.name, file, checksum=f"sha256:{RELEASED[name]}")
         except DownloadError as error:
             raise FileNotFoundError(
-                f"the released weights of {name} cannot be had from {RELEASED_HOST}, whose host has often been down: put "
-                f"a copy at {file} or give its path ({error})"
+                f"the released weights of {name} cannot be had from {RELEASED_HOST}, which is often down: "
+                f"put a copy at {file} or give its path ({error})"
             ) from error
     if name in list_models():
         advice = "torchvision has some: pass its state dict" if name.startswith("resnet") else "train it"

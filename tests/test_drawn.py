@@ -174,21 +174,23 @@ def test_shapes_are_drawn_quickly():
     assert 100 / (time.process_time() - start) > 100
 
 
-def _train(images, labels, steps=220):
+def _train(images, labels, steps=150):
     torch.manual_seed(0)
 
-    def block(inputs, outputs, stride):
-        return [nn.Conv2d(inputs, outputs, 3, stride, 1), nn.BatchNorm2d(outputs), nn.ReLU()]
+    def block(inputs, outputs):
+        return [nn.Conv2d(inputs, outputs, 3, 1, 1), nn.BatchNorm2d(outputs), nn.ReLU()]
 
-    pooled = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)]
-    model = nn.Sequential(*block(3, 16, 2), *block(16, 32, 2), *block(32, 32, 2), *pooled)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    pooled = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(32, 10)]
+    model = nn.Sequential(*block(3, 12), nn.MaxPool2d(2), *block(12, 24), nn.MaxPool2d(2), *block(24, 32), *pooled)
+    optimizer = torch.optim.Adam(model.parameters(), 4e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, steps)
     for _ in range(steps):
         batch = torch.randint(len(images), (32,))
         loss = F.cross_entropy(model(images[batch]), labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
     return model.eval()
 
 
@@ -196,15 +198,15 @@ def _train(images, labels, steps=220):
 def test_shapes_can_be_learned_but_not_from_shuffled_labels():
     def arrays(split, count):
         images, labels = open_dataset("shapes", split, count=count).arrays()
-        return images.float() / 127.5 - 1, labels
+        return F.avg_pool2d(images.float() / 127.5 - 1, 2), labels
 
-    images, labels = arrays("train", 1000)
+    images, labels = arrays("train", 800)
     unseen, truth = arrays("test", 300)
     errors = []
     for given in (labels, labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))]):
         guessed = _train(images, given)(unseen).argmax(1)
         errors.append((guessed != truth).float().mean().item())
-    assert errors[0] < 0.75
+    assert errors[0] < 0.5  # a constant guess: 0.9
     assert errors[1] > 0.8
 
 
@@ -225,6 +227,7 @@ def test_streets_use_the_cityscapes_classes():
         assert share[name] > 0.0005
 
 
+@pytest.mark.slow
 def test_every_street_class_occurs():
     data = open_dataset("streets", "train", count=60, size=64)
     seen = set()

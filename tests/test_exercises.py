@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from drn_lib import exercises
+from drn_lib import exercises, geometry
+from drn_lib.architecture import architecture
 from drn_lib.exercises import Exercise, Mistake, all_exercises, check
 
 EXERCISES = list(all_exercises().values())
@@ -37,8 +39,11 @@ def test_three_wrong_answers_fail_with_hints_of_their_own(exercise):
     assert len({message for _, message in marks}) == len(marks)
 
 
+NONSENSE = [None, "nonsense", -12345.678, [], {"a": 1}, lambda: 1, lambda *anything: 1 / 0, object()]
+
+
 @pytest.mark.parametrize("exercise", BY_NAME)
-@pytest.mark.parametrize("nonsense", [None, "nonsense", -12345.678, [], {"a": 1}, lambda: 1, lambda *x: 1 / 0, object()])
+@pytest.mark.parametrize("nonsense", NONSENSE)
 def test_nonsense_is_marked_wrong_and_never_raises(exercise, nonsense, capsys):
     check(exercise.name, nonsense)
     assert not capsys.readouterr().out.startswith("Right")
@@ -58,9 +63,8 @@ def test_random_inputs_differ_from_each_other(exercise):
 
 
 def test_names_are_unique_and_each_chapter_has_three_to_five():
-    from drn_lib import exercises_arithmetic, exercises_gridding
-
-    listed = [*exercises_arithmetic.EXERCISES, *exercises_gridding.EXERCISES]
+    modules = [importlib.import_module(f"drn_lib.{name}") for name in exercises._TASK_MODULES]
+    listed = [exercise for module in modules for exercise in module.EXERCISES]
     assert len(listed) == len(EXERCISES)
     for chapter in {exercise.chapter for exercise in listed}:
         of_chapter = [exercise for exercise in listed if exercise.chapter == chapter]
@@ -69,6 +73,22 @@ def test_names_are_unique_and_each_chapter_has_three_to_five():
 
 def test_half_of_the_exercises_of_the_book_are_functions():
     assert 2 * sum(exercise.is_function for exercise in EXERCISES) >= len(EXERCISES)
+
+
+def test_solutions_agree_with_the_library():
+    """What the exercises call right is what `geometry` and the networks compute."""
+    found, random = all_exercises(), np.random.default_rng(1)
+    for _ in range(20):
+        arguments = found["output-size"].inputs(random)
+        assert found["output-size"].solution(*arguments) == geometry.output_size(*arguments)
+        (layers,) = found["receptive-field"].inputs(random)
+        chain = [geometry.Layer("", kernel, stride, dilation, 9) for kernel, stride, dilation in layers]
+        assert found["receptive-field"].solution(layers) == geometry.receptive_field(chain)
+    assert found["live-taps"].solution == pytest.approx(geometry.live_taps(4, 3, 4))
+    assert geometry.output_size(50, 5, padding=found["same-padding"].solution, dilation=3) == 50
+    rows = [(level.stride, level.first_dilation[0], level.dilation) for level in architecture("drn_a_18").levels]
+    assert found["dilation-schedule"].solution([1, 2, 2, 2], 2) == rows
+    assert found["first-of-level-6"].solution == str(rows[-1][1])
 
 
 def test_the_exercises_need_no_torch():

@@ -9,9 +9,11 @@ import torch
 from PIL import Image
 
 from drn_lib import figures_tour
-from drn_lib.figures_tour import grids, maps_in_a_row, peak_pixel, spread, touches, unveil, where_it_looks
+from drn_lib.evaluation import normalize
+from drn_lib.figures_tour import grids, maps_in_a_row, peak_pixel, points_into, spread, unveil, where_it_looks
 from drn_lib.geometry import table
 from drn_lib.paths import checkpoints_dir
+from drn_lib.photographs import list_photographs, photograph, place_on_wall, wall
 
 MAX_BYTES = 150_000
 
@@ -52,13 +54,29 @@ def test_a_constant_map_hides_everything_and_does_not_divide_by_zero(picture):
     assert np.isfinite(unveil(picture, torch.full((7, 7), 3.0))).all()
 
 
-def test_the_peak_and_the_box(picture):
+def test_the_peak_and_the_box():
     scores = torch.zeros(28, 28)
     scores[5, 20] = 1.0
     assert peak_pixel(scores, 224) == (160, 40)
-    assert touches(scores, (163, 43, 170, 50), 224)
-    assert not touches(scores, (164, 43, 170, 50), 224)
-    assert not touches(scores.T, (163, 43, 170, 50), 224)
+    assert points_into(scores, (160, 40, 161, 41), 224)
+    assert not points_into(scores, (161, 40, 170, 50), 224)
+    assert not points_into(scores, (150, 30, 160, 41), 224)
+    assert not points_into(scores.T, (160, 40, 161, 41), 224)
+
+
+def test_every_photograph_hangs_where_place_on_wall_says():
+    names = list_photographs()[:9]
+    picture = wall(names)
+    assert picture.shape == (3, 224, 224) and picture.dtype == torch.uint8
+    covered = torch.zeros(224, 224, dtype=torch.bool)
+    for index, name in enumerate(names):
+        left, top, right, bottom = place_on_wall(index)
+        assert torch.equal(picture[:, top:bottom, left:right], photograph(name, 64))
+        covered[top:bottom, left:right] = True
+    assert covered.sum() == 9 * 64 * 64
+    assert normalize(picture[None])[0][:, ~covered].abs().max() < 0.01
+    with pytest.raises(ValueError, match="nine"):
+        wall(names[:8])
 
 
 def test_where_it_looks_draws_each_map_with_a_ring_at_its_peak(picture):

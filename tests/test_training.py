@@ -26,6 +26,7 @@ def same_weights(left, right):
     return all(torch.equal(a, b) for a, b in zip(left.state_dict().values(), right.state_dict().values(), strict=True))
 
 
+@pytest.mark.slow
 def test_killed_at_20_random_moments_ends_bit_identical(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
     command = [sys.executable, str(HERE / "kill_and_resume.py"), str(tmp_path / "run"), "20", "7"]
@@ -120,6 +121,7 @@ def test_unknown_recipe_names_the_known():
     assert json.dumps(recipe("shapes-live").as_dict())
 
 
+@pytest.mark.slow
 def test_two_processes_share_each_batch(tmp_path):
     """Under torchrun's environment two processes end with one set of weights, though each saw half of every batch."""
     script = tmp_path / "two.py"

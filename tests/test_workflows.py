@@ -41,7 +41,8 @@ def test_actionlint_finds_nothing():
 
 def test_actionlint_finds_a_fault(tmp_path):
     broken = tmp_path / "broken.yml"
-    broken.write_text("on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ matrix.no }}\n")
+    job = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n"
+    broken.write_text(job + "      - run: echo ${{ matrix.no }}\n")
     assert len(actionlint(broken)) == 1
 
 

@@ -1,0 +1,62 @@
+"""The live training of chapter 04 learns what it says, and would not on labels that mean nothing."""
+
+import pytest
+import torch
+
+from drn_lib import live_training
+from drn_lib.recipes import recipe
+from drn_lib.training import train
+
+
+def trained_on(labels_of):
+    """The network, trained as in the chapter's cell, on the labels that `labels_of` makes of the true ones."""
+    images, labels = live_training.pictures("train")
+    return train(recipe("shapes-live"), "drn_d_22", 0, images, labels_of(labels), len(live_training.SHAPES)).model
+
+
+def shuffled(labels):
+    return labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))]
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    return live_training.pictures("test")
+
+
+@pytest.mark.slow
+def test_it_beats_a_constant_answer_on_unseen_pictures(unseen):
+    assert live_training.points_over_constant(trained_on(lambda labels: labels), *unseen) > live_training.MARGIN
+
+
+@pytest.mark.slow
+def test_shuffled_labels_fail_the_margin(unseen):
+    assert live_training.points_over_constant(trained_on(shuffled), *unseen) < live_training.MARGIN
+
+
+def test_a_constant_answer_has_no_points(unseen):
+    class Constant(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scores = torch.nn.Parameter(torch.tensor([0.0, 2.0, 1.0]))
+
+        def forward(self, x):
+            return self.scores.expand(len(x), 3)
+
+    images, labels = unseen
+    worst = 100 * (labels.bincount().max() - (labels == 1).sum()).item() / len(labels)
+    assert live_training.points_over_constant(Constant(), images, labels) == pytest.approx(-worst)
+
+
+def test_the_parts_share_no_picture_and_hold_every_class():
+    train_images, train_labels = live_training.pictures("train", 60)
+    test_images, test_labels = live_training.pictures("test", 60)
+    assert train_images.dtype == torch.uint8 and train_images.shape == (60, 3, 64, 64)
+    assert set(train_labels.tolist()) == set(test_labels.tolist()) == {0, 1, 2}
+    assert not {image.numpy().tobytes() for image in train_images} & {image.numpy().tobytes() for image in test_images}
+
+
+def test_without_real_data_a_shrunk_full_run_takes_drawn_pictures(monkeypatch):
+    monkeypatch.delenv("DRN_DATA", raising=False)
+    (images, labels), (tune_images, _), classes = live_training.real_pictures(64)
+    assert len(images) == len(labels) == len(tune_images) == 64
+    assert classes == 3
