@@ -37,7 +37,7 @@ lab: $(VENV)/.run  ## open the chapters in JupyterLab
 serve:  ## show the built book on 127.0.0.1:8000
 	@test -f $(SITE)/index.html || $(MAKE) book
 	@echo "http://127.0.0.1:$(PORT)/ (stop with Ctrl+C)"
-	@$${PYTHON:-$(PY)} -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+	@$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
 
 clean:  ## delete the built book (the environment stays)
 	@rm -rf _build build *.egg-info

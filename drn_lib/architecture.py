@@ -279,5 +279,6 @@ def _check_rule(name: str, family: str, rule: str | None) -> str | None:
     if rule not in DILATION_RULES:
         raise ValueError(f"dilation rule {rule!r} is not known; choose one of {', '.join(_RULES[family])}")
     if rule not in _RULES[family]:
-        raise ValueError(f"{name} was never released, so it has no 'released' rule; choose one of {', '.join(_RULES[family])}")
+        known = ", ".join(_RULES[family])
+        raise ValueError(f"{name} was never released, so it has no 'released' rule; choose one of {known}")
     return rule

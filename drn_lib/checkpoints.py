@@ -7,7 +7,7 @@ Our own files are safetensors: tensors of two or more dimensions stored in 16 bi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -201,7 +201,9 @@ def _fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) ->
     model.load_state_dict(renamed, strict=False)  # complete but for the counters and a dropped head: checked above
 
 
-def _rename(tensors: dict[str, Tensor], table: Architecture, scheme: str):
+def _rename(
+    tensors: dict[str, Tensor], table: Architecture, scheme: str
+) -> tuple[dict[str, Tensor], Callable[[str], str], list[str]]:
     """The tensors under our names, a function from our names to theirs, and their names that we have no place for."""
     ours = {theirs: name for name, theirs in module_names(table, scheme)}
     theirs = {name: module for module, name in ours.items()}

@@ -50,7 +50,7 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     """
     classes = logits.shape[1]
     if len(logits) == 0 or len(logits) != len(labels):
-        raise ValueError(f"expected as many labels as rows of logits, at least one; got {len(labels)} and {len(logits)}")
+        raise ValueError(f"expected as many labels as rows of logits, and one; got {len(labels)} and {len(logits)}")
     if not 1 <= k <= classes:
         raise ValueError(f"k must lie in 1..{classes}, not {k}")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
@@ -77,7 +77,11 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[dict[str
     prediction = logits.argmax(dim=1)
     k = min(5, logits.shape[1])
     top5_correct = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
-    metrics = {"top1": topk_error(logits, labels, 1), "top5": topk_error(logits, labels, k), "loss": losses.mean().item()}
+    metrics = {
+        "top1": topk_error(logits, labels, 1),
+        "top5": topk_error(logits, labels, k),
+        "loss": losses.mean().item(),
+    }
     per_image = {
         "label": labels.numpy().astype(np.int16),
         "prediction": prediction.numpy().astype(np.int16),

@@ -92,6 +92,6 @@ def show_row(
 ) -> Figure:
     """A row of maps or pictures with a title each; every map has its own range of greys."""
     figure, axes = plt.subplots(1, len(maps), figsize=(height * len(maps), height + 0.3), squeeze=False)
-    for ax, values, title in zip(axes[0], maps, titles):
+    for ax, values, title in zip(axes[0], maps, titles, strict=True):
         show_map(ax, values, title, cmap)
     return figure

@@ -6,10 +6,14 @@ Python) is not stored, so a second run leaves the files as they are.
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
+import platform
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -17,6 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 FOLDER = Path(__file__).resolve().parent
+TIMINGS = FOLDER.parent / "data" / "results" / "timings.json"
 CELL_TIMEOUT = 300  # seconds
 WORKERS = 2
 METADATA = {
@@ -60,22 +65,49 @@ def execute(path: Path) -> str | None:
     return None
 
 
-def timed(path: Path) -> str | None:
+def timed(path: Path) -> tuple[float, str | None]:
+    """Run one chapter; the seconds it took, and the error as text or None."""
     start = time.monotonic()
     error = execute(path)
-    print(f"{path.name}: {'failed' if error else 'done'} in {time.monotonic() - start:.0f} s", flush=True)
-    return error
+    seconds = time.monotonic() - start
+    print(f"{path.name}: {'failed' if error else 'done'} in {seconds:.0f} s", flush=True)
+    return seconds, error
+
+
+def record(paths: list[Path], seconds: list[float]) -> None:
+    """Write how long each chapter took, alone on this machine, into data/results/timings.json."""
+    chapters = json.loads(TIMINGS.read_text())["chapters"] if TIMINGS.exists() else {}
+    for path, duration in zip(paths, seconds, strict=True):
+        chapters[path.name[:2]] = {
+            "seconds": round(duration, 1),
+            "device": "cpu",
+            "threads": os.cpu_count(),
+            "torch": version("torch"),
+            "python": platform.python_version(),
+        }
+    partial = TIMINGS.with_suffix(".partial")
+    partial.write_text(json.dumps({"chapters": dict(sorted(chapters.items()))}, indent=1) + "\n")
+    partial.replace(TIMINGS)
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("chapters", nargs="*", type=Path, help="notebooks (default: all)")
+    parser.add_argument("--record", action="store_true", help="run one at a time and record the times of this machine")
+    options = parser.parse_args()
     os.environ.pop("DRN_DATA", None)
-    os.environ.update({"DRN_PROGRESS": "0", "OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
-    paths = [Path(name).resolve() for name in sys.argv[1:]] or sorted(FOLDER.glob("*.ipynb"))
+    os.environ.update({"DRN_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    if not options.record:
+        os.environ["OMP_NUM_THREADS"] = "1"  # two chapters share two cores
+    paths = [path.resolve() for path in options.chapters] or sorted(FOLDER.glob("*.ipynb"))
     # One kernel process a chapter; the threads here only wait for them.
-    with ThreadPoolExecutor(WORKERS) as pool:
-        errors = [error for error in pool.map(timed, paths) if error]
+    with ThreadPoolExecutor(1 if options.record else WORKERS) as pool:
+        outcomes = list(pool.map(timed, paths))
+    errors = [error for _, error in outcomes if error]
     for error in errors:
         print(error, file=sys.stderr)
+    if options.record and not errors:
+        record(paths, [seconds for seconds, _ in outcomes])
     return 1 if errors else 0
 
 

@@ -195,6 +195,8 @@ def test_images_of_two_sizes_do_not_make_arrays(tiny):
         ("val/val_annotations.txt", "n01", "n99", "val_1.JPEG.*label n99"),
         ("val/val_annotations.txt", "\t", " ", "6 fields between tabs"),
         ("val/val_annotations.txt", "63\n", "64\n", "outside 0 to 63"),
+        ("val/val_annotations.txt", "\t0\t63", "\t0\t64", "outside 0 to 63"),
+        ("val/val_annotations.txt", "\t0\t0", "\t-1\t0", "outside 0 to 63"),
         ("val/val_annotations.txt", "\t0\t0\t63", "\t60\t0\t50", "box of val_0.JPEG"),
         ("val/val_annotations.txt", "63\n", "x\n", "not four whole numbers"),
         ("train/n01/n01_boxes.txt", "n01_1", "n01_7", "no train/n01/images/n01_7.JPEG"),

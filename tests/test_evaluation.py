@@ -42,7 +42,10 @@ def test_topk_by_hand():
     assert [evaluation.topk_error(logits, labels, k) for k in (1, 2, 3)] == [100.0, 50.0, 0.0]
 
 
-@pytest.mark.parametrize(("labels", "k", "message"), [([0, 3], 1, "0..2"), ([0], 1, "as many labels"), ([0, 1], 4, "k must")])
+@pytest.mark.parametrize(
+    ("labels", "k", "message"),
+    [([0, 3], 1, "0..2"), ([0], 1, "as many labels"), ([0, 1], 4, "k must")],
+)
 def test_bad_input_is_refused(labels, k, message):
     with pytest.raises(ValueError, match=message):
         evaluation.topk_error(torch.zeros(2, 3), torch.tensor(labels), k)

@@ -18,6 +18,7 @@ from drn_lib.network import create_model
 
 NETWORKS = [(name, rule) for name in list_models() for rule in dilation_rules(name) or (None,)]
 SHALLOW = [(name, rule) for name, rule in NETWORKS if name.endswith(("_18", "_22", "_26"))]
+DEFAULTS = [(name, None) for name in list_models() if (name, None) not in SHALLOW]
 
 sizes = st.integers(1, 40)
 layer_rows = st.builds(
@@ -151,7 +152,7 @@ def test_no_torch_for_tables():
 # ------------------------------------------------------------------------------------------- tracing
 
 
-@pytest.mark.parametrize(("name", "rule"), NETWORKS)
+@pytest.mark.parametrize(("name", "rule"), SHALLOW + DEFAULTS)
 def test_trace_equals_table(name, rule):
     """The table and the module it builds, read independently of each other."""
     with torch.device("meta"):

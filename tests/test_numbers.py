@@ -173,7 +173,7 @@ def test_typed_results_are_found(tmp_path, words, number):
         "A map of 28x28 cells, 8 px apart.",
         "The error is <!-- n:time:00/seconds -->41.3<!-- /n --> here.",
         "A share of $0.5$ and `lr = 0.1` and\n```python\nx = 0.25\n```",
-        "See Section 3.1, Fig. 5 and [the page](https://example.org/1.5).",
+        "See arXiv 1705.09914, Section 3.1, Fig. 5 and [the page](https://example.org/1.5).",
         "## 2.1 The rule\n\nWritten for torch 2.9.",
     ],
 )
