@@ -18,8 +18,10 @@ import torch
 from filelock import FileLock, Timeout
 
 from drn_lib import paths
+from drn_lib.checkpoints import save_weights
 from drn_lib.datasets import open_dataset
 from drn_lib.evaluation import evaluate, normalize
+from drn_lib.gridding import lattice_energy_by_level
 from drn_lib.network import create_model
 from drn_lib.studies import Plan
 from drn_lib.training import Trained, train
@@ -44,8 +46,9 @@ def run_one(plan: Plan, network: str, seed: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):
+            commit = _commit()  # of the code that this process runs, whatever is committed meanwhile
             trained, dataset = _train(plan, network, seed, folder)
-            return _record(plan, network, seed, trained, dataset, result_file)
+            return _record(plan, network, seed, trained, dataset, commit, result_file)
     except Timeout:
         raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
 
@@ -69,11 +72,10 @@ def _train(plan: Plan, network: str, seed: int, folder: Path) -> tuple[Trained, 
     return trained, about
 
 
-def _record(plan: Plan, network: str, seed: int, trained: Trained, about: dict, result_file: Path) -> Path:
+def _record(
+    plan: Plan, network: str, seed: int, trained: Trained, about: dict, commit: str | None, result_file: Path
+) -> Path:
     """Score the test part once and write .npz, weights and, last of all, the JSON that says the run is done."""
-    from drn_lib.checkpoints import save_weights
-    from drn_lib.gridding import lattice_energy_by_level
-
     test = open_dataset(plan.recipe.dataset, "test", **plan.recipe.dataset_options)
     images, labels = test.arrays()
     about["counts"]["test"], about["sha256"]["test"] = len(test), test.fingerprint
@@ -106,7 +108,7 @@ def _record(plan: Plan, network: str, seed: int, trained: Trained, about: dict, 
         "device": _device_name(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "commit": _commit(),
+        "commit": commit,
         "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
     with paths.replacing(result_file) as temporary:
