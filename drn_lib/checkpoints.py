@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from drn_lib import paths
@@ -74,7 +74,7 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
     path.parent.mkdir(parents=True, exist_ok=True)
     with paths.replacing(path) as temporary:
         text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
-        save_file(tensors, temporary, text)
+        temporary.write_bytes(save(tensors, text))
     return path
 
 

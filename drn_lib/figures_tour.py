@@ -107,10 +107,11 @@ def grids(picture: torch.Tensor, cells: Sequence[int], titles: Sequence[str]) ->
     return figure
 
 
-def maps_in_a_row(maps: dict[str, torch.Tensor], width: float = 9.0) -> Figure:
-    """The scores of one class in several networks, {network: (cells, cells)}, in greys: white is each map's highest."""
-    figure, axes = plt.subplots(1, len(maps), figsize=(width, width / len(maps) + 0.3), squeeze=False)
-    for ax, (name, scores) in zip(axes[0], maps.items(), strict=True):
+def maps_in_a_row(picture: torch.Tensor, maps: dict[str, torch.Tensor], width: float = 9.0) -> Figure:
+    """A picture (3, S, S) and one class's scores in several networks, {network: (cells, cells)}; white is high."""
+    figure, axes = plt.subplots(1, 1 + len(maps), figsize=(width, width / (1 + len(maps)) + 0.3))
+    show_map(axes[0], picture.permute(1, 2, 0), "the picture")
+    for ax, (name, scores) in zip(axes[1:], maps.items(), strict=True):
         show_map(ax, scores, display_name(name))
     return figure
 

@@ -161,6 +161,15 @@ def test_a_part_that_is_whole_already_is_taken(server, tmp_path):
     assert server.seen[-1][0] is None
 
 
+def test_a_short_answer_is_noticed_even_where_the_http_library_says_nothing(tmp_path):
+    class Short:
+        def iter_content(self, _):
+            return iter([b"PK" + b"a" * 98])
+
+    with pytest.raises(downloads._Interrupted, match="only 100 of 200 bytes"):
+        downloads._append(Short(), tmp_path / "set.zip.part", have=0, total=200)
+
+
 def test_a_server_that_always_truncates_is_given_up(server, tmp_path):
     server.answers = [answer(stop=10)] * 4
     with pytest.raises(DownloadError, match="run this again"):

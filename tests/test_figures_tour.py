@@ -94,9 +94,9 @@ def test_grids_cut_the_picture_into_cells(picture):
     assert [len(ax.lines) for ax in figure.axes] == [2 * 6, 2 * 27]
 
 
-def test_maps_are_shown_with_their_own_cells():
-    figure = maps_in_a_row({"resnet_18": torch.rand(7, 7), "drn_c_26": torch.rand(28, 28)})
-    assert [ax.images[0].get_array().shape for ax in figure.axes] == [(7, 7), (28, 28)]
+def test_maps_are_shown_with_their_own_cells(picture):
+    figure = maps_in_a_row(picture, {"resnet_18": torch.rand(7, 7), "drn_c_26": torch.rand(28, 28)})
+    assert [ax.images[0].get_array().shape for ax in figure.axes] == [(224, 224, 3), (7, 7), (28, 28)]
     assert {ax.images[0].get_interpolation() for ax in figure.axes} == {"nearest"}
 
 

@@ -26,6 +26,7 @@ THEME_FAULTS = {
     "region": ("navbar-brand", "logo__image", "sidebar-primary-item"),
     "aria-allowed-role": ('class="citation"',),
     "aria-deprecated-role": ('class="citation"',),
+    "aria-required-children": ('class="citation-list"',),
 }
 
 
