@@ -46,8 +46,9 @@ _RESULT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s?%|(?<![\w.])\d+\.\d+(?![\w.]*\d
 
 
 def sources() -> list[Path]:
-    """The chapters and pages that may hold numbers."""
-    return sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")) + sorted((ROOT / "book").glob("*.md"))
+    """The chapters, the pages and the model cards: all that may hold numbers."""
+    found = [("notebooks", "[0-9]*.ipynb"), ("book", "*.md"), ("data/checkpoints", "*.md")]
+    return [path for folder, pattern in found for path in sorted((ROOT / folder).glob(pattern))]
 
 
 def filled(path: Path) -> str:

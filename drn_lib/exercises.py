@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 _TASK_MODULES = ("exercises_tour", "exercises_arithmetic", "exercises_gridding")
+LINE = 86
+"""Characters a line: what a page of the book shows without scrolling."""
 _ROUNDS = 20
 """Random inputs on which a function is compared with the solution."""
 
@@ -144,13 +146,13 @@ def check(name: str, answer: Any = ...) -> None:
         return
     exercise = exercises[name]
     if answer is ...:
-        print(textwrap.fill(f"Task: {exercise.task}", 96, replace_whitespace=True))
+        print(textwrap.fill(f"Task: {exercise.task}", LINE, replace_whitespace=True))
         if exercise.choices:
             print("Choose from:", ", ".join(map(repr, exercise.choices)))
         return
     right, message = exercise.mark(answer, _attempts.get(name, 0))
     _attempts[name] = 0 if right else _attempts.get(name, 0) + 1
-    print(textwrap.fill(message, 96))
+    print(textwrap.fill(message, LINE))
 
 
 def _show(value: Any) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from drn_lib.architecture import list_models
 from drn_lib.intervals import Interval, Sample, bootstrap_difference, student_t, student_t_difference
 from drn_lib.paths import paper_dir, results_dir
 
@@ -57,7 +58,7 @@ def load_run(path: str | Path) -> dict:
 
 
 def runs(study: str, architecture: str | None = None, root: Path | None = None) -> list[dict]:
-    """All runs of a study, by architecture and seed; an empty list where nothing was measured yet.
+    """All runs of a study, in the order of the book and by seed; an empty list where nothing was measured yet.
 
     Args:
         study: a folder under `data/results/`.
@@ -67,7 +68,8 @@ def runs(study: str, architecture: str | None = None, root: Path | None = None) 
     folder = (root or results_dir()) / study
     loaded = [load_run(path) for path in sorted(folder.glob("*-s*.json"))]
     kept = [run for run in loaded if architecture in (None, run["architecture"])]
-    return sorted(kept, key=lambda run: (run["architecture"], run["seed"]))
+    order = {name: place for place, name in enumerate(list_models())}  # the book's: ResNet, then A, B, C, D
+    return sorted(kept, key=lambda run: (order.get(run["architecture"], len(order)), run["architecture"], run["seed"]))
 
 
 def metric(study: str, architecture: str, key: str, root: Path | None = None) -> Sample:

@@ -94,9 +94,9 @@ def test_runs_and_metrics_by_network_and_seed(tmp_path):
         write(tmp_path, a_run(seed=seed, metrics={"final.test.top1": error}))
     write(tmp_path, a_run(architecture="resnet_18"))
     assert [(run["architecture"], run["seed"]) for run in results.runs("trial", root=tmp_path)] == [
+        ("resnet_18", 0),
         ("drn_a_18", 2),
         ("drn_a_18", 10),
-        ("resnet_18", 0),
     ]
     found = results.metric("trial", "drn_a_18", "final.test.top1", tmp_path)
     assert (found.seeds, found.values, found.mean, found.n) == ((2, 10), (40.0, 44.0), 42.0, 2)
