@@ -42,7 +42,7 @@ def high_frequency_share(maps: Tensor, above: float = 0.25) -> float:
     Source: puts a number to the paper's Fig. 6.
     """
     frequency, power = radial_power_spectrum(maps)
-    held = power
+    held = frequency * power
     return (held[frequency > above].sum() / held.sum()).item()
 
 
