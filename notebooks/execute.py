@@ -40,8 +40,8 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
     notebook.metadata = nbformat.from_dict(METADATA)
 
 
-def execute(path: Path) -> str | None:
-    """Run one chapter and write it back; returns the error as text, or None."""
+def execute(path: Path, store: bool) -> str | None:
+    """Run one chapter and, with `store`, write it back; returns the error as text, or None."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
@@ -56,6 +56,8 @@ def execute(path: Path) -> str | None:
         client.execute()
     except (CellExecutionError, CellTimeoutError) as error:
         return f"{path.name}: {error}"
+    if not store:
+        return None
     normalise(notebook)
     text = nbformat.writes(notebook) + "\n"
     if text != path.read_text(encoding="utf-8"):
@@ -65,10 +67,10 @@ def execute(path: Path) -> str | None:
     return None
 
 
-def timed(path: Path) -> tuple[float, str | None]:
+def timed(path: Path, store: bool) -> tuple[float, str | None]:
     """Run one chapter; the seconds it took, and the error as text or None."""
     start = time.monotonic()
-    error = execute(path)
+    error = execute(path, store)
     seconds = time.monotonic() - start
     print(f"{path.name}: {'failed' if error else 'done'} in {seconds:.0f} s", flush=True)
     return seconds, error
@@ -93,7 +95,7 @@ def record(paths: list[Path], seconds: list[float]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("chapters", nargs="*", type=Path, help="notebooks (default: all)")
-    parser.add_argument("--record", action="store_true", help="run one at a time and record the times of this machine")
+    parser.add_argument("--record", action="store_true", help="only record the times of this machine, one at a time")
     options = parser.parse_args()
     os.environ.pop("DRN_DATA", None)
     os.environ.update({"DRN_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
@@ -102,7 +104,8 @@ def main() -> int:
     paths = [path.resolve() for path in options.chapters] or sorted(FOLDER.glob("*.ipynb"))
     # One kernel process a chapter; the threads here only wait for them.
     with ThreadPoolExecutor(1 if options.record else WORKERS) as pool:
-        outcomes = list(pool.map(timed, paths))
+        # With other numbers of threads the last digits of a picture may differ: a timed run stores no outputs.
+        outcomes = list(pool.map(lambda path: timed(path, store=not options.record), paths))
     errors = [error for _, error in outcomes if error]
     for error in errors:
         print(error, file=sys.stderr)
