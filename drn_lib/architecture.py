@@ -140,17 +140,33 @@ _NETWORKS = {
     "drn_d_107": ("drn_d", 101, 2),
 }
 
+# The rungs between DRN-A-18 and DRN-C-26 that the paper does not have: each changes one thing (chapter 05).
+# The number is the true depth.
+_LADDER = {
+    "ladder_a_22": ("ladder_a", 18, 1),
+    "ladder_a_22_falling": ("ladder_a_falling", 18, 1),
+    "ladder_a_22_unlinked": ("ladder_a_unlinked", 18, 1),
+    "ladder_front_22": ("ladder_front", 18, 0),
+    "ladder_c_26_constant": ("ladder_c_constant", 18, 1),
+}
+
 # The rule each family is built by unless another is asked for, and why.
 _DEFAULT_RULES = {
     "resnet": None,  # nothing is dilated
     "drn_a": "exact",  # Fig. 1 draws DRN-A so, and only so does it compute what its ResNet computes
+    "ladder_a": "exact",  # levels 5 and 6 stay DRN-A's
+    "ladder_a_falling": "exact",
+    "ladder_a_unlinked": "exact",
+    "ladder_front": "levels",  # levels 5 and 6 are DRN-B's and DRN-C's
+    "ladder_c_constant": "levels",
     "drn_b": "levels",  # Fig. 5, so that B and C differ in their residual links alone
     "drn_c": "levels",  # Fig. 5 and the released weights agree
     "drn_d": "levels",  # as released
 }
 
-# The authors never released a DRN-B, so there is no "released" reading of it.
+# The authors never released a DRN-B, so there is no "released" reading of it, nor of what is ours alone.
 _RULES = {
+    **{family: (rule,) for family, rule in _DEFAULT_RULES.items() if family.startswith("ladder")},
     "resnet": (),
     "drn_a": ("exact", "levels", "released"),
     "drn_b": ("exact", "levels"),
@@ -158,19 +174,40 @@ _RULES = {
     "drn_d": ("exact", "levels", "released"),
 }
 
-# What opens and what closes each family: (stem, kind of levels 1 and 2, kind of levels 7 and 8, their residual).
+
+@dataclass(frozen=True)
+class _Ends:
+    """What opens and what closes a family; the body between is a ResNet's."""
+
+    stem: Stem
+    front: str | None = None  # kind of levels 1 and 2; without them levels 1 and 2 are stem and max pooling
+    tail: str | None = None  # kind of levels 7 and 8
+    tail_residual: bool = False
+    tail_dilations: tuple[int, int] = (2, 1)
+
+
 _ENDS = {
-    "resnet": (Stem(64, 2), None, None, False),
-    "drn_a": (Stem(64, 2), None, None, False),
-    "drn_b": (Stem(16, 1), "basic", "basic", True),
-    "drn_c": (Stem(16, 1), "basic", "basic", False),
-    "drn_d": (Stem(16, 1), "plain", "plain", False),
+    "resnet": _Ends(Stem(64, 2)),
+    "drn_a": _Ends(Stem(64, 2)),
+    "ladder_a": _Ends(Stem(64, 2), tail="basic", tail_residual=True, tail_dilations=(4, 4)),
+    "ladder_a_falling": _Ends(Stem(64, 2), tail="basic", tail_residual=True),
+    "ladder_a_unlinked": _Ends(Stem(64, 2), tail="basic"),
+    "ladder_front": _Ends(Stem(16, 1), front="basic"),
+    "drn_b": _Ends(Stem(16, 1), front="basic", tail="basic", tail_residual=True),
+    "drn_c": _Ends(Stem(16, 1), front="basic", tail="basic"),
+    "ladder_c_constant": _Ends(Stem(16, 1), front="basic", tail="basic", tail_dilations=(4, 4)),
+    "drn_d": _Ends(Stem(16, 1), front="plain", tail="plain"),
 }
 
 
 def list_models(pattern: str | None = None) -> list[str]:
     """Names that `create_model` knows, in the order of the book; `pattern` filters as in a shell ("drn_c_*")."""
     return [name for name in _NETWORKS if pattern is None or fnmatch.fnmatch(name, pattern)]
+
+
+def list_ladder() -> list[str]:
+    """Names of the rungs between DRN-A-18 and DRN-C-26, which `create_model` knows too; the paper has none of them."""
+    return list(_LADDER)
 
 
 def dilation_rules(name: str) -> tuple[str, ...]:
@@ -206,15 +243,15 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
     """
     family, body_depth, tail_blocks = _entry(name)
     rule = _check_rule(name, family, dilation_rule)
-    stem, front_kind, tail_kind, tail_residual = _ENDS[family]
+    ends = _ENDS[family]
     kind, blocks = _BODIES[body_depth]
 
     levels = []
-    if front_kind:
-        residual = front_kind != "plain"
-        levels.append(Level(1, front_kind, 16, 1, residual=residual))
-        levels.append(Level(2, front_kind, 32, 1, stride=2, residual=residual))
-    levels.append(Level(3, kind, 64, blocks[0], stride=2 if front_kind else 1, pool=not front_kind))
+    if ends.front:
+        residual = ends.front != "plain"
+        levels.append(Level(1, ends.front, 16, 1, residual=residual))
+        levels.append(Level(2, ends.front, 32, 1, stride=2, residual=residual))
+    levels.append(Level(3, kind, 64, blocks[0], stride=2 if ends.front else 1, pool=not ends.front))
     levels.append(Level(4, kind, 128, blocks[1], stride=2))
     if rule is None:
         levels.append(Level(5, kind, 256, blocks[2], stride=2))
@@ -224,24 +261,28 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
         reading = "levels" if rule == "released" and family != "drn_a" else rule
         levels.append(Level(5, kind, 256, blocks[2], dilation=2, first_dilation=first_dilation(reading, 1, 2)))
         levels.append(Level(6, kind, 512, blocks[3], dilation=4, first_dilation=first_dilation(reading, 2, 4)))
-    if tail_kind:
-        for number, dilation in ((7, 2), (8, 1)):
+    if ends.tail:
+        for number, dilation in zip((7, 8), ends.tail_dilations, strict=True):
             levels.append(
                 Level(
                     number,
-                    tail_kind,
+                    ends.tail,
                     512,
                     tail_blocks,
                     dilation=dilation,
                     first_dilation=(dilation, dilation),
-                    residual=tail_residual,
+                    residual=ends.tail_residual,
                 )
             )
-    return Architecture(name, family, stem, tuple(levels), rule)
+    return Architecture(name, family, ends.stem, tuple(levels), rule)
+
+
+CHANNEL_STEP = 4
+"""Scaled channels are multiples of this."""
 
 
 def scale_width(table: Architecture, width: float) -> Architecture:
-    """The same network with its channels times `width`, in multiples of 8 and at least 8.
+    """The same network with its channels times `width`, in multiples of 4 and at least 8.
 
     Fewer than 8 input channels make torch 2.14.1 corrupt memory in the backward pass of a strided 1x1
     convolution in channels_last on a CPU, so 8 is a floor and not a taste.
@@ -250,7 +291,7 @@ def scale_width(table: Architecture, width: float) -> Architecture:
         raise ValueError(f"width must be positive, not {width}")
 
     def scaled(channels: int) -> int:
-        return max(8, 8 * round(channels * width / 8))
+        return max(8, CHANNEL_STEP * round(channels * width / CHANNEL_STEP))
 
     return replace(
         table,
@@ -266,9 +307,10 @@ def block_dilations(level: Level) -> Iterator[tuple[int, int]]:
 
 
 def _entry(name: str) -> tuple[str, int, int]:
-    if name not in _NETWORKS:
-        raise ValueError(f"no network is called {name!r}; list_models() names: {', '.join(_NETWORKS)}")
-    return _NETWORKS[name]
+    known = {**_NETWORKS, **_LADDER}
+    if name not in known:
+        raise ValueError(f"no network is called {name!r}; list_models() names: {', '.join(known)}")
+    return known[name]
 
 
 def _check_rule(name: str, family: str, rule: str | None) -> str | None:

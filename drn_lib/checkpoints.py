@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from drn_lib import paths
-from drn_lib.architecture import Architecture, architecture, dilation_rules, list_models, scale_width
+from drn_lib.architecture import CHANNEL_STEP, Architecture, architecture, dilation_rules, list_models, scale_width
 from drn_lib.key_maps import dead_modules, module_names, schemes
 from drn_lib.network import Network, create_model
 from drn_lib.weight_files import (
@@ -265,11 +265,11 @@ def _title(table: Architecture) -> str:
 def _widths(channels: int) -> tuple[float, float, float]:
     """Widths that give a level of 512 channels `channels`, one of every kind.
 
-    512 channels become 8 n where n is 64 x width, rounded. A width within half a step of n gives the smaller levels the
-    same channels as one of these three: their rounding, too, changes at n alone.
+    512 channels become 4 n where n is 128 x width, rounded. A width within half a step of n gives the smaller
+    levels the same channels as one of these three: their rounding, too, changes at n alone.
     """
-    steps = channels / 8
-    return steps / 64, (steps - 0.25) / 64, (steps + 0.25) / 64
+    steps, whole = channels / CHANNEL_STEP, 512 / CHANNEL_STEP
+    return steps / whole, (steps - 0.25) / whole, (steps + 0.25) / whole
 
 
 def _width_of(table: Architecture) -> float | None:

@@ -27,13 +27,23 @@ def normalize(images: Tensor) -> Tensor:
     return (images.float() / 255.0 - mean) / std
 
 
+def enlarge(images: Tensor, size: int | None) -> Tensor:
+    """Bytes (N, 3, H, W) bilinearly resized to `size` pixels a side, rounded to bytes; as they are where it is None."""
+    if size is None or tuple(images.shape[2:]) == (size, size):
+        return images
+    return nn.functional.interpolate(images, (size, size), mode="bilinear", align_corners=False)
+
+
 @torch.inference_mode()
-def predict(model: nn.Module, images: Tensor, batch_size: int = 100) -> Tensor:
-    """Logits (N, classes) of uint8 images (N, 3, H, W), computed in evaluation mode, on the CPU."""
+def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_size: int = 100) -> Tensor:
+    """Logits (N, classes) of uint8 images (N, 3, H, W), in evaluation mode, returned on the CPU.
+
+    The network sees the images at `size` pixels a side, or as they are.
+    """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    logits = [model(normalize(batch.to(device))).float().cpu() for batch in images.split(batch_size)]
+    logits = [model(normalize(enlarge(batch, size).to(device))).float().cpu() for batch in images.split(batch_size)]
     model.train(was_training)
     return torch.cat(logits)
 
@@ -60,19 +70,22 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     return 100.0 * (1.0 - hit.double().mean().item())
 
 
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+def evaluate(
+    model: nn.Module, images: Tensor, labels: Tensor, size: int | None = None
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Score a classifier on a whole set.
 
     Args:
         model: gives logits (N, classes).
         images: uint8 (N, 3, H, W).
         labels: (N,).
+        size: pixels a side at which the network sees them; None leaves them as they are.
 
     Returns:
         The metrics {"top1", "top5" (errors in percent), "loss" (mean cross entropy, nats)}, and what each image
         came to: {"label", "prediction", "correct", "top5_correct", "loss"}, each (N,).
     """
-    logits = predict(model, images)
+    logits = predict(model, images, size)
     losses = nn.functional.cross_entropy(logits, labels, reduction="none")
     prediction = logits.argmax(dim=1)
     k = min(5, logits.shape[1])

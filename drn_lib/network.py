@@ -225,7 +225,7 @@ def create_model(name: str, num_classes: int = 1000, width: float = 1.0, dilatio
     Args:
         name: one of `list_models()`, for instance "drn_c_26".
         num_classes: classes of the 1x1 classifier.
-        width: factor on all channels, which stay multiples of 8 and at least 8; 1.0 is the published network.
+        width: factor on all channels, which stay multiples of 4 and at least 8; 1.0 is the published network.
         dilation_rule: "exact", "levels" or "released" (see `architecture.DILATION_RULES`); None takes the
             family's default: "exact" for DRN-A, "levels" for B, C and D.
 

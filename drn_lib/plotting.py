@@ -87,9 +87,7 @@ def show_map(ax: Axes, values: np.ndarray, title: str = "", cmap: str = "gray", 
     ax.set_axis_off()
 
 
-def show_row(
-    maps: Sequence[np.ndarray], titles: Sequence[str], cmap: str = "gray", height: float = 2.3
-) -> Figure:
+def show_row(maps: Sequence[np.ndarray], titles: Sequence[str], cmap: str = "gray", height: float = 2.3) -> Figure:
     """A row of maps or pictures with a title each; every map has its own range of greys."""
     figure, axes = plt.subplots(1, len(maps), figsize=(height * len(maps), height + 0.3), squeeze=False)
     for ax, values, title in zip(axes[0], maps, titles, strict=True):

@@ -15,7 +15,7 @@ class Recipe:
     """One way to train a classifier.
 
     dataset, partition   as `open_dataset` takes them (partition: a list in data/splits, or None)
-    image_size           pixels a side
+    image_size           pixels a side that the network sees; images of another size are resized after augmentation
     width                factor on all channels
     epochs, batch_size   the schedule's length is counted in steps: epochs * ceil(images / batch_size)
     lr, momentum, weight_decay   of plain SGD; weight decay acts on everything, as in the released code

@@ -17,13 +17,15 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from drn_lib import paths
+from drn_lib import costs, paths
+from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints import save_weights
+from drn_lib.conversion import dilate
 from drn_lib.datasets import open_dataset
-from drn_lib.evaluation import evaluate, normalize
+from drn_lib.evaluation import enlarge, evaluate, normalize
 from drn_lib.gridding import lattice_energy_by_level
-from drn_lib.network import create_model
-from drn_lib.studies import Plan
+from drn_lib.network import Network, create_model
+from drn_lib.studies import Plan, Variant
 from drn_lib.training import Trained, train
 
 LATTICE_IMAGES = 300
@@ -32,13 +34,13 @@ LATTICE_SIZE = 224
 """Pixels a side to which they are enlarged, so that a DRN's maps are 28 x 28."""
 
 
-def run_one(plan: Plan, network: str, seed: int) -> Path:
+def run_one(plan: Plan, variant: str, seed: int) -> Path:
     """Train, evaluate and record one run; returns its JSON file. Does nothing where that exists.
 
     Raises:
         RuntimeError: another process is at this run.
     """
-    name = plan.run_name(network, seed)
+    name = plan.run_name(variant, seed)
     result_file = plan.result_file(name)
     if result_file.exists():
         return result_file
@@ -47,24 +49,34 @@ def run_one(plan: Plan, network: str, seed: int) -> Path:
     try:
         with FileLock(folder / "lock", timeout=0):
             commit = _commit()  # of the code that this process runs, whatever is committed meanwhile
-            trained, dataset = _train(plan, network, seed, folder)
-            return _record(plan, network, seed, trained, dataset, commit, result_file)
+            trained, dataset = _train(plan.variants[variant], seed, folder)
+            return _record(plan, plan.variants[variant], seed, trained, dataset, commit)
     except Timeout:
         raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
 
 
-def _train(plan: Plan, network: str, seed: int, folder: Path) -> tuple[Trained, dict]:
+def _train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
     """Train on the train part, watch the tune part; the test part is not opened here."""
-    parts = {}
-    for part in ("train", "tune"):
-        parts[part] = open_dataset(plan.recipe.dataset, part, **plan.recipe.dataset_options)
+    recipe = variant.recipe
+    parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}
     images, labels = parts["train"].arrays()
     tune_images, tune_labels = parts["tune"].arrays()
     classes = parts["train"].classes
-    trained = train(plan.recipe, network, seed, images, labels, len(classes), tune_images, tune_labels, folder=folder)
+    trained = train(
+        recipe,
+        variant.network,
+        seed,
+        images,
+        labels,
+        len(classes),
+        tune_images,
+        tune_labels,
+        dilation_rule=variant.dilation_rule,
+        folder=folder,
+    )
     about = {
-        "name": plan.recipe.dataset,
-        "partition": plan.recipe.partition,
+        "name": recipe.dataset,
+        "partition": recipe.partition,
         "classes": classes,
         "counts": {part: len(dataset) for part, dataset in parts.items()},
         "sha256": {part: dataset.fingerprint for part, dataset in parts.items()},
@@ -72,38 +84,37 @@ def _train(plan: Plan, network: str, seed: int, folder: Path) -> tuple[Trained, 
     return trained, about
 
 
-def _record(
-    plan: Plan, network: str, seed: int, trained: Trained, about: dict, commit: str | None, result_file: Path
-) -> Path:
-    """Score the test part once and write .npz, weights and, last of all, the JSON that says the run is done."""
-    test = open_dataset(plan.recipe.dataset, "test", **plan.recipe.dataset_options)
-    images, labels = test.arrays()
-    about["counts"]["test"], about["sha256"]["test"] = len(test), test.fingerprint
-    scores, per_image = evaluate(trained.model, images, labels)
-    metrics = {f"final.test.{key}": value for key, value in scores.items()}
+def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: dict, commit: str | None) -> Path:
+    """Score one part once and write .npz, weights and, last of all, the JSON that says the run is done."""
+    recipe, part, name = variant.recipe, plan.scored_part, plan.run_name(variant.name, seed)
+    dataset = open_dataset(recipe.dataset, part, **recipe.dataset_options)
+    images, labels = dataset.arrays()
+    about["counts"][part], about["sha256"][part] = len(dataset), dataset.fingerprint
+    scores, per_image = evaluate(trained.model, images, labels, recipe.image_size)
+    metrics = {f"final.{part}.{key}": value for key, value in scores.items()}
+    metrics.update(_lattice_metrics(variant, seed, trained.model, images, len(about["classes"])))
+    metrics.update(_posthoc_metrics(trained.model, images, labels, recipe.image_size, part))
 
-    torch.manual_seed(seed)
-    fresh = create_model(network, len(about["classes"]), plan.recipe.width)
-    enlarged = _enlarge(images[:: max(1, len(images) // LATTICE_IMAGES)])
-    for key, model in (("lattice_energy", trained.model), ("lattice_energy_untrained", fresh)):
-        for level, energy in lattice_energy_by_level(model, normalize(enlarged), period=4).items():
-            metrics[f"{key}.{'score_map' if level == 'score_map' else f'level_{level}'}"] = energy
-
+    result_file = plan.result_file(name)
     result_file.parent.mkdir(parents=True, exist_ok=True)
     with paths.replacing(result_file.with_suffix(".npz")) as temporary, open(temporary, "wb") as handle:
         np.savez_compressed(handle, **per_image)
-    if seed in plan.keep_weights:
-        weights = plan.weights_file(plan.run_name(network, seed))
-        save_weights(trained.model, weights, classes=about["classes"])
+    if plan.keeps_weights(variant.name, seed):
+        save_weights(trained.model, plan.weights_file(name), classes=about["classes"])
+    table = trained.model.table
     result = {
         "study": plan.study,
-        "recipe": plan.recipe.as_dict(),
-        "architecture": network,
+        "variant": variant.name,
+        "recipe": recipe.as_dict(),
+        "architecture": variant.network,
+        "dilation_rule": table.dilation_rule,
         "seed": seed,
         "dataset": about,
+        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        "multiply_adds": costs.multiply_adds(table, recipe.image_size, len(about["classes"])),
         "metrics": {key: round(float(value), 5) for key, value in metrics.items()},
         "curve": trained.curve,
-        "steps": plan.recipe.epochs * plan.recipe.steps_per_epoch(about["counts"]["train"]),
+        "steps": recipe.epochs * recipe.steps_per_epoch(about["counts"]["train"]),
         "seconds": round(trained.seconds, 1),
         "device": _device_name(),
         "threads": torch.get_num_threads(),
@@ -116,10 +127,33 @@ def _record(
     return result_file
 
 
-def _enlarge(images: torch.Tensor) -> torch.Tensor:
-    """uint8 images (N, 3, H, W), bilinearly enlarged to LATTICE_SIZE a side."""
-    size = (LATTICE_SIZE, LATTICE_SIZE)
-    return torch.nn.functional.interpolate(images, size, mode="bilinear", align_corners=False)
+def _lattice_metrics(variant: Variant, seed: int, model: Network, images: torch.Tensor, classes: int) -> dict:
+    """Lattice energy of period 4 by level, of the trained network and of the same network with fresh weights."""
+    torch.manual_seed(seed)
+    fresh = create_model(variant.network, classes, variant.recipe.width, variant.dilation_rule)
+    return {
+        **_lattice_energies("lattice_energy", model, images),
+        **_lattice_energies("lattice_energy_untrained", fresh, images),
+    }
+
+
+def _lattice_energies(prefix: str, model: Network, images: torch.Tensor) -> dict:
+    seen = enlarge(images[:: max(1, len(images) // LATTICE_IMAGES)], LATTICE_SIZE)
+    energies = lattice_energy_by_level(model, normalize(seen), period=4)
+    return {f"{prefix}.{level if level == 'score_map' else f'level_{level}'}": e for level, e in energies.items()}
+
+
+def _posthoc_metrics(model: Network, images: torch.Tensor, labels: torch.Tensor, size: int, part: str) -> dict:
+    """A trained ResNet dilated afterwards under each rule, without training: errors and lattice energy."""
+    if model.table.dilation_rule is not None:
+        return {}
+    metrics = {}
+    for rule in DILATION_RULES:
+        dilated = dilate(model, output_stride=8, dilation_rule=rule)
+        scores, _ = evaluate(dilated, images, labels, size)
+        metrics.update({f"posthoc.{rule}.{part}.{key}": value for key, value in scores.items()})
+        metrics.update(_lattice_energies(f"posthoc.{rule}.lattice_energy", dilated, images))
+    return metrics
 
 
 def _device_name() -> str:

@@ -20,28 +20,63 @@ import torch
 import yaml
 
 from drn_lib import paths
-from drn_lib.architecture import list_models
+from drn_lib.architecture import list_ladder, list_models
 from drn_lib.recipes import Recipe, recipe
 
 
 @dataclass(frozen=True)
+class Variant:
+    """One network as a study trains it: by which recipe and, where it is not the family's own, which dilation rule.
+
+    `name` is the network's where nothing but the recipe's learning rate tells it apart, else one of its own.
+    """
+
+    name: str
+    network: str
+    recipe: Recipe
+    dilation_rule: str | None = None
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Runs that belong together: every variant with every seed. An optional wave is run when hours are left."""
+
+    variants: tuple[str, ...]
+    seeds: tuple[int, ...]
+    keep_weights: tuple[int, ...] = ()
+    optional: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
-    """A study's plan as data/studies/<study>.yml holds it, committed before its runs."""
+    """A study's plan as data/studies/<study>.yml holds it, committed before its runs.
+
+    scored_part   the part of the data on which each finished run is scored: "test", or "tune" for a pilot
+    """
 
     study: str
-    recipe: Recipe
-    networks: tuple[str, ...]
-    seeds: tuple[int, ...]
-    keep_weights: tuple[int, ...]
+    variants: dict[str, Variant]
+    waves: tuple[Wave, ...]
+    scored_part: str = "test"
 
     def runs(self) -> list[tuple[str, int]]:
-        """(network, seed) in the order in which they are carried out: all networks of one seed first."""
-        return [(network, seed) for seed in self.seeds for network in self.networks]
+        """(variant, seed) in the order in which they are carried out: wave by wave, all variants of a seed first."""
+        pairs = [(name, seed) for wave in self.waves for seed in wave.seeds for name in wave.variants]
+        return list(dict.fromkeys(pairs))
+
+    def keeps_weights(self, variant: str, seed: int) -> bool:
+        """Whether the weights of this run are committed."""
+        return any(variant in wave.variants and seed in wave.keep_weights for wave in self.waves)
+
+    def is_optional(self, variant: str, seed: int) -> bool:
+        """Whether the study is complete without this run."""
+        return all(wave.optional for wave in self.waves if variant in wave.variants and seed in wave.seeds)
 
     @staticmethod
-    def run_name(network: str, seed: int) -> str:
+    def run_name(variant: str, seed: int) -> str:
         """The name of a run's files: "drn_c_26-s0"."""
-        return f"{network}-s{seed}"
+        return f"{variant}-s{seed}"
 
     def result_file(self, name: str) -> Path:
         """The JSON file of the run called `name`; where it exists, the run is done."""
@@ -58,13 +93,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far one run is: steps done and in all, and the seconds that the done ones took."""
+    """How far one run is: steps done and in all, the seconds that the done ones took, whether the study needs it."""
 
     name: str
     step: int
     total_steps: int
     seconds: float
     done: bool
+    optional: bool = False
 
 
 def load_plan(study: str) -> Plan:
@@ -78,19 +114,32 @@ def load_plan(study: str) -> Plan:
         known = ", ".join(sorted(path.stem for path in paths.studies_dir().glob("*.yml")))
         raise ValueError(f"there is no plan {file.name} in data/studies; choose one of {known}")
     fields = yaml.safe_load(file.read_text())
-    missing = {"study", "recipe", "networks", "seeds", "keep_weights"} - set(fields)
+    missing = {"study", "recipe", "waves"} - set(fields)
     if missing:
         raise ValueError(f"the plan {file.name} lacks {', '.join(sorted(missing))}")
-    unknown = sorted(set(fields["networks"]) - set(list_models()))
+    try:
+        waves = tuple(_wave(**row) for row in fields["waves"])
+        changes = fields.get("variants") or {}
+        names = dict.fromkeys(name for wave in waves for name in wave.variants)
+        variants = {name: _variant(name, fields["recipe"], **changes.get(name, {})) for name in names}
+    except TypeError as error:  # a misspelt field
+        raise ValueError(f"the plan {file.name} has a field that is not known: {error}") from error
+    unused = sorted(set(changes) - set(names))
+    if unused:
+        raise ValueError(f"the plan {file.name} describes {', '.join(unused)}, which no wave trains")
+    known = {*list_models(), *list_ladder()}
+    unknown = sorted(variant.network for variant in variants.values() if variant.network not in known)
     if unknown:
-        raise ValueError(f"the plan {file.name} names {', '.join(unknown)}, which list_models() does not")
-    return Plan(
-        fields["study"],
-        recipe(fields["recipe"]),
-        tuple(fields["networks"]),
-        tuple(fields["seeds"]),
-        tuple(fields["keep_weights"]),
-    )
+        raise ValueError(f"the plan {file.name} names {', '.join(unknown)}, which create_model does not know")
+    return Plan(fields["study"], variants, waves, fields.get("scored_part", "test"))
+
+
+def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
+    return Wave(tuple(variants), tuple(seeds), tuple(keep_weights), optional, title)
+
+
+def _variant(name: str, recipe_name: str, network=None, dilation_rule=None, **recipe_changes) -> Variant:
+    return Variant(name, network or name, recipe(recipe_name, **recipe_changes), dilation_rule)
 
 
 def run(plan: Plan, workers: int = 1) -> None:
@@ -120,20 +169,22 @@ def run(plan: Plan, workers: int = 1) -> None:
 def status(plan: Plan) -> list[RunStatus]:
     """How far each run of the plan is, in its order."""
     out = []
-    for network, seed in plan.runs():
-        name = plan.run_name(network, seed)
+    for variant, seed in plan.runs():
+        name = plan.run_name(variant, seed)
+        optional = plan.is_optional(variant, seed)
         result_file = plan.result_file(name)
         state_file = plan.work_folder(name) / "state.pt"
         if result_file.exists():
             result = json.loads(result_file.read_text())
-            out.append(RunStatus(name, result["steps"], result["steps"], result["seconds"], True))
+            out.append(RunStatus(name, result["steps"], result["steps"], result["seconds"], True, optional))
         elif state_file.exists():
             state = torch.load(state_file, map_location="cpu", weights_only=True)
             images = json.loads(state["run"])["images"]
-            total = plan.recipe.epochs * plan.recipe.steps_per_epoch(images)
-            out.append(RunStatus(name, state["step"], total, state["seconds"], False))
+            recipe = plan.variants[variant].recipe
+            total = recipe.epochs * recipe.steps_per_epoch(images)
+            out.append(RunStatus(name, state["step"], total, state["seconds"], False, optional))
         else:
-            out.append(RunStatus(name, 0, 0, 0.0, False))
+            out.append(RunStatus(name, 0, 0, 0.0, False, optional))
     return out
 
 
@@ -163,11 +214,17 @@ def report(plan: Plan) -> str:
     lines = []
     for item in statuses:
         share = f"{100 * item.step / item.total_steps:.0f} %" if item.total_steps else "not begun"
-        lines.append(f"{item.name:24} {'done' if item.done else share:10} {item.seconds / 60:6.1f} min")
-    left = sum(not item.done for item in statuses)
-    hours = hours_left(statuses)
-    when = "unknown until each network has run once" if hours is None else f"{hours:.1f} h of one thread"
-    lines.append(f"{len(statuses) - left} done, {left} left: {when}")
+        place = "done" if item.done else share
+        lines.append(f"{item.name:32} {place:10} {item.seconds / 60:6.1f} min{'  (optional)' if item.optional else ''}")
+    for title, optional in (("the study", False), ("if hours are left", True)):
+        part = [item for item in statuses if item.optional is optional]
+        left = [item for item in part if not item.done]
+        if not part:
+            continue
+        # The runs that are done tell what another seed costs, whichever part they are in.
+        hours = hours_left([item for item in statuses if item.done] + left)
+        when = "unknown until each network has run once" if hours is None else f"{hours:.1f} h of one thread"
+        lines.append(f"{title}: {len(part) - len(left)} done, {len(left)} left: {when}")
     return "\n".join(lines)
 
 

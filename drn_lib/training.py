@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from drn_lib.evaluation import normalize, predict, topk_error
+from drn_lib.evaluation import enlarge, normalize, predict, topk_error
 from drn_lib.network import create_model
 from drn_lib.paths import replacing
 from drn_lib.recipes import Recipe
@@ -100,7 +100,7 @@ def train(
             order, order_epoch = epoch_order(seed, epoch, len(images)), epoch
         indices = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
         own = indices[rank::world]
-        batch = augment(images[own], own, seed, epoch, recipe).to(device)
+        batch = enlarge(augment(images[own], own, seed, epoch, recipe), recipe.image_size).to(device)
         target = labels[own].to(device)
 
         replica.train()
@@ -119,7 +119,7 @@ def train(
         if step % steps_per_epoch == 0:
             row = {"epoch": epoch + 1, "train_loss": round(float(np.mean(losses)), 5)}
             if tune_images is not None:
-                row["tune_top1"] = round(topk_error(predict(model, tune_images), tune_labels), 3)
+                row["tune_top1"] = round(topk_error(predict(model, tune_images, recipe.image_size), tune_labels), 3)
             result.curve.append(row)
             losses = []
             bar.set_postfix(row)

@@ -4,6 +4,7 @@ import csv
 import re
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from drn_lib.architecture import (
     block_dilations,
     dilation_rules,
     first_dilation,
+    list_ladder,
     list_models,
     scale_width,
 )
@@ -37,9 +39,41 @@ def test_all_networks_are_listed_in_the_order_of_the_book():
     assert list_models("vgg*") == []
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS + list_ladder())
 def test_the_depth_in_the_name_is_the_tables_depth(name):
-    assert architecture(name).depth == int(name.rsplit("_", 1)[1])
+    assert architecture(name).depth == int(re.search(r"_(\d+)", name).group(1))
+
+
+def differences(left: str, right: str) -> set[str]:
+    """What tells two networks apart: "front" (stem, pooling, levels 1 and 2), "rule", or fields of levels 7 and 8."""
+    first, second = architecture(left), architecture(right)
+    tails = [{level.number: level for level in table.levels if level.number > 6} for table in (first, second)]
+    found = set()
+    if tails[0].keys() != tails[1].keys():
+        found.add("tail")
+    for number in tails[0].keys() & tails[1].keys():
+        pair = asdict(tails[0][number]), asdict(tails[1][number])
+        found |= {field for field in pair[0] if pair[0][field] != pair[1][field]} - {"first_dilation"}
+    if first.stem != second.stem:
+        found.add("front")
+    if first.dilation_rule != second.dilation_rule:
+        found.add("rule")
+    for number in (4, 5, 6):  # the body is one and the same but for the rule's first layers
+        rows = [replace(table.level(number), first_dilation=(1, 1)) for table in (first, second)]
+        assert rows[0] == rows[1]
+    return found
+
+
+def test_each_rung_of_the_ladder_changes_one_thing():
+    assert differences("drn_a_18", "ladder_a_22") == {"tail"}
+    assert differences("ladder_a_22", "ladder_a_22_falling") == {"dilation"}
+    assert differences("ladder_a_22_falling", "ladder_a_22_unlinked") == {"residual"}
+    # The new front comes with the reading of Fig. 5; DRN-A-18 trained under both rules says what that alone is worth.
+    assert differences("ladder_a_22_falling", "drn_b_26") == {"front", "rule"}
+    assert differences("ladder_a_22_unlinked", "drn_c_26") == {"front", "rule"}
+    assert differences("drn_b_26", "drn_c_26") == {"residual"}
+    assert differences("ladder_front_22", "drn_c_26") == {"tail"}
+    assert differences("ladder_c_26_constant", "drn_c_26") == {"dilation"}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -127,13 +161,13 @@ def test_the_other_errors():
 
 
 @pytest.mark.parametrize("width", [0.01, 0.1, 0.25, 0.3, 0.5, 0.77, 1.0, 1.5, 2])
-def test_channels_are_multiples_of_8_and_at_least_8(width):
+def test_channels_are_multiples_of_4_and_at_least_8(width):
     for name in NETWORKS:
         wide, table = architecture(name), scale_width(architecture(name), width)
         rows = [(table.stem, wide.stem), *zip(table.levels, wide.levels, strict=True)]
         for scaled, original in rows:
-            assert scaled.channels % 8 == 0 and scaled.channels >= 8
-            assert scaled.channels == 8 or abs(scaled.channels - width * original.channels) <= 4
+            assert scaled.channels % 4 == 0 and scaled.channels >= 8
+            assert scaled.channels == 8 or abs(scaled.channels - width * original.channels) <= 2
         assert table.depth == wide.depth
 
 

@@ -4,16 +4,30 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from drn_lib import paths, runs, studies
+from drn_lib.architecture import DILATION_RULES
 from drn_lib.recipes import Recipe
 
 TINY = Recipe("tiny", "random", None, image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2)
-PLAN = studies.Plan("trial", TINY, ("drn_a_18", "resnet_18"), (0, 1), keep_weights=(0,))
+PLAN = studies.Plan(
+    "trial",
+    {
+        "drn_a_18": studies.Variant("drn_a_18", "drn_a_18", TINY),
+        "resnet_18": studies.Variant("resnet_18", "resnet_18", TINY),
+        "a_levels": studies.Variant("a_levels", "drn_a_18", replace(TINY, image_size=24), "levels"),
+    },
+    (
+        studies.Wave(("drn_a_18", "resnet_18"), (0,), keep_weights=(0,)),
+        studies.Wave(("drn_a_18", "resnet_18"), (0, 1)),
+        studies.Wave(("a_levels",), (0,), optional=True),
+    ),
+)
 
 
 class RandomSet:
@@ -71,6 +85,28 @@ def test_weights_only_of_the_seeds_that_the_plan_keeps(elsewhere):
     assert not PLAN.weights_file("resnet_18-s1").exists()
 
 
+def test_a_variant_has_its_own_size_and_rule_and_the_json_says_so(elsewhere):
+    run = json.loads(runs.run_one(PLAN, "a_levels", 0).read_text())
+    assert (run["variant"], run["architecture"], run["dilation_rule"]) == ("a_levels", "drn_a_18", "levels")
+    small = json.loads(runs.run_one(PLAN, "drn_a_18", 0).read_text())
+    assert run["parameters"] == small["parameters"]
+    assert run["multiply_adds"] > 1.5 * small["multiply_adds"]  # 24 px instead of 16
+
+
+def test_a_trained_resnet_is_also_scored_dilated_afterwards(elsewhere):
+    metrics = json.loads(runs.run_one(PLAN, "resnet_18", 0).read_text())["metrics"]
+    assert {f"posthoc.{rule}.test.top1" for rule in DILATION_RULES} <= set(metrics)
+    assert {f"posthoc.{rule}.lattice_energy.score_map" for rule in DILATION_RULES} <= set(metrics)
+    metrics = json.loads(runs.run_one(PLAN, "drn_a_18", 0).read_text())["metrics"]
+    assert not [key for key in metrics if key.startswith("posthoc")]
+
+
+def test_a_pilot_opens_no_test_image(elsewhere):
+    run = json.loads(runs.run_one(replace(PLAN, scored_part="tune"), "drn_a_18", 0).read_text())
+    assert "test" not in elsewhere and "final.tune.top1" in run["metrics"]
+    assert not [key for key in run["metrics"] if ".test." in key]
+
+
 def test_a_done_run_is_not_repeated(elsewhere):
     file = runs.run_one(PLAN, "resnet_18", 0)
     before = file.read_bytes()
@@ -89,15 +125,17 @@ def test_two_processes_cannot_do_one_run(elsewhere):
 
 
 def test_status_and_hours_left(elsewhere):
-    assert [item.done for item in studies.status(PLAN)] == [False] * 4
+    assert [item.done for item in studies.status(PLAN)] == [False] * 5
     assert studies.hours_left(studies.status(PLAN)) is None
     runs.run_one(PLAN, "drn_a_18", 0)
     runs.run_one(PLAN, "resnet_18", 0)
-    statuses = studies.status(PLAN)
+    statuses = studies.status(PLAN)[:4]
     assert [item.name for item in statuses if item.done] == ["drn_a_18-s0", "resnet_18-s0"]
     expected = sum(item.seconds for item in statuses if item.done) / 3600  # the same again with the other seed
     assert studies.hours_left(statuses) == pytest.approx(expected)
-    assert "2 done, 2 left" in studies.report(PLAN)
+    report = studies.report(PLAN)
+    assert "the study: 2 done, 2 left: 0.0 h" in report
+    assert "if hours are left: 0 done, 1 left: unknown" in report  # it has never run and is not waited for
 
 
 def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch):
@@ -113,15 +151,20 @@ def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch)
     monkeypatch.setattr(studies, "_start_worker", start)
     with pytest.raises(RuntimeError, match="1 of the runs failed: resnet_18-s0"):
         studies.run(PLAN, workers=2)
-    assert len(running) == 4 and max(most) == 2
+    assert len(running) == 5 and max(most) == 2
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("study: x\nrecipe: shapes-live\nnetworks: [drn_c_26]\nseeds: [0]\n", "lacks keep_weights"),
-        ("study: x\nrecipe: shapes-live\nnetworks: [drn_z_1]\nseeds: [0]\nkeep_weights: []\n", "drn_z_1"),
-        ("study: x\nrecipe: none\nnetworks: [drn_c_26]\nseeds: [0]\nkeep_weights: []\n", "no recipe is called"),
+        ("study: x\nrecipe: shapes-live\n", "lacks waves"),
+        ("study: x\nrecipe: shapes-live\nwaves: [{variants: [drn_z_1], seeds: [0]}]\n", "drn_z_1"),
+        ("study: x\nrecipe: none\nwaves: [{variants: [drn_c_26], seeds: [0]}]\n", "no recipe is called"),
+        ("study: x\nrecipe: shapes-live\nwaves: [{variants: [drn_c_26], seed: [0]}]\n", "not known: .*'seed'"),
+        (
+            "study: x\nrecipe: shapes-live\nvariants: {other: {lr: 1}}\nwaves: [{variants: [drn_c_26], seeds: [0]}]\n",
+            "describes other",
+        ),
     ],
 )
 def test_a_wrong_plan_is_one_sentence(text, message, tmp_path, monkeypatch):
