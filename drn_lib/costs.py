@@ -10,7 +10,7 @@ from drn_lib.architecture import Architecture
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution: channels in and out, kernel size, and how often it shrinks the map (its stride)."""
+    """One convolution: channels in and out, kernel size, and the side of the square map that it makes."""
 
     in_channels: int
     out_channels: int
@@ -37,10 +37,10 @@ def convolutions(table: Architecture, size: int) -> Iterator[Convolution]:
         size = -(-size // 2) if level.pool else size
         for block in range(level.blocks):
             stride = level.stride if block == 0 else 1
-            size = -(-size // stride)
+            before, size = size, -(-size // stride)
             inside, outside = level.channels, level.out_channels
             if level.kind == "bottleneck":
-                yield Convolution(channels, inside, 1, size * stride)  # the 3x3 after it has the stride
+                yield Convolution(channels, inside, 1, before)  # the 3x3 after it has the stride
                 yield Convolution(inside, inside, 3, size)
                 yield Convolution(inside, outside, 1, size)
             else:
