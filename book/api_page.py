@@ -12,11 +12,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Which page shows which modules, in the order in which an image travels; what is not named goes to the last page.
 PAGES = {
-    "networks": """paths architecture axis geometry tracing network conversion gridding checkpoints weight_files
+    "networks": """paths architecture axis geometry costs tracing network conversion gridding checkpoints weight_files
         key_maps""".split(),
     "data": """datasets samples file_trees splits downloads drawn drawing street_world street_scene street_things
         street_datasets tiny_imagenet pets imagenet photographs""".split(),
-    "work": "recipes evaluation localization segmentation training runs studies results intervals plotting".split(),
+    "work": """recipes evaluation localization segmentation training runs studies results intervals summaries names
+        plotting""".split(),
 }
 
 _TERM = re.compile(r"(?P<name>`{0,2}[\w.]+`{0,2})\s{2,}(?P<meaning>\S.*)")

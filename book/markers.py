@@ -21,47 +21,25 @@ A number that was not measured yet reads "not yet measured"; a key that names no
     table:paper/TABLE/COLUMN,COLUMN     columns of a table of the paper (all of them where none are named)
     table:results/STUDY/METRIC,METRIC   every network of a study: seeds, then each metric's mean
     table:beside/STUDY/METRIC/TABLE/COLUMN   our mean and interval beside the paper's number
+    table:summary/STUDY/METRIC,METRIC/NAMES  variants with intervals and costs (NAMES: "all", or some with commas)
+    table:differences/STUDY/METRIC/LEFT-RIGHT,LEFT-RIGHT   left - right, both intervals, Holm's p over all of them
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from drn_lib import intervals, results
-from drn_lib.architecture import list_models
-from drn_lib.paths import results_dir
+import result_tables
+from number_text import NOT_MEASURED, MarkerError, interval_text, sample, signed
 
-NOT_MEASURED = "not yet measured"
+from drn_lib import intervals, results
+from drn_lib.paths import results_dir
 
 NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.DOTALL)
 TABLE = re.compile(r"<!-- table:(?P<key>\S+) -->\n(?P<value>.*?)<!-- /table -->", re.DOTALL)
-
-HEADERS = {
-    "model": "network",
-    "top1_err_1crop_pct": "top-1 error, 1 crop, %",
-    "top5_err_1crop_pct": "top-5 error, 1 crop, %",
-    "top1_err_10crop_pct": "top-1 error, 10 crops, %",
-    "top5_err_10crop_pct": "top-5 error, 10 crops, %",
-    "params_millions_as_printed": "parameters, millions",
-    "top1_loc_err_pct": "top-1 localization error, %",
-    "top5_loc_err_pct": "top-5 localization error, %",
-    "mean_iou": "mean IoU, %",
-    "parameters": "parameters",
-    "gmacs_224": "10⁹ multiply-adds at 224 px",
-    "map_at_224": "last map at 224 px, cells a side",
-    "receptive_field_px": "receptive field, px",
-    "final.test.top1": "top-1 error, %",
-    "final.test.top5": "top-5 error, %",
-    "final.test.loss": "loss",
-}
-
-
-class MarkerError(ValueError):
-    """A comment whose key names nothing; the message says which and what there is."""
 
 
 def fill(text: str, where: str, tables: dict[str, Callable[[], str]] | None = None) -> str:
@@ -104,20 +82,21 @@ def table(key: str, tables: dict[str, Callable[[], str]] | None = None) -> str:
         return tables[key]()
     kind, *parts = key.split("/")
     if kind == "paper" and len(parts) in (1, 2):
-        return _paper_table(*parts)
+        return result_tables.paper_table(*parts)
     if kind == "results" and len(parts) == 2:
-        return _results_table(parts[0], parts[1].split(","))
+        return result_tables.results_table(*parts)
     if kind == "beside" and len(parts) == 4:
-        return _beside_table(*parts)
-    known = ["paper/…", "results/…", "beside/…", *(tables or ())]
+        return result_tables.beside_table(*parts)
+    if kind == "summary" and len(parts) == 3:
+        return result_tables.summary_table(
+            parts[0], parts[1].split(","), None if parts[2] == "all" else parts[2].split(",")
+        )
+    if kind == "differences" and len(parts) == 3:
+        return result_tables.differences_table(
+            parts[0], parts[1], [tuple(pair.split("-")) for pair in parts[2].split(",")]
+        )
+    known = ["paper/…", "results/…", "beside/…", "summary/…", "differences/…", *(tables or ())]
     raise MarkerError(f"no table is called {key!r}; there are: {', '.join(known)}")
-
-
-def interval_text(interval: intervals.Interval, style: str = ".1f") -> str:
-    """An interval in brackets, or the reason why there is none."""
-    if math.isnan(interval.low):
-        return "one seed: no interval"
-    return f"[{signed(interval.low, style)}, {signed(interval.high, style)}]"
 
 
 def _term(term: str, as_text: bool = False) -> object:
@@ -144,39 +123,29 @@ def _term(term: str, as_text: bool = False) -> object:
 
 
 def _results(study: str, network: str, metric: str, statistic: str) -> object:
-    sample = _sample(study, network, metric)
-    if statistic == "n" or not sample.n:
-        return sample.n if statistic == "n" else None
-    simple = {"": lambda: sample.mean, "min": lambda: min(sample.values), "max": lambda: max(sample.values)}
+    values = sample(study, network, metric)
+    if statistic == "n" or not values.n:
+        return values.n if statistic == "n" else None
+    simple = {"": lambda: values.mean, "min": lambda: min(values.values), "max": lambda: max(values.values)}
     if statistic in simple:
         return simple[statistic]()
     if statistic == "std":
-        return None if sample.n < 2 else sample.std
+        return None if values.n < 2 else values.std
     if statistic == "interval":
-        return intervals.student_t(sample)
+        return intervals.student_t(values)
     if re.fullmatch(r"s\d+", statistic):
-        return dict(zip(sample.seeds, sample.values, strict=True)).get(int(statistic[1:]))
+        return dict(zip(values.seeds, values.values, strict=True)).get(int(statistic[1:]))
     raise MarkerError(f"#{statistic} is not known; there are #n, #std, #min, #max, #s0 and #interval")
 
 
 def _difference(study: str, left: str, right: str, metric: str, statistic: str) -> object:
     for network in (left, right):
-        _sample(study, network, metric)  # says so where the name or the metric does not exist
+        sample(study, network, metric)  # says so where the name or the metric does not exist
     found = results.difference(study, left, right, metric)
     choices = {"": "estimate", "n": "n", "p": "p"}
     if statistic not in (*choices, "interval"):
         raise MarkerError(f"#{statistic} is not known; there are #n, #p and #interval")
     return found if found is None or statistic == "interval" else getattr(found, choices[statistic])
-
-
-def _sample(study: str, network: str, metric: str) -> intervals.Sample:
-    if network not in list_models():
-        raise MarkerError(f"no network is called {network!r}")
-    sample = results.metric(study, network, metric)
-    found = results.runs(study, network)
-    if found and not sample.n:
-        raise MarkerError(f"{network} in {study} has no metric {metric!r}; it has {', '.join(found[0]['metrics'])}")
-    return sample
 
 
 def _run(study: str, name: str, field: str) -> object:
@@ -223,46 +192,6 @@ def _formatted(value: object, style: str, key: str) -> str:
         return signed(value, style) if isinstance(value, (int, float)) else str(value)
     except ValueError as error:
         raise MarkerError(f"{key!r}: {error}") from error
-
-
-def signed(value: float, style: str) -> str:
-    text = format(value, style)
-    return "−" + text[1:] if text.startswith("-") else text
-
-
-def _paper_table(name: str, columns: str = "") -> str:
-    rows = results.paper_table(name)
-    first = next(iter(rows.values()))
-    chosen = columns.split(",") if columns else list(first)
-    for column in chosen:
-        if column not in first:
-            raise MarkerError(f"the table {name} has no column {column!r}; it has {', '.join(first)}")
-    header = [HEADERS.get(column, column.replace("_", " ")) for column in chosen]
-    return results.markdown_table(header, [[row[column] or "–" for column in chosen] for row in rows.values()])
-
-
-def _results_table(study: str, metrics: list[str]) -> str:
-    networks = list(dict.fromkeys(run["architecture"] for run in results.runs(study)))
-    if not networks:
-        return f"*The study `{study}` is {NOT_MEASURED}.*"
-    rows = []
-    for network in networks:
-        samples = [_sample(study, network, metric) for metric in metrics]
-        style = [".1f" if metric.rpartition(".")[2] in ("top1", "top5") else ".3f" for metric in metrics]
-        cells = [signed(sample.mean, shape) for sample, shape in zip(samples, style, strict=True)]
-        rows.append([results.display_name(network), str(samples[0].n), *cells])
-    return results.markdown_table(["network", "seeds", *(HEADERS.get(m, m.replace("_", " ")) for m in metrics)], rows)
-
-
-def _beside_table(study: str, metric: str, name: str, column: str) -> str:
-    found = results.beside_paper(study, metric, name, column)
-    if not found:
-        return f"*The study `{study}` is {NOT_MEASURED}.*"
-    rows = []
-    for row in found:
-        ours = row["ours"]
-        rows.append([row["model"], row["paper"] or "–", signed(ours.estimate, ".1f"), str(ours.n), interval_text(ours)])
-    return results.markdown_table(["network", "the paper", "ours (reduced)", "seeds", "95 % interval over seeds"], rows)
 
 
 def _check_form(text: str, where: str | Path) -> None:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import markers
 import yaml
+from number_text import NOT_MEASURED, interval_text, signed
 
 from drn_lib import intervals, results
+from drn_lib.names import display_name
 from drn_lib.paths import paper_dir, results_dir
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -114,27 +116,27 @@ def judge(check: dict) -> tuple[str, str, str, str]:
     if "not_testable" in check:
         return check["not_testable"], "–", "–", "not testable here"
     if "planned" in check:
-        return markers.NOT_MEASURED, "–", "–", f"open ({check['planned']})"
+        return NOT_MEASURED, "–", "–", f"open ({check['planned']})"
     if "test" in check:
         exists = has_test(check["test"])
-        return (check["shows"], "exact", "–", "supported") if exists else (markers.NOT_MEASURED, "–", "–", "open")
+        return (check["shows"], "exact", "–", "supported") if exists else (NOT_MEASURED, "–", "–", "open")
     if "arithmetic" in check:
         return _judge_arithmetic(check["arithmetic"])
     difference, key = _compared(check)
     plan = check["compare"]
     if difference is None:
-        return markers.NOT_MEASURED, "–", "–", "open"
+        return NOT_MEASURED, "–", "–", "open"
     study = key[0]
     left = results.metric(study, plan["left"], plan["metric"])
     right = results.metric(study, plan["right"], plan.get("right_metric", plan["metric"]))
     style = plan.get("style", ".1f")
-    shown = [markers.signed(value, style) for value in (left.mean, right.mean, difference.estimate)]
+    shown = [signed(value, style) for value in (left.mean, right.mean, difference.estimate)]
     ours = f"{shown[0]} − {shown[1]} = {shown[2]} (reduced)"
     p = primary_p_values(results_dir()).get(key)
     judged = intervals.verdict(difference, plan["claim"], p)
     if difference.n < 2:
         judged = "not resolved (one seed)"
-    return ours, f"{left.n}, {right.n}", markers.interval_text(difference, style), judged
+    return ours, f"{left.n}, {right.n}", interval_text(difference, style), judged
 
 
 def paper_text(check: dict) -> str:
@@ -147,7 +149,7 @@ def paper_text(check: dict) -> str:
     printed = [markers.number(f"paper:{paper[side]}") for side in ("left", "right")]
     numbers = [float(text) for text in printed]
     decimals = max(len(text.partition(".")[2]) for text in printed)
-    difference = markers.signed(numbers[0] - numbers[1], f"+.{decimals}f")
+    difference = signed(numbers[0] - numbers[1], f"+.{decimals}f")
     return f"{printed[0]} − {printed[1]} = {difference}"
 
 
@@ -196,10 +198,10 @@ def times() -> str:
     for found in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         number = found.name[:2]
         time = chapters.get(number)
-        cells = [markers.NOT_MEASURED, "–", "–"]
+        cells = [NOT_MEASURED, "–", "–"]
         if time:
             cells = [f"{time['seconds']:.0f} s", str(time.get("device", "–")), str(time.get("torch", "–"))]
-        rows.append([chapter_link(int(number)), *cells, markers.NOT_MEASURED])
+        rows.append([chapter_link(int(number)), *cells, NOT_MEASURED])
     return results.markdown_table(["chapter", "time", "on", "torch", "on a GPU"], rows)
 
 
@@ -208,10 +210,10 @@ def training_times() -> str:
     rows = []
     for folder in sorted(path for path in results_dir().iterdir() if path.is_dir()):
         for run in results.runs(folder.name):
-            name = f"{results.display_name(run['architecture'])}, seed {run['seed']}"
+            name = f"{display_name(results.variant(run))}, seed {run['seed']}"
             rows.append([folder.name, name, f"{run['seconds'] / 60:.0f} min", run["device"], run["torch"]])
     if not rows:
-        return f"*Trainings: {markers.NOT_MEASURED}.*"
+        return f"*Trainings: {NOT_MEASURED}.*"
     return results.markdown_table(["study", "network", "training", "on", "torch"], rows)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from drn_lib.names import display_name  # noqa: F401  chapters take it from here, with the rest of the look
+
 ACCENT = "#c2410c"
 INK = "#1f2937"
 GREY = "#6b7280"
@@ -23,6 +25,10 @@ FAMILY_COLORS = {
     "drn_b": "#0f766e",
     "drn_c": "#1d4ed8",
     "drn_d": "#9333ea",
+    # The ladder between A and C: A's and C's colors, lighter.
+    "ladder_a": "#f0b35c",
+    "ladder_front": "#93b4f5",
+    "ladder_c": "#6d94ee",
 }
 """The same color for a network family everywhere in the book (distinct for color-blind readers too)."""
 
@@ -60,13 +66,6 @@ def network_color(name: str) -> str:
         if name.startswith(family):
             return color
     raise ValueError(f"{name!r} belongs to no family of the book: {', '.join(FAMILY_COLORS)}")
-
-
-def display_name(name: str) -> str:
-    """A network's name as a reader writes it: "drn_c_26" is DRN-C-26, "resnet_18" ResNet-18."""
-    if name.startswith("resnet_"):
-        return name.replace("resnet_", "ResNet-")
-    return name.upper().replace("_", "-")
 
 
 def sublattice_colors(dilation: int) -> list[str]:

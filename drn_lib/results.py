@@ -1,7 +1,8 @@
 """Read the measured results: runs, their metrics over seeds, tables beside the paper's. No torch.
 
-One run is one JSON file `data/results/<study>/<architecture>-s<seed>.json`; beside it may lie a `.npz` of the
-same name with one outcome per test image. What the numbers say together is computed in `drn_lib.intervals`.
+One run is one JSON file `data/results/<study>/<variant>-s<seed>.json`; beside it may lie a `.npz` of the same name
+with one outcome per test image. A variant is a network as the study trains it, and bears the network's name where
+nothing else tells it apart. What the numbers say together is computed in `drn_lib.intervals`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import yaml
 
-from drn_lib.architecture import list_models
+from drn_lib.architecture import list_ladder, list_models
 from drn_lib.intervals import Interval, Sample, bootstrap_difference, student_t, student_t_difference
-from drn_lib.paths import paper_dir, results_dir
+from drn_lib.names import display_name
+from drn_lib.paths import paper_dir, results_dir, studies_dir
 
 REQUIRED = {
     "study": str,
@@ -57,43 +60,63 @@ def load_run(path: str | Path) -> dict:
     return run
 
 
-def runs(study: str, architecture: str | None = None, root: Path | None = None) -> list[dict]:
+def variant(run: dict) -> str:
+    """The name under which a run's study knows it: its network's, or that of a variant of it."""
+    return run.get("variant", run["architecture"])
+
+
+def runs(study: str, name: str | None = None, root: Path | None = None) -> list[dict]:
     """All runs of a study, in the order of the book and by seed; an empty list where nothing was measured yet.
 
     Args:
         study: a folder under `data/results/`.
-        architecture: only this network's runs, for example "drn_a_18".
+        name: only this variant's runs, for example "drn_a_18".
         root: another folder of results than `data/results/`.
     """
     folder = (root or results_dir()) / study
     loaded = [load_run(path) for path in sorted(folder.glob("*-s*.json"))]
-    kept = [run for run in loaded if architecture in (None, run["architecture"])]
-    order = {name: place for place, name in enumerate(list_models())}  # the book's: ResNet, then A, B, C, D
-    return sorted(kept, key=lambda run: (order.get(run["architecture"], len(order)), run["architecture"], run["seed"]))
+    kept = [run for run in loaded if name in (None, variant(run))]
+    # The book's order: ResNet, then A, B, C, D, then the ladder; a network before its variants.
+    order = {network: place for place, network in enumerate([*list_models(), *list_ladder()])}
+    return sorted(kept, key=lambda run: (order.get(run["architecture"], len(order)), variant(run), run["seed"]))
 
 
-def metric(study: str, architecture: str, key: str, root: Path | None = None) -> Sample:
+def variants(study: str, root: Path | None = None) -> list[str]:
+    """The names of all variants of a study that have a run, in the order of `runs`."""
+    return list(dict.fromkeys(variant(run) for run in runs(study, root=root)))
+
+
+def planned_variants(study: str) -> list[str]:
+    """The names of all variants that the plan data/studies/<study>.yml names, in its order; none without a plan."""
+    path = studies_dir() / f"{study}.yml"
+    if not path.is_file():
+        return []
+    waves = yaml.safe_load(path.read_text(encoding="utf-8"))["waves"]
+    return list(dict.fromkeys(name for wave in waves for name in wave["variants"]))
+
+
+def metric(study: str, name: str, key: str, root: Path | None = None) -> Sample:
     """The values of one metric over the seeds of one network.
 
     Args:
         study: a folder under `data/results/`.
-        architecture: a name of `list_models()`.
+        name: of a network or variant.
         key: a key of the runs' `metrics`, for example "final.test.top1" (top-1 error, percent).
         root: another folder of results than `data/results/`.
 
     Returns:
         A `Sample`; it is empty (n = 0) where no run of this network has the metric.
     """
-    found = [(run["seed"], run["metrics"][key]) for run in runs(study, architecture, root) if key in run["metrics"]]
+    found = [(run["seed"], run["metrics"][key]) for run in runs(study, name, root) if key in run["metrics"]]
     return Sample(tuple(seed for seed, _ in found), tuple(float(value) for _, value in found))
 
 
-def wrong(study: str, architecture: str, key: str = "top1", root: Path | None = None) -> np.ndarray | None:
+def wrong(study: str, name: str, key: str = "top1", root: Path | None = None) -> np.ndarray | None:
     """Which test images came out wrong, for each seed.
 
     Args:
         study: a folder under `data/results/`.
-        architecture: a name of `list_models()`.
+        name: of a network or variant.
         key: "top1" (the best class is not the true one) or "top5" (nor are the four after it).
         root: another folder of results than `data/results/`.
 
@@ -104,8 +127,8 @@ def wrong(study: str, architecture: str, key: str = "top1", root: Path | None = 
         ResultsError: the seeds were not scored on the same number of images.
     """
     rows = []
-    for run in runs(study, architecture, root):
-        path = (root or results_dir()) / study / f"{architecture}-s{run['seed']}.npz"
+    for run in runs(study, name, root):
+        path = (root or results_dir()) / study / f"{name}-s{run['seed']}.npz"
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:
@@ -113,7 +136,7 @@ def wrong(study: str, architecture: str, key: str = "top1", root: Path | None = 
                 return None
             rows.append(1.0 - np.asarray(arrays[OUTCOMES[key]], dtype=float))
     if len({len(row) for row in rows}) > 1:
-        raise ResultsError(f"the seeds of {architecture} in study {study} were scored on different numbers of images")
+        raise ResultsError(f"the seeds of {name} in study {study} were scored on different numbers of images")
     return np.stack(rows) if rows else None
 
 
@@ -164,11 +187,6 @@ def paper_table(name: str) -> dict[str, dict[str, str]]:
         return {next(iter(row.values())): row for row in csv.DictReader(file)}
 
 
-def display_name(architecture: str) -> str:
-    """The name as printed: "drn_a_18" is DRN-A-18, "resnet_18" is ResNet-18."""
-    return architecture.upper().replace("_", "-").replace("RESNET", "ResNet")
-
-
 def beside_paper(study: str, key: str, table: str, column: str, root: Path | None = None) -> list[dict]:
     """Our mean of every network of a study beside the paper's value: to compare directions, not equal numbers.
 
@@ -185,7 +203,7 @@ def beside_paper(study: str, key: str, table: str, column: str, root: Path | Non
     """
     printed = paper_table(table)
     rows = []
-    for name in dict.fromkeys(run["architecture"] for run in runs(study, root=root)):
+    for name in variants(study, root):
         sample = metric(study, name, key, root)
         if sample.n:
             paper = printed.get(display_name(name), {}).get(column) or None

@@ -7,6 +7,7 @@ import pytest
 
 from drn_lib import results
 from drn_lib.architecture import architecture, list_models
+from drn_lib.names import display_name
 from drn_lib.paths import paper_dir, results_dir
 
 
@@ -163,7 +164,7 @@ def test_table_of_architectures_agrees_with_the_library():
     assert [row["name"] for row in table.values()] == list_models()
     for name, row in table.items():
         network = architecture(row["name"])
-        assert results.display_name(row["name"]) == name
+        assert display_name(row["name"]) == name
         assert network.output_stride == int(row["output_stride"]) == 224 // int(row["map_at_224"])
         blocks = {level.number: level.blocks for level in network.levels}
         assert row["blocks_levels_1_to_8"] == " ".join(str(blocks.get(number, "-")) for number in range(1, 9))

@@ -1,0 +1,125 @@
+"""Whole tables of the paper and of our studies as Markdown; `markers.py` says by which keys pages ask for them."""
+
+from __future__ import annotations
+
+import math
+
+from number_text import NOT_MEASURED, MarkerError, interval_text, sample, signed
+
+from drn_lib import intervals, results, summaries
+from drn_lib.names import display_name
+
+HEADERS = {
+    "model": "network",
+    "top1_err_1crop_pct": "top-1 error, 1 crop, %",
+    "top5_err_1crop_pct": "top-5 error, 1 crop, %",
+    "top1_err_10crop_pct": "top-1 error, 10 crops, %",
+    "top5_err_10crop_pct": "top-5 error, 10 crops, %",
+    "params_millions_as_printed": "parameters, millions",
+    "top1_loc_err_pct": "top-1 localization error, %",
+    "top5_loc_err_pct": "top-5 localization error, %",
+    "mean_iou": "mean IoU, %",
+    "parameters": "parameters",
+    "gmacs_224": "10⁹ multiply-adds at 224 px",
+    "map_at_224": "last map at 224 px, cells a side",
+    "receptive_field_px": "receptive field, px",
+    "final.test.top1": "top-1 error, %",
+    "final.test.top5": "top-5 error, %",
+    "final.test.loss": "loss",
+    "lattice_energy.score_map": "lattice energy of the score map",
+    "clutter.pointing_error": "pointing error in clutter, %",
+}
+
+
+def paper_table(name: str, columns: str = "") -> str:
+    """The columns of a table of the paper that are named with commas between them; all where none is."""
+    rows = results.paper_table(name)
+    first = next(iter(rows.values()))
+    chosen = columns.split(",") if columns else list(first)
+    for column in chosen:
+        if column not in first:
+            raise MarkerError(f"the table {name} has no column {column!r}; it has {', '.join(first)}")
+    header = [HEADERS.get(column, column.replace("_", " ")) for column in chosen]
+    return results.markdown_table(header, [[row[column] or "–" for column in chosen] for row in rows.values()])
+
+
+def results_table(study: str, metric_names: str) -> str:
+    """Every variant of a study: seeds, then each metric's mean."""
+    networks, metrics = results.variants(study), metric_names.split(",")
+    if not networks:
+        return f"*The study `{study}` is {NOT_MEASURED}.*"
+    rows = []
+    for network in networks:
+        samples = [sample(study, network, metric) for metric in metrics]
+        style = [metric_style(metric) for metric in metrics]
+        cells = [signed(sample.mean, shape) for sample, shape in zip(samples, style, strict=True)]
+        rows.append([display_name(network), str(samples[0].n), *cells])
+    return results.markdown_table(["network", "seeds", *(HEADERS.get(m, m.replace("_", " ")) for m in metrics)], rows)
+
+
+def beside_table(study: str, metric: str, name: str, column: str) -> str:
+    """Our mean of every network that the paper's table has beside the number that it prints."""
+    found = results.beside_paper(study, metric, name, column)
+    if not found:
+        return f"*The study `{study}` is {NOT_MEASURED}.*"
+    rows = []
+    for row in found:
+        ours = row["ours"]
+        rows.append([row["model"], row["paper"] or "–", signed(ours.estimate, ".1f"), str(ours.n), interval_text(ours)])
+    return results.markdown_table(["network", "the paper", "ours (reduced)", "seeds", "95 % interval over seeds"], rows)
+
+
+def summary_table(study: str, metric_names: str, names: str) -> str:
+    """Variants ("all", or some with commas) with seeds, means and intervals over seeds, and what they cost."""
+    keys = metric_names.split(",")
+    rows = summaries.summarize(study, keys, None if names == "all" else names.split(","))
+    if not rows:
+        return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
+    lines = []
+    for row in rows:
+        cells = [interval_cell(row.metrics.get(key), metric_style(key)) for key in keys]
+        costs = [f"{row.parameters / 1e6:.2f}", f"{row.multiply_adds / 1e6:.0f}", f"{100 * row.live_taps:.0f}"]
+        lines.append([row.name, str(row.n), *cells, *costs, f"{row.minutes:.0f}"])
+    header = ["network", "seeds", *(HEADERS.get(key, key.replace("_", " ")) for key in keys)]
+    header += ["parameters, millions", "multiply-adds, millions", "live taps in level 6, %", "minutes of training"]
+    return results.markdown_table(header, lines)
+
+
+def differences_table(study: str, key: str, pair_names: str) -> str:
+    """Left minus right for each LEFT-RIGHT with commas between: both intervals, and Holm's p over the pairs."""
+    pairs = [tuple(pair.split("-")) for pair in pair_names.split(",")]
+    for pair in pairs:
+        if len(pair) != 2:
+            raise MarkerError(f"{'-'.join(pair)!r} is no pair LEFT-RIGHT")
+        for name in pair:
+            sample(study, name, key)  # says so where a name or the metric does not exist
+    rows, style = summaries.compare(study, pairs, key), metric_style(key)
+    if not rows:
+        return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
+    lines = []
+    for row in rows:
+        intervals_shown = [interval_text(found, style) for found in (row.difference, row.over_seeds)]
+        p = "–" if math.isnan(row.p_adjusted) else f"{row.p_adjusted:.3f}"
+        estimate = signed(row.difference.estimate, f"+{style}")
+        names = f"{display_name(row.left)} − {display_name(row.right)}"
+        lines.append([names, str(row.difference.n), estimate, *intervals_shown, p])
+    metric = HEADERS.get(key, key.replace("_", " "))
+    header = ["difference", "seeds", metric, "95 % over seeds and images", "95 % over seeds alone", "p (Holm)"]
+    if "bootstrap" not in rows[0].difference.method:  # no outcome of each image is stored: one kind of interval
+        del header[3]
+        lines = [line[:3] + line[4:] for line in lines]
+    return results.markdown_table(header, lines)
+
+
+def metric_style(key: str) -> str:
+    """How a metric is printed: percentages with one decimal, shares and losses with three."""
+    percent = key.rpartition(".")[2] in ("top1", "top5") or key.endswith("_error") or "_error_" in key
+    return ".1f" if percent else ".3f"
+
+
+def interval_cell(found: intervals.Interval | None, style: str) -> str:
+    """A mean and its interval for a table's cell."""
+    if found is None:
+        return NOT_MEASURED
+    mean = signed(found.estimate, style)
+    return mean if math.isnan(found.low) else f"{mean} {interval_text(found, style)}"

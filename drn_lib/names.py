@@ -1,0 +1,25 @@
+"""Names as a reader meets them in text, tables and figures."""
+
+from __future__ import annotations
+
+# Networks that are no network of the paper, and variants of a study that differ by more than their network.
+_SPECIAL = {
+    "ladder_a_22": "A-22",
+    "ladder_a_22_falling": "A-22, falling dilation",
+    "ladder_a_22_unlinked": "A-22, falling, no residuals",
+    "ladder_front_22": "front alone, 22",
+    "ladder_c_26_constant": "C-26, tail at dilation 4",
+    "resnet_18_wide": "ResNet-18, wider",
+    "resnet_18_large": "ResNet-18, larger images",
+    "drn_a_18_levels": "DRN-A-18, rule levels",
+    "drn_a_18_released": "DRN-A-18, rule released",
+}
+
+
+def display_name(name: str) -> str:
+    """A network's or variant's name as printed: "drn_a_18" is DRN-A-18, "resnet_18_128px" ResNet-18 at 128 px."""
+    if name in _SPECIAL:
+        return _SPECIAL[name]
+    if name.endswith("_128px"):
+        return f"{display_name(name.removesuffix('_128px'))} at 128 px"
+    return name.upper().replace("_", "-").replace("RESNET", "ResNet")

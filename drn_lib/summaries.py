@@ -1,0 +1,122 @@
+"""What a study's runs say together: one row for each variant, and differences with both kinds of intervals. No torch.
+
+Tables and figures of a chapter are made from these rows and from nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from drn_lib import geometry, intervals, results
+from drn_lib.architecture import architecture
+from drn_lib.intervals import Interval
+from drn_lib.names import display_name
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One variant of a study.
+
+    n               seeds that were trained
+    metrics         Student's t interval over seeds of each metric asked for; metrics that no run has are left out
+    parameters      learned numbers
+    multiply_adds   of one image
+    minutes         of training, mean over seeds, wall-clock on the machine that the runs name
+    live_taps       share of the taps in level 6, the most dilated level, that read the map and not its padding
+    """
+
+    variant: str
+    n: int
+    metrics: dict[str, Interval]
+    parameters: int
+    multiply_adds: int
+    minutes: float
+    live_taps: float
+
+    @property
+    def name(self) -> str:
+        """As printed."""
+        return display_name(self.variant)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Left minus right for one metric.
+
+    difference   bootstrap over seeds and images where each image's outcome is stored, else Student's t
+    over_seeds   Student's t over seeds alone, beside it
+    p_adjusted   Holm's p-value over all comparisons that were asked for together
+    """
+
+    left: str
+    right: str
+    difference: Interval
+    over_seeds: Interval
+    p_adjusted: float
+
+    def verdict(self, claim: str) -> str:
+        """What it says about a claim ("less", "greater" or "matches"): `intervals.verdict`."""
+        return intervals.verdict(self.difference, claim, self.p_adjusted)
+
+
+def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = None, root: Path | None = None):
+    """One `Summary` for each variant of a study that has a run, in the book's order or in that of `names`.
+
+    Args:
+        study: a folder under `data/results/`.
+        keys: metrics, for example "final.test.top1" (top-1 error, percent).
+        names: only these variants; those that were not measured yet are left out.
+        root: another folder of results than `data/results/`.
+    """
+    found = results.variants(study, root)
+    rows = []
+    for name in [name for name in (names or found) if name in found]:
+        runs = results.runs(study, name, root)
+        samples = {key: results.metric(study, name, key, root) for key in keys}
+        rows.append(
+            Summary(
+                variant=name,
+                n=len(runs),
+                metrics={key: intervals.student_t(sample) for key, sample in samples.items() if sample.n},
+                parameters=runs[0]["parameters"],
+                multiply_adds=runs[0]["multiply_adds"],
+                minutes=sum(run["seconds"] for run in runs) / len(runs) / 60,
+                live_taps=live_taps(runs[0]),
+            )
+        )
+    return rows
+
+
+def compare(study: str, pairs: Sequence[tuple[str, str]], key: str, root: Path | None = None) -> list[Comparison]:
+    """Left minus right for each pair of which both sides were measured, with Holm's correction over all of them.
+
+    Args:
+        study: a folder under `data/results/`.
+        pairs: (left, right), names of variants.
+        key: the metric.
+        root: another folder of results than `data/results/`.
+    """
+    measured = {}
+    for left, right in pairs:
+        difference = results.difference(study, left, right, key, root=root)
+        if difference is not None:
+            measured[left, right] = difference
+    p_values = {pair: item.p for pair, item in measured.items() if not math.isnan(item.p)}
+    adjusted = intervals.holm(p_values)
+    rows = []
+    for (left, right), difference in measured.items():
+        sides = [results.metric(study, name, key, root) for name in (left, right)]
+        over_seeds = intervals.student_t_difference(*sides)
+        rows.append(Comparison(left, right, difference, over_seeds, adjusted.get((left, right), math.nan)))
+    return rows
+
+
+def live_taps(run: dict) -> float:
+    """Share of level 6's taps that read the map and not its padding, at the size that the run's recipe says."""
+    table = architecture(run["architecture"], run.get("dilation_rule"))
+    rows = geometry.table(table, run["recipe"]["image_size"]).rows
+    last = [row for row in rows if row.name.startswith("levels.6.") and row.layer.kernel in (3, (3, 3))][-1]
+    return last.live_taps
