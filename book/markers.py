@@ -88,13 +88,9 @@ def table(key: str, tables: dict[str, Callable[[], str]] | None = None) -> str:
     if kind == "beside" and len(parts) == 4:
         return result_tables.beside_table(*parts)
     if kind == "summary" and len(parts) == 3:
-        return result_tables.summary_table(
-            parts[0], parts[1].split(","), None if parts[2] == "all" else parts[2].split(",")
-        )
+        return result_tables.summary_table(*parts)
     if kind == "differences" and len(parts) == 3:
-        return result_tables.differences_table(
-            parts[0], parts[1], [tuple(pair.split("-")) for pair in parts[2].split(",")]
-        )
+        return result_tables.differences_table(*parts)
     known = ["paper/…", "results/…", "beside/…", "summary/…", "differences/…", *(tables or ())]
     raise MarkerError(f"no table is called {key!r}; there are: {', '.join(known)}")
 

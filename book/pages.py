@@ -9,7 +9,7 @@ import ast
 import json
 import math
 import re
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import markers
@@ -18,7 +18,7 @@ from number_text import NOT_MEASURED, interval_text, signed
 
 from drn_lib import intervals, results
 from drn_lib.names import display_name
-from drn_lib.paths import paper_dir, results_dir
+from drn_lib.paths import paper_dir, results_dir, studies_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -99,6 +99,46 @@ def claims_details() -> str:
             f"- *What would settle it:* {_linked(claim['settle'].strip())}"
         )
     return "\n\n".join(parts)
+
+
+def chapter_claims(number: int) -> str:
+    """What became of the claims that a chapter settles: one line for each check, with the verdict."""
+    lines = []
+    for claim in load_claims():
+        if claim["chapter"] == number:
+            lines.append(f"- **{claim['id']}**, {claim['short']}.")
+            for check in claim["checks"]:
+                ours, n, interval, judged = judge(check)
+                numbers = ours if n in ("–", "exact") else f"{ours}, {interval}, n = {n}"
+                lines.append(f"  - {check['what']}: *{judged}*" + ("" if ours == NOT_MEASURED else f"; {numbers}"))
+    return "\n".join(lines)
+
+
+def progress(study: str) -> str:
+    """How many runs of each wave of a study's plan are done; the rest is still planned."""
+    plan = yaml.safe_load((studies_dir() / f"{study}.yml").read_text(encoding="utf-8"))
+    done = {f"{results.variant(run)}-s{run['seed']}" for run in results.runs(study)}
+    rows = []
+    for wave in plan["waves"]:
+        planned = [f"{variant}-s{seed}" for variant in wave["variants"] for seed in wave["seeds"]]
+        seeds = ", ".join(map(str, wave["seeds"]))
+        title = wave["title"] + (" (if time is left)" if wave.get("optional") else "")
+        rows.append([title, str(len(wave["variants"])), seeds, f"{len(done & set(planned))} of {len(planned)}"])
+    return results.markdown_table(["wave", "networks", "seeds", "trainings done"], rows)
+
+
+def pilot() -> str:
+    """The pilot of the classification study: error on the tune part, mean of the last five epochs."""
+    rows = []
+    for study in ("first_networks", "classification_pilot"):
+        for run in results.runs(study):
+            last = [row["tune_top1"] for row in run["curve"][-5:]]
+            recipe = run["recipe"]
+            row = [f"{recipe['lr']:g}", str(recipe["epochs"]), f"{sum(last) / len(last):.1f}"]
+            rows.append([display_name(run["architecture"]), *row, f"{run['curve'][-1]['train_loss']:.2f}"])
+    rows.sort(key=lambda row: row[0])
+    header = ["network", "learning rate", "epochs", "top-1 error on the tune part, %", "training loss at the end"]
+    return results.markdown_table(header, rows)
 
 
 def claims_summary() -> str:
@@ -262,4 +302,7 @@ TABLES = {
     "times": times,
     "training-times": training_times,
     "versions": versions,
+    **{f"claims-of-chapter-{number}": partial(chapter_claims, number) for number in CHAPTERS},
+    "pilot-classification": pilot,
+    "progress-classification": partial(progress, "classification"),
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-_TASK_MODULES = ("exercises_tour", "exercises_arithmetic", "exercises_gridding")
+_TASK_MODULES = ("exercises_tour", "exercises_arithmetic", "exercises_gridding", "exercises_classification")
 LINE = 86
 """Characters a line: what a page of the book shows without scrolling."""
 _ROUNDS = 20

@@ -40,10 +40,13 @@ def pictures(split: str, count: int | None = None) -> tuple[Tensor, Tensor]:
     return torch.stack([dataset.image(index) for index in chosen]), labels
 
 
-def real_pictures(count: int | None = None) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], int]:
+def real_pictures(
+    count: int | None = None, partition: str | None = "tiny-imagenet-20"
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], int]:
     """What a chapter's `FULL = True` trains on: the train and tune parts of 20 classes of Tiny-ImageNet.
 
     Args:
+        partition: None takes all classes instead, with the archive's own parts "train" and "val".
         count: for a test of the cell: so many pictures of each part, of the drawn set where the environment
             variable DRN_DATA names no folder, so that nothing is downloaded.
 
@@ -55,7 +58,8 @@ def real_pictures(count: int | None = None) -> tuple[tuple[Tensor, Tensor], tupl
     """
     if count and not os.environ.get("DRN_DATA"):
         return pictures("train", count), pictures("test", count), len(SHAPES)
-    parts = [open_dataset("tiny-imagenet", part, partition="tiny-imagenet-20") for part in ("train", "tune")]
+    names = ("train", "tune") if partition else ("train", "val")
+    parts = [open_dataset("tiny-imagenet", part, partition=partition) for part in names]
     train, tune = (_part(dataset, count) for dataset in parts)
     return train, tune, len(parts[0].classes)
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from drn_lib import costs, paths
+from drn_lib import paths
 from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints import save_weights
 from drn_lib.conversion import dilate
@@ -101,17 +101,14 @@ def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: di
         np.savez_compressed(handle, **per_image)
     if plan.keeps_weights(variant.name, seed):
         save_weights(trained.model, plan.weights_file(name), classes=about["classes"])
-    table = trained.model.table
     result = {
         "study": plan.study,
         "variant": variant.name,
         "recipe": recipe.as_dict(),
         "architecture": variant.network,
-        "dilation_rule": table.dilation_rule,
+        "dilation_rule": trained.model.table.dilation_rule,
         "seed": seed,
         "dataset": about,
-        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
-        "multiply_adds": costs.multiply_adds(table, recipe.image_size, len(about["classes"])),
         "metrics": {key: round(float(value), 5) for key, value in metrics.items()},
         "curve": trained.curve,
         "steps": recipe.epochs * recipe.steps_per_epoch(about["counts"]["train"]),

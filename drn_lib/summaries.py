@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drn_lib import geometry, intervals, results
-from drn_lib.architecture import architecture
+from drn_lib import costs, geometry, intervals, results
+from drn_lib.architecture import Architecture, architecture, scale_width
 from drn_lib.intervals import Interval
 from drn_lib.names import display_name
 
@@ -75,16 +75,18 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
     rows = []
     for name in [name for name in (names or found) if name in found]:
         runs = results.runs(study, name, root)
+        recipe, classes = runs[0]["recipe"], len(runs[0]["dataset"]["classes"])
+        table = scale_width(architecture(runs[0]["architecture"], runs[0].get("dilation_rule")), recipe["width"])
         samples = {key: results.metric(study, name, key, root) for key in keys}
         rows.append(
             Summary(
                 variant=name,
                 n=len(runs),
                 metrics={key: intervals.student_t(sample) for key, sample in samples.items() if sample.n},
-                parameters=runs[0]["parameters"],
-                multiply_adds=runs[0]["multiply_adds"],
+                parameters=costs.parameters(table, classes),
+                multiply_adds=costs.multiply_adds(table, recipe["image_size"], classes),
                 minutes=sum(run["seconds"] for run in runs) / len(runs) / 60,
-                live_taps=live_taps(runs[0]),
+                live_taps=live_taps(table, recipe["image_size"]),
             )
         )
     return rows
@@ -114,9 +116,8 @@ def compare(study: str, pairs: Sequence[tuple[str, str]], key: str, root: Path |
     return rows
 
 
-def live_taps(run: dict) -> float:
-    """Share of level 6's taps that read the map and not its padding, at the size that the run's recipe says."""
-    table = architecture(run["architecture"], run.get("dilation_rule"))
-    rows = geometry.table(table, run["recipe"]["image_size"]).rows
+def live_taps(table: Architecture, image_size: int) -> float:
+    """Share of the taps of level 6's 3x3 kernels that read the map and not its padding, at its last convolution."""
+    rows = geometry.table(table, image_size).rows
     last = [row for row in rows if row.name.startswith("levels.6.") and row.layer.kernel in (3, (3, 3))][-1]
     return last.live_taps

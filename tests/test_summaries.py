@@ -5,12 +5,14 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from test_results import a_run, write
 
-from drn_lib import results, summaries
+from drn_lib import create_model, results, summaries
 from drn_lib.paths import results_dir
 
-RECIPE = {"image_size": 64}
+RECIPE = {"image_size": 64, "width": 0.25}
+DATASET = {"name": "shapes", "counts": {"train": 10}, "classes": ["a"] * 20}
 
 
 @pytest.fixture
@@ -22,8 +24,8 @@ def trial(tmp_path):
             correct = generator.random(200) < share
             metrics = {"final.test.top1": 100 * (1 - correct.mean()), "lattice_energy.score_map": 0.01 * seed}
             run = a_run(architecture=network, seed=seed, metrics=metrics, recipe=RECIPE, seconds=60.0 * (seed + 1))
-            write(tmp_path, {**run, "parameters": 10, "multiply_adds": 20}, correct)
-    run = a_run(recipe={"image_size": 128}, variant="drn_a_18_128px", parameters=10, multiply_adds=80)
+            write(tmp_path, {**run, "dataset": DATASET}, correct)
+    run = a_run(recipe={**RECIPE, "image_size": 128}, variant="drn_a_18_128px", dataset=DATASET)
     (tmp_path / "trial" / "drn_a_18_128px-s0.json").write_text(json.dumps(run))
     return tmp_path
 
@@ -37,7 +39,11 @@ def test_variants_are_kept_apart_from_their_network(trial):
 def test_a_row_has_its_seeds_costs_and_intervals(trial):
     rows = summaries.summarize("trial", ["final.test.top1", "no.such.metric"], root=trial)
     assert [row.name for row in rows] == ["ResNet-18", "DRN-A-18", "DRN-A-18 at 128 px"]
-    assert [(row.n, row.parameters) for row in rows] == [(3, 10), (3, 10), (1, 10)]
+    with torch.device("meta"):
+        model = create_model("drn_a_18", 20, 0.25)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    assert [(row.n, row.parameters) for row in rows] == [(3, parameters), (3, parameters), (1, parameters)]
+    assert 3.9 < rows[2].multiply_adds / rows[1].multiply_adds < 4.0  # four times the pixels, but one classifier
     assert rows[0].minutes == pytest.approx(2.0)
     assert list(rows[0].metrics) == ["final.test.top1"]
     assert rows[0].metrics["final.test.top1"].low < 40 < rows[0].metrics["final.test.top1"].high
