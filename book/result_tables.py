@@ -28,6 +28,7 @@ HEADERS = {
     "final.test.loss": "loss",
     "lattice_energy.score_map": "lattice energy of the score map",
     "clutter.pointing_error": "pointing error in clutter, %",
+    "clutter.pointing_error_off_middle": "pointing error in clutter, off the middle, %",
 }
 
 
@@ -113,7 +114,8 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
 
 def metric_style(key: str) -> str:
     """How a metric is printed: percentages with one decimal, shares and losses with three."""
-    percent = key.rpartition(".")[2] in ("top1", "top5") or key.endswith("_error") or "_error_" in key
+    name = key.rpartition(".")[2]
+    percent = name in ("top1", "top5") or any(part in name for part in ("_error", "gt_known", "localization"))
     return ".1f" if percent else ".3f"
 
 

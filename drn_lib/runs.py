@@ -1,8 +1,9 @@
 """One run of a study: train, score the test part once, record.
 
 It leaves data/results/<study>/<run>.json (valid against data/results/schema.json), beside it an .npz with what
-each test image came to, and for the seeds that the plan keeps, the weights in data/checkpoints/<study>/. The JSON
-is written last: a run whose JSON exists is done and is not repeated.
+each test image came to (its class and, where the data set has boxes, how well its object was found), and for the
+seeds that the plan keeps, the weights in data/checkpoints/<study>/. The JSON is written last: a run whose JSON exists
+is done and is not repeated.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from drn_lib import paths
+from drn_lib import localization_runs, paths
 from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints import save_weights
+from drn_lib.clutter import open_clutter
 from drn_lib.conversion import dilate
 from drn_lib.datasets import open_dataset
 from drn_lib.evaluation import enlarge, evaluate, normalize
@@ -94,6 +96,13 @@ def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: di
     metrics = {f"final.{part}.{key}": value for key, value in scores.items()}
     metrics.update(_lattice_metrics(variant, seed, trained.model, images, len(about["classes"])))
     metrics.update(_posthoc_metrics(trained.model, images, labels, recipe.image_size, part))
+    if part == "test" and getattr(dataset, "edges", None) is not None:  # the data set knows where its objects are
+        tune = open_dataset(recipe.dataset, "tune", **recipe.dataset_options)
+        clutter = open_clutter("tune"), open_clutter("test")
+        about["sha256"]["clutter"] = clutter[1].fingerprint
+        found, boxes = localization_runs.measure(trained.model, recipe.image_size, tune, dataset, clutter)
+        metrics.update(found)
+        per_image.update(boxes)
 
     result_file = plan.result_file(name)
     result_file.parent.mkdir(parents=True, exist_ok=True)

@@ -119,9 +119,9 @@ def load_plan(study: str) -> Plan:
         raise ValueError(f"the plan {file.name} lacks {', '.join(sorted(missing))}")
     try:
         waves = tuple(_wave(**row) for row in fields["waves"])
-        changes = fields.get("variants") or {}
+        common, changes = fields.get("changes") or {}, fields.get("variants") or {}
         names = dict.fromkeys(name for wave in waves for name in wave.variants)
-        variants = {name: _variant(name, fields["recipe"], **changes.get(name, {})) for name in names}
+        variants = {name: _variant(name, fields["recipe"], **{**common, **changes.get(name, {})}) for name in names}
     except TypeError as error:  # a misspelt field
         raise ValueError(f"the plan {file.name} has a field that is not known: {error}") from error
     unused = sorted(set(changes) - set(names))

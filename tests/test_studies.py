@@ -181,6 +181,26 @@ def test_committed_plans_load_and_their_results_are_of_them():
         assert stored <= names
 
 
+def test_the_primary_comparisons_of_the_plan_are_those_of_the_claims():
+    import yaml
+
+    plan = yaml.safe_load((paths.studies_dir() / "classification.yml").read_text())
+    claims = yaml.safe_load((paths.paper_dir() / "claims.yml").read_text())["claims"]
+    compared = [check["compare"] for claim in claims for check in claim["checks"] if "compare" in check]
+    primary = [[row["left"], row["right"]] for row in compared if row.get("primary")]
+    assert plan["primary_comparisons"] == primary
+
+
+def test_changes_of_a_plan_hold_for_all_its_variants_unless_one_says_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "studies_dir", lambda: tmp_path)
+    (tmp_path / "x.yml").write_text(
+        "study: x\nrecipe: shapes-live\nchanges: {epochs: 7, lr: 0.5}\nvariants: {drn_a_18: {lr: 0.1}}\n"
+        "waves: [{variants: [drn_a_18, resnet_18], seeds: [0]}]\n"
+    )
+    recipes = {name: variant.recipe for name, variant in studies.load_plan("x").variants.items()}
+    assert [(found.epochs, found.lr) for found in recipes.values()] == [(7, 0.1), (7, 0.5)]
+
+
 def test_command_line_says_what_is_wrong_in_one_line(capsys):
     from drn_lib.__main__ import main
 
