@@ -6,11 +6,11 @@ PY := $(VENV)/bin/python
 SITE := _build/html
 export VENV
 
-.PHONY: help book test check notebooks numbers lab serve clean
+.PHONY: help book test check gpu-check notebooks numbers lab serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
 	@echo "Another Python: make book PYTHON=python3.12 (3.11, 3.12 and 3.13 are supported)"
 
 book: $(VENV)/.book  ## build the book into _build/html and check it (no torch needed)
@@ -24,6 +24,9 @@ test: $(VENV)/.test $(VENV)/.actionlint  ## every check; at most 12 minutes on 2
 
 check: $(VENV)/.test  ## the inner loop: ruff, codespell, the fast unit tests; at most 90 seconds
 	@$(PY) tests/run_all.py --fast
+
+gpu-check: $(VENV)/.test  ## what only a GPU can show: half precision, speed; a report in build/, minutes
+	@$(PY) tests/gpu_check.py
 
 notebooks: $(VENV)/.test  ## run all chapters again and store their outputs
 	@$(PY) notebooks/execute.py

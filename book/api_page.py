@@ -16,7 +16,8 @@ PAGES = {
         key_maps""".split(),
     "data": """datasets samples file_trees splits downloads drawn drawing street_world street_scene street_things
         street_datasets tiny_imagenet pets imagenet photographs""".split(),
-    "work": """recipes evaluation localization segmentation training runs studies results intervals summaries names
+    "work": """recipes augmentation batches training training_logs distributed evaluation localization localization_cam
+        localization_scores localization_runs clutter segmentation studies runs results intervals summaries names
         plotting""".split(),
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.function(options)
     except (ValueError, OSError, RuntimeError) as error:
-        print(f"{parser.prog} {options.command}: {error}", file=sys.stderr)
+        if not getattr(error, "silent", False):  # another of the processes of a training has said it
+            rank = f" (process {os.environ['RANK']})" if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ""
+            print(f"{parser.prog} {options.command}{rank}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
@@ -50,66 +54,176 @@ def _add_train(commands) -> None:
     train.add_argument("--dilation-rule", help="exact, levels or released (default: the family's own)")
     train.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
     train.add_argument("--epochs", type=int, help="instead of the recipe's")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="another field of the recipe, e.g. lr=0.05"
+    )
     train.add_argument("--root", type=Path, help="folder of the data set")
     train.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-    train.add_argument("--out", type=Path, required=True, help="folder for the state and the weights")
+    train.add_argument("--out", type=Path, required=True, help="folder for the state, the logs and the weights")
+    files = train.add_argument_group("recipes that read photographs from files (imagenet)")
+    files.add_argument("--workers", type=int, default=4, help="processes that read, a training process (default 4)")
+    files.add_argument("--sync-batch-norm", action="store_true", help="one normalization over all GPUs' images")
+    files.add_argument("--tensorboard", action="store_true", help="write TensorBoard's files beside log.csv")
     train.set_defaults(function=_train)
 
 
 def _train(options: argparse.Namespace) -> None:
     import torch
 
+    from drn_lib import distributed
     from drn_lib.checkpoints import save_weights
     from drn_lib.datasets import open_dataset
     from drn_lib.recipes import recipe
-    from drn_lib.training import train
+    from drn_lib.training import train, train_from_files
 
-    plan = recipe(options.recipe, **({"epochs": options.epochs} if options.epochs else {}))
-    train_set, tune_set = (
-        open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", "tune")
+    plan = _changed(recipe(options.recipe), options.set + ([f"epochs={options.epochs}"] if options.epochs else []))
+    if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
+        raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
+    scored = "val" if plan.reads_files else "tune"
+    train_set, scored_set = (
+        open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
     )
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    trained = train(
-        plan,
-        options.arch,
-        options.seed,
-        *train_set.arrays(),
-        len(train_set.classes),
-        *tune_set.arrays(),
-        dilation_rule=options.dilation_rule,
-        folder=options.out,
-        device=device,
-    )
-    file = save_weights(trained.model, options.out / f"{options.arch}-s{options.seed}.safetensors", train_set.classes)
-    last = trained.curve[-1]
-    print(f"top-1 error on the tune part after epoch {last['epoch']}: {last['tune_top1']:.1f} %; weights in {file}")
+    group = distributed.join(device)
+    common = {"dilation_rule": options.dilation_rule, "folder": options.out, "device": device}
+    if plan.reads_files:
+        torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
+        trained = train_from_files(
+            plan,
+            options.arch,
+            options.seed,
+            train_set,
+            scored_set,
+            workers=options.workers,
+            synchronize=options.sync_batch_norm,
+            tensorboard=options.tensorboard,
+            **common,
+        )
+    else:
+        classes = len(train_set.classes)
+        trained = train(plan, options.arch, options.seed, *train_set.arrays(), classes, *scored_set.arrays(), **common)
+    if group.leads:
+        file = options.out / f"{options.arch}-s{options.seed}.safetensors"
+        save_weights(trained.model, file, train_set.classes)
+        last = trained.curve[-1]
+        errors = f"top-1 error on the {scored} part after epoch {last['epoch']}: {last[f'{scored}_top1']:.1f} %"
+        if f"{scored}_top5" in last:
+            errors += f", top-5 error {last[f'{scored}_top5']:.1f} %"
+        print(f"{errors}; weights in {file}")
+    distributed.leave()
+
+
+def _changed(plan, changes: list[str]):
+    """The recipe with the fields that the command line sets, "lr=0.05", read as Python reads them."""
+    from dataclasses import asdict, replace
+
+    for change in changes:
+        field, _, text = change.partition("=")
+        if field not in asdict(plan) or not text:
+            raise ValueError(f"--set {change} is not FIELD=VALUE; the fields are {', '.join(asdict(plan))}")
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):  # a name, without quotes
+            value = text
+        kind = type(getattr(plan, field))
+        if kind is float and type(value) is int:
+            value = float(value)
+        if kind not in (type(None), type(value)):
+            raise ValueError(f"--set {change}: {field} is a {kind.__name__}, for instance {getattr(plan, field)!r}")
+        plan = replace(plan, **{field: value})
+    return plan
 
 
 def _add_evaluate(commands) -> None:
-    evaluate = commands.add_parser("evaluate", help="top-1 and top-5 error of trained weights")
-    evaluate.add_argument("weights", help="a file, or a name of shipped weights such as first_networks/drn_c_26-s0")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="top-1 and top-5 error of trained weights",
+        description="evaluate WEIGHTS scores them on --dataset; evaluate --recipe imagenet --arch drn_c_26 "
+        "--weights released scores on the recipe's data, beside the paper's numbers.",
+    )
+    evaluate.add_argument("file", nargs="?", metavar="WEIGHTS", help="the same as --weights")
+    evaluate.add_argument(
+        "--weights", help="a file, a name of shipped weights such as first_networks/drn_c_26-s0, or 'released'"
+    )
+    evaluate.add_argument("--recipe", help="score on this recipe's data and at its size, instead of --dataset")
+    evaluate.add_argument("--arch", help="the network, where the file does not say it: the authors' weights")
+    evaluate.add_argument("--crops", type=int, default=1, help="1 or 10, for a recipe that reads files (default 1)")
     evaluate.add_argument("--dataset", default="tiny-imagenet", help="default %(default)s")
     evaluate.add_argument("--partition", default="tiny-imagenet-20", help="default %(default)s; '' for none")
-    evaluate.add_argument("--split", default="tune", help="default %(default)s; test is for final results alone")
+    evaluate.add_argument("--split", help="default tune, for ImageNet val; test is for final results alone")
     evaluate.add_argument("--root", type=Path, help="folder of the data set")
+    evaluate.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    evaluate.add_argument("--workers", type=int, default=4, help="processes that read files (default 4)")
     evaluate.set_defaults(function=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from drn_lib.checkpoints import load_trained
-    from drn_lib.datasets import open_dataset
-    from drn_lib.evaluation import evaluate
+    import torch
 
-    model = load_trained(options.weights)
-    partition = {"partition": options.partition} if options.partition else {}
-    dataset = open_dataset(options.dataset, options.split, options.root, **partition)
-    if list(model.classes) != list(dataset.classes):
-        raise ValueError(f"{options.weights} knows {len(model.classes)} classes, other ones than {options.dataset}'s")
-    metrics, _ = evaluate(model, *dataset.arrays())
-    print(
-        f"{options.dataset} {options.split}, {len(dataset)} images: top-1 error {metrics['top1']:.2f} %, "
-        f"top-5 error {metrics['top5']:.2f} %, loss {metrics['loss']:.3f}"
+    from drn_lib import evaluation
+    from drn_lib.datasets import open_dataset
+    from drn_lib.recipes import recipe
+
+    if (options.file is None) == (options.weights is None):
+        raise ValueError("name the weights once: evaluate WEIGHTS, or evaluate --weights WEIGHTS")
+    plan = recipe(options.recipe) if options.recipe else None
+    reads_files = plan is not None and plan.reads_files
+    if options.crops not in evaluation.CROPS or (options.crops != 1 and not reads_files):
+        raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")
+    name = plan.dataset if plan else options.dataset
+    split = options.split or ("val" if reads_files else "tune")
+    if plan:
+        data_options = plan.dataset_options
+    else:
+        data_options = {"partition": options.partition} if options.partition else {}
+
+    model = _load(options.weights or options.file, options.arch)
+    dataset = open_dataset(name, split, options.root, **data_options)
+    known, found = model.classifier.out_channels, len(dataset.classes)
+    if known != found or (model.classes and list(model.classes) != list(dataset.classes)):
+        raise ValueError(
+            f"{options.weights or options.file} knows {known} classes, other ones than the {found} of {name}"
+        )
+    model.to(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if not reads_files:
+        metrics, _ = evaluation.evaluate(model, *dataset.arrays(), plan.image_size if plan else None)
+        print(
+            f"{name} {split}, {len(dataset)} images: top-1 error {metrics['top1']:.2f} %, "
+            f"top-5 error {metrics['top5']:.2f} %, loss {metrics['loss']:.3f}"
+        )
+        return
+    published = evaluation.published_errors(model.table.name, options.crops)  # before the hours, not after
+    metrics, _ = evaluation.evaluate_files(
+        model, dataset, plan.shorter_side, plan.image_size, options.crops, options.workers, progress=True
     )
+    crops = "1 crop" if options.crops == 1 else f"{options.crops} crops, logits averaged"
+    print(f"{name} {split}, {len(dataset)} images, {crops} of {plan.image_size} px from {plan.shorter_side} px")
+    print(f"measured:  top-1 error {metrics['top1']:5.2f} %, top-5 error {metrics['top5']:5.2f} %")
+    if published is None:
+        print(f"published: nothing for {model.table.name} by {crops}")
+    else:
+        print(f"published: top-1 error {published[0]:5.2f} %, top-5 error {published[1]:5.2f} %   ({published[2]})")
+    if (split, found, len(dataset)) != ("val", 1000, 50000):
+        print("The two do not compare: the published ones are of the 50,000 validation images of all 1000 classes.")
+
+
+def _load(weights: str, arch: str | None):
+    """The network with its weights: our own files say which one it is, for the others --arch does."""
+    from drn_lib.checkpoints import load_trained, load_weights
+    from drn_lib.network import create_model
+    from drn_lib.weight_files import find_shipped, read_weights
+
+    if weights == "released":
+        if arch is None:
+            raise ValueError("--weights released needs --arch, for instance --arch drn_c_26")
+        return load_weights(create_model(arch), arch).eval()
+    file = find_shipped(weights)
+    if arch is None or file is None or read_weights(file)[1] is not None:
+        model = load_trained(weights)
+        if arch not in (None, model.table.name):
+            raise ValueError(f"{weights} holds a {model.table.name}, not a {arch}")
+        return model
+    return load_weights(create_model(arch), file).eval()
 
 
 def _add_study(commands) -> None:

@@ -1,17 +1,33 @@
 """How good is a classifier: scores of a whole set, top-1 and top-5 error.
 
-Test images are read here and nowhere else in a study, once, after the last step of training.
+Test images are read here and nowhere else in a study, once, after the last step of training. `evaluate` scores a set
+in memory; `evaluate_files` photographs of all sizes, by one crop or by ten, as the paper's Table 1 does.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import functional
+from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
+
+from drn_lib import results
+from drn_lib.distributed import Group
+from drn_lib.names import display_name
+from drn_lib.samples import DataError, ImageDataset
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's colors, in 0..1, by which every network's input is normalized."""
+
+CROPS = (1, 10)
+"""The numbers of crops by which Table 1 scores."""
 
 
 def normalize(images: Tensor) -> Tensor:
@@ -85,7 +101,148 @@ def evaluate(
         The metrics {"top1", "top5" (errors in percent), "loss" (mean cross entropy, nats)}, and what each image
         came to: {"label", "prediction", "correct", "top5_correct", "loss"}, each (N,).
     """
-    logits = predict(model, images, size)
+    return _score(predict(model, images, size), labels)
+
+
+def cut_crops(image: Tensor, shorter_side: int, size: int, crops: int = 1) -> Tensor:
+    """What a network sees of a photograph: its centre, or centre, four corners and the mirror images of these five.
+
+    Args:
+        image: uint8 (3, H, W), of any size.
+        shorter_side: pixels to which its shorter side is resized first, bilinearly with antialiasing.
+        size: pixels a side of a crop.
+        crops: 1 or 10.
+
+    Returns:
+        uint8 (crops, 3, size, size).
+
+    Raises:
+        ValueError: another number of crops, or crops larger than the resized image.
+
+    Source: Table 1, "1 crop" and "10 crops"; the corners are those of the whole resized image, as in fb.resnet.torch.
+    """
+    if crops not in CROPS:
+        raise ValueError(f"crops must be 1 or 10, not {crops}")
+    if size > shorter_side:
+        raise ValueError(f"crops of {size} pixels cannot be cut from images resized to {shorter_side}")
+    resized = functional.resize(image, [shorter_side], antialias=True)
+    if crops == 1:
+        return functional.center_crop(resized, [size, size])[None]
+    return torch.stack(functional.ten_crop(resized, [size, size]))
+
+
+@torch.inference_mode()
+def evaluate_files(
+    model: nn.Module,
+    dataset: ImageDataset,
+    shorter_side: int,
+    size: int,
+    crops: int = 1,
+    workers: int = 0,
+    group: Group | None = None,
+    progress: bool = False,
+    batch_size: int = 100,
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Score a classifier on photographs that are read one by one; the logits of an image's crops are averaged.
+
+    Args:
+        model: gives logits (N, classes).
+        dataset: with labels.
+        shorter_side, size, crops: see `cut_crops`.
+        workers: further processes that read and crop; 0 does it in this one.
+        group: the processes that share the images; each gets the metrics of all, and its own images' outcomes.
+        progress: whether a progress bar is shown.
+        batch_size: crops that go through the network at once.
+
+    Returns:
+        As `evaluate`.
+
+    Raises:
+        DataError: an image is missing or damaged.
+        ValueError: there is no image for one of the processes.
+    """
+    device = next(model.parameters()).device
+    group = group or Group(0, 1, device)
+    places = range(group.rank, len(dataset), group.world)
+    if not places:
+        raise ValueError(f"{len(dataset)} images cannot be shared by {group.world} processes: use fewer")
+    loader = DataLoader(
+        _TestCrops(dataset, places, shorter_side, size, crops),
+        batch_size=max(1, batch_size // crops),
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+    )
+    was_training = model.training
+    model.eval()
+    logits, labels = [], []
+    bar = tqdm(total=len(places), unit="image", disable=not progress or os.environ.get("DRN_PROGRESS") == "0")
+    with plain_data_errors(), bar:
+        for images, truth in loader:  # (n, crops, 3, size, size), (n,)
+            scores = model(normalize(images.flatten(0, 1).to(device)))
+            logits.append(scores.float().cpu().unflatten(0, (len(images), crops)).mean(dim=1))  # (n, classes)
+            labels.append(truth)
+            bar.update(len(images))
+    model.train(was_training)
+    metrics, per_image = _score(torch.cat(logits), torch.cat(labels))
+    if group.world > 1:
+        own = torch.tensor([len(places), *(len(places) * value for value in metrics.values())], dtype=torch.float64)
+        count, *sums = group.sum(own.to(device)).tolist()
+        metrics = {name: total / count for name, total in zip(metrics, sums)}
+    return metrics, per_image
+
+
+def published_errors(architecture: str, crops: int) -> tuple[float, float, str] | None:
+    """What the authors print for a network on ImageNet's 50,000 validation images, read from data/paper.
+
+    Args:
+        architecture: a name of `list_models()`.
+        crops: 1 or 10.
+
+    Returns:
+        Top-1 error, top-5 error, in percent, and where they stand; None where nothing is printed.
+    """
+    name = display_name(architecture)
+    row = results.paper_table("table1_classification").get(name)
+    if row is not None:
+        where = "Table 1" if row["printed_in_table"] == "yes" else "not in Table 1"
+        return float(row[f"top1_err_{crops}crop_pct"]), float(row[f"top5_err_{crops}crop_pct"]), where
+    row = results.paper_table("table1b_released_models").get(name)
+    if row is not None and crops == 1:
+        return float(row["readme_top1_err_pct"]), float(row["readme_top5_err_pct"]), "README of the released code"
+    return None
+
+
+@contextmanager
+def plain_data_errors() -> Iterator[None]:
+    """A `DataError` in a loader's worker arrives with a traceback for its message: leave the sentence alone.
+
+    Raises:
+        DataError: what the worker raised.
+    """
+    try:
+        yield
+    except DataError as error:
+        raise DataError(str(error).strip().rpartition("DataError: ")[2]) from None
+
+
+class _TestCrops(Dataset):
+    """The test crops and the label of the images at `places`."""
+
+    def __init__(self, images: ImageDataset, places: range, shorter_side: int, size: int, crops: int):
+        self.images, self.places = images, places
+        self.shorter_side, self.size, self.crops = shorter_side, size, crops
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+        index = self.places[position]
+        image = self.images.image(index)
+        return cut_crops(image, self.shorter_side, self.size, self.crops), self.images.labels[index]
+
+
+def _score(logits: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """The metrics and outcomes of `evaluate` from logits (N, classes) and labels (N,)."""
     losses = nn.functional.cross_entropy(logits, labels, reduction="none")
     prediction = logits.argmax(dim=1)
     k = min(5, logits.shape[1])

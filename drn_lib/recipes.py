@@ -17,12 +17,19 @@ class Recipe:
     dataset, partition   as `open_dataset` takes them (partition: a list in data/splits, or None)
     image_size           pixels a side that the network sees; images of another size are resized after augmentation
     width                factor on all channels
-    epochs, batch_size   the schedule's length is counted in steps: epochs * ceil(images / batch_size)
+    epochs, batch_size   the schedule's length is counted in steps: epochs * ceil(images / batch_size); several
+                         processes share each batch, so that neither depends on how many there are
     lr, momentum, weight_decay   of plain SGD; weight decay acts on everything, as in the released code
     warmup               share of the steps in which the rate rises linearly from zero; then half a cosine to zero
     crop_padding         pixels of reflected border from which the training crop is cut
     mirror               whether half of the training images are mirrored
     reduced              True for everything that is smaller than the paper's own recipe
+    drop_every           epochs after which the rate falls to a tenth, instead of warmup and cosine
+    shorter_side         pixels of the shorter side to which a test image is resized before its central `image_size`
+                         pixels are cut out; set for photographs of all sizes, which are read from their files
+    smallest_area        of such a photograph the training crop covers between this share and all, with an aspect
+                         ratio between 3/4 and 4/3, and is resized to `image_size` (instead of crop_padding)
+    color                strength of the random change of brightness, contrast and saturation; None: no change
     """
 
     name: str
@@ -39,11 +46,20 @@ class Recipe:
     crop_padding: int = 8
     mirror: bool = True
     reduced: bool = True
+    drop_every: int | None = None
+    shorter_side: int | None = None
+    smallest_area: float | None = None
+    color: float | None = None
 
     @property
     def dataset_options(self) -> dict:
         """What `open_dataset` takes beside the name and the split."""
         return {"partition": self.partition} if self.partition else {}
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether the images are photographs of all sizes, read while training, not held in memory."""
+        return self.shorter_side is not None
 
     def steps_per_epoch(self, images: int) -> int:
         """Optimizer steps in one pass over `images` images; the last batch may be smaller."""
@@ -51,6 +67,9 @@ class Recipe:
 
     def learning_rate(self, step: int, total_steps: int) -> float:
         """The rate of step `step` of `total_steps`: a pure function, so that a resumed run repeats it exactly."""
+        if self.drop_every:
+            epoch = step * self.epochs // total_steps
+            return self.lr * 0.1 ** (epoch // self.drop_every)
         warmup_steps = max(1, round(self.warmup * total_steps))
         if step < warmup_steps:
             return self.lr * (step + 1) / warmup_steps
@@ -58,9 +77,36 @@ class Recipe:
         return self.lr * 0.5 * (1.0 + math.cos(math.pi * progress))
 
     def as_dict(self) -> dict:
-        """The fields as plain values, as results and checkpoints store them."""
-        return asdict(self)
+        """The fields as plain values, as results and checkpoints store them.
 
+        The fields after `reduced` stand there only where they are used: a run that was saved before there were such
+        fields is still the same run.
+        """
+        used = asdict(self)
+        return {name: value for name, value in used.items() if value is not None or name == "partition"}
+
+
+_IMAGENET = Recipe(
+    # Sources: schedule, rate, momentum and decay: the paper, and the commands and code of fyu/drn. Batch and crops:
+    # fyu/drn, classify.py. Color: the paper names it without numbers; strength and kind are those of
+    # facebookarchive/fb.resnet.torch, from which Table 1 takes its ResNets.
+    name="imagenet",
+    dataset="imagenet",
+    partition=None,
+    image_size=224,
+    width=1.0,
+    epochs=120,
+    batch_size=256,
+    lr=0.1,
+    weight_decay=1e-4,
+    warmup=0.0,
+    crop_padding=0,
+    reduced=False,
+    drop_every=30,
+    shorter_side=256,
+    smallest_area=0.08,
+    color=0.4,
+)
 
 _RECIPES = (
     Recipe(
@@ -85,6 +131,8 @@ _RECIPES = (
         lr=0.05,
         crop_padding=4,
     ),
+    _IMAGENET,
+    replace(_IMAGENET, name="imagenet-released", color=None),  # as fyu/drn trains: no change of color
 )
 
 
@@ -93,6 +141,7 @@ def recipe(name: str, **changes) -> Recipe:
 
     Raises:
         ValueError: no recipe has that name.
+        TypeError: a recipe has no such field.
     """
     for candidate in _RECIPES:
         if candidate.name == name:

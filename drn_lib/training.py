@@ -4,14 +4,15 @@ Nothing in it depends on when it was interrupted: the order of the images, their
 learning rate are pure functions of (seed, epoch, index) or of the step, so the state to save is weights,
 momentum and the step. A run killed at any moment and started again ends, on a CPU, with bit-identical weights.
 
-Several processes (torchrun) share each batch by DistributedDataParallel; on a GPU the forward pass runs in
-bfloat16 or float16 where the hardware has it.
+Several processes (torchrun) share each batch by DistributedDataParallel: see `distributed`. On a GPU the images lie
+in memory channels last, and the forward pass runs in bfloat16 or float16 where the hardware has it; on a CPU neither
+is done: many emulate bfloat16 30 times slower, and torch 2.14.1's backward pass of small channels-last convolutions
+corrupts memory.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +20,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from drn_lib.evaluation import enlarge, normalize, predict, topk_error
+from drn_lib.batches import BatchPlan, Source, from_files, from_memory
+from drn_lib.distributed import join, one_ends_all, synchronize_norms
+from drn_lib.evaluation import normalize
 from drn_lib.network import create_model
 from drn_lib.paths import replacing
 from drn_lib.recipes import Recipe
+from drn_lib.samples import ImageDataset
+from drn_lib.training_logs import Logs, progress_bar
 
 STATE_EVERY_SECONDS = 30.0
 """How much work a killed process may lose."""
@@ -52,7 +56,7 @@ def train(
     folder: str | Path | None = None,
     device: str | torch.device = "cpu",
 ) -> Trained:
-    """Train the network `name` by `recipe`, or go on where a run in `folder` stopped.
+    """Train the network `name` by `recipe` on images in memory, or go on where a run in `folder` stopped.
 
     Args:
         recipe: see `recipes.Recipe`.
@@ -67,99 +71,132 @@ def train(
 
     Raises:
         ValueError: labels out of range, or `folder` holds another run's state.
+        ProcessEnded: another process of a distributed training ended.
     """
-    if int(labels.min()) < 0 or int(labels.max()) >= num_classes:
-        raise ValueError(f"training labels must lie in 0..{num_classes - 1}, found up to {int(labels.max())}")
-    device = torch.device(device)
-    rank, world = _process_group(device)
+    source = from_memory(recipe, images, labels, num_classes, tune_images, tune_labels)
+    return _run(recipe, name, seed, source, dilation_rule, folder, device)
+
+
+def train_from_files(
+    recipe: Recipe,
+    name: str,
+    seed: int,
+    train_set: ImageDataset,
+    val_set: ImageDataset | None = None,
+    dilation_rule: str | None = None,
+    folder: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    workers: int = 4,
+    synchronize: bool = False,
+    tensorboard: bool = False,
+) -> Trained:
+    """Train the network `name` by `recipe` on photographs that are read while it runs, or go on in `folder`.
+
+    Args:
+        recipe: one that says how photographs are cropped, such as "imagenet".
+        name, seed, dilation_rule, folder, device: as `train` takes them.
+        train_set: with labels, of images of any size.
+        val_set: scored after each epoch by one central crop; never used for a gradient.
+        workers: processes that read and crop, for each process that trains; 0 does it in that one.
+        synchronize: normalize by the statistics of all processes' images together (SyncBatchNorm); GPUs alone.
+        tensorboard: write TensorBoard's files into `folder`.
+
+    Raises:
+        ValueError: as `train`; no way to crop photographs in the recipe, TensorBoard wanted but not installed, or
+            `synchronize` on a CPU.
+        DataError: an image is missing or damaged.
+        ProcessEnded: another process of a distributed training ended.
+    """
+    source = from_files(recipe, train_set, val_set, workers)
+    return _run(recipe, name, seed, source, dilation_rule, folder, device, synchronize, tensorboard)
+
+
+def _run(
+    recipe: Recipe,
+    name: str,
+    seed: int,
+    source: Source,
+    dilation_rule: str | None,
+    folder: str | Path | None,
+    device: str | torch.device,
+    synchronize: bool = False,
+    tensorboard: bool = False,
+) -> Trained:
+    """The loop that all trainings share."""
+    group = join(device)
     torch.manual_seed(seed)
-    model = create_model(name, num_classes, recipe.width, dilation_rule).to(device)
-    replica = nn.parallel.DistributedDataParallel(model) if world > 1 else model
+    model = create_model(name, source.num_classes, recipe.width, dilation_rule).to(group.device)
+    if synchronize:
+        model = synchronize_norms(model, group.device)
+    if group.device.type == "cuda":
+        model = model.to(memory_format=torch.channels_last)
+    replica = nn.parallel.DistributedDataParallel(model) if group.world > 1 else model
     optimizer = torch.optim.SGD(
         model.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
-    precision = _half_precision(device)
-    scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
+    precision = _half_precision(group.device)
+    scaler = torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16)
 
-    steps_per_epoch = recipe.steps_per_epoch(len(images))
-    total_steps = recipe.epochs * steps_per_epoch
     result = Trained(model)
     run = {"recipe": recipe.as_dict(), "architecture": name, "seed": seed, "rule": model.table.dilation_rule}
-    run["images"] = len(images)
-    state_file = Path(folder) / "state.pt" if folder is not None else None
+    run["images"] = source.images
+    # Both change what batch normalization sees, so a run cannot go on with others.
+    run.update({"processes": group.world} if group.world > 1 else {})
+    run.update({"synchronize": True} if synchronize else {})
+    folder = Path(folder) if folder is not None else None
+    state_file = folder / "state.pt" if folder is not None else None
     step, losses = _restore(state_file, run, model, optimizer, scaler, result)
 
-    bar = tqdm(
-        total=total_steps, initial=step, desc=f"{name} seed {seed}", unit="step", disable=not _show_progress(rank)
-    )
+    plan = BatchPlan(source.images, recipe.batch_size, recipe.epochs, seed, group.rank, group.world, step)
+    total_steps = recipe.epochs * plan.steps_per_epoch
+    logs = Logs(folder if group.leads else None, result.curve, tensorboard and group.leads)
+    bar = progress_bar(f"{name} seed {seed}", step, total_steps, group.leads)
     last_save = last_tick = time.monotonic()
-    order, order_epoch = None, None
-    while step < total_steps:
-        epoch, position = divmod(step, steps_per_epoch)
-        if order_epoch != epoch:
-            order, order_epoch = epoch_order(seed, epoch, len(images)), epoch
-        indices = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
-        own = indices[rank::world]
-        batch = enlarge(augment(images[own], own, seed, epoch, recipe), recipe.image_size).to(device)
-        target = labels[own].to(device)
+    with one_ends_all(group, folder, state_file):
+        for batch, target in source.batches(plan):
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = recipe.learning_rate(step, total_steps)
+            # The processes' gradients are averaged: by its weight each image of the batch counts the same.
+            weight = len(target) * group.world / plan.size(step)
+            loss = weight * _loss(replica, batch, target, precision, group.device)
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            losses.append(group.mean(loss).item())
+            step += 1
+            bar.update()
 
-        replica.train()
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate(step, total_steps)
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, dtype=precision or torch.bfloat16, enabled=precision is not None):
-            loss = nn.functional.cross_entropy(replica(normalize(batch)), target)
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        losses.append(loss.item())
-        step += 1
-        bar.update()
-
-        if step % steps_per_epoch == 0:
-            row = {"epoch": epoch + 1, "train_loss": round(float(np.mean(losses)), 5)}
-            if tune_images is not None:
-                row["tune_top1"] = round(topk_error(predict(model, tune_images, recipe.image_size), tune_labels), 3)
-            result.curve.append(row)
-            losses = []
-            bar.set_postfix(row)
-        now = time.monotonic()
-        result.seconds += now - last_tick
-        last_tick = now
-        if state_file and rank == 0 and (step == total_steps or now - last_save > STATE_EVERY_SECONDS):
-            _save(state_file, run, model, optimizer, scaler, step, losses, result)
-            last_save = now
+            if step % plan.steps_per_epoch == 0:
+                group.share_buffers(model)
+                row = {"epoch": step // plan.steps_per_epoch, "train_loss": round(float(np.mean(losses)), 5)}
+                row.update(source.score(model, group))
+                result.curve.append(row)
+                losses = []
+                bar.set_postfix(row)
+                logs.epoch(result.curve, recipe.learning_rate(step - 1, total_steps))
+            now = time.monotonic()
+            result.seconds += now - last_tick
+            last_tick = now
+            if state_file and group.leads and (step == total_steps or now - last_save > STATE_EVERY_SECONDS):
+                _save(state_file, run, model, optimizer, scaler, step, losses, result)
+                last_save = now
     bar.close()
+    logs.close()
     model.eval()
     return result
 
 
-def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
-    """The order of `count` images in an epoch, (count,): a pure function of its arguments."""
-    return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(count))
-
-
-def augment(images: Tensor, indices: Tensor, seed: int, epoch: int, recipe: Recipe) -> Tensor:
-    """Shift and mirror each image by a pure function of (seed, epoch, its index).
-
-    Args:
-        images: uint8 (N, 3, H, W).
-        indices: (N,), the images' places in the training set.
-
-    Returns:
-        uint8 (N, 3, H, W): a random H x W window of the image with `crop_padding` reflected pixels around it.
-    """
-    pad = recipe.crop_padding
-    height, width = images.shape[2:]
-    padded = nn.functional.pad(images.float(), (pad, pad, pad, pad), mode="reflect").to(torch.uint8) if pad else images
-    out = torch.empty_like(images)
-    for row, index in enumerate(indices.tolist()):
-        # +1 keeps these streams apart from epoch_order's, which has two numbers in its seed.
-        random = np.random.default_rng([seed, epoch, index + 1])
-        top, left = random.integers(0, 2 * pad + 1, 2)
-        window = padded[row, :, top : top + height, left : left + width]
-        out[row] = window.flip(2) if recipe.mirror and random.random() < 0.5 else window
-    return out
+def _loss(
+    model: nn.Module, batch: Tensor, target: Tensor, precision: torch.dtype | None, device: torch.device
+) -> Tensor:
+    """The mean cross entropy of uint8 images (n, 3, H, W) with labels (n,), in training mode."""
+    model.train()
+    images = normalize(batch.to(device, non_blocking=True))
+    if device.type == "cuda":
+        images = images.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, dtype=precision or torch.bfloat16, enabled=precision is not None):
+        return nn.functional.cross_entropy(model(images), target.to(device, non_blocking=True))
 
 
 def _restore(state_file, run, model, optimizer, scaler, result) -> tuple[int, list[float]]:
@@ -172,7 +209,7 @@ def _restore(state_file, run, model, optimizer, scaler, result) -> tuple[int, li
     except Exception as error:
         raise ValueError(f"{state_file} cannot be read ({error}); delete it to start this run again") from error
     if saved_run != run:
-        changed = [key for key in run if saved_run.get(key) != run[key]]
+        changed = [key for key in {**run, **saved_run} if saved_run.get(key) != run.get(key)]
         raise ValueError(f"{state_file} belongs to another run (different {', '.join(changed)}); use another folder")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
@@ -196,20 +233,6 @@ def _save(state_file, run, model, optimizer, scaler, step, losses, result) -> No
     }
     with replacing(state_file) as temporary:
         torch.save(state, temporary)
-
-
-def _show_progress(rank: int) -> bool:
-    return rank == 0 and os.environ.get("DRN_PROGRESS") != "0"
-
-
-def _process_group(device: torch.device) -> tuple[int, int]:
-    """(rank, number of processes); joins the group that torchrun announces in the environment."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        return 0, 1
-    if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return torch.distributed.get_rank(), world
 
 
 def _half_precision(device: torch.device) -> torch.dtype | None:

@@ -1,0 +1,191 @@
+"""Several processes, one training: who takes which images, and what happens when one of them ends.
+
+`torchrun --nproc-per-node=8 -m drn_lib train ...` starts eight processes and tells each in its environment who it is.
+The batch of the recipe is the batch of all processes together: each takes every eighth image of it, and the gradient
+is that of the whole batch, also where the shares differ by an image. So neither the number of steps nor the learning
+rate depends on the number of processes. The statistics of batch normalization do: each process normalizes by its own
+share, unless they are synchronized.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+ENDED = ".a-process-ended"
+"""A file that the first process to notice another's end makes in the run's folder, so that one alone speaks."""
+
+
+class ProcessEnded(RuntimeError):
+    """Another process of this training ended. `silent` where another one has said so already."""
+
+    silent = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process among those of a training: its number, how many there are, and its device."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that prints and saves."""
+        return self.rank == 0
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a tensor over the processes."""
+        return self.sum(value) / self.world
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum of a tensor over the processes; `value` itself where there is one."""
+        if self.world == 1:
+            return value
+        total = value.detach().clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    def share_buffers(self, model: nn.Module) -> None:
+        """Give every process the first one's running statistics, which are the ones that are saved."""
+        if self.world > 1:
+            for buffer in model.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
+
+def join(device: str | torch.device = "cpu") -> Group:
+    """This process's place in the group that torchrun announces in the environment; alone without torchrun."""
+    device, world = torch.device(device), int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        return Group(0, 1, device)
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return Group(torch.distributed.get_rank(), world, device)
+
+
+def leave() -> None:
+    """Leave the group, where there is one; a process that joined calls it before it ends."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def synchronize_norms(model: nn.Module, device: torch.device) -> nn.Module:
+    """Batch normalization by the statistics of all processes' images together, instead of each process's own.
+
+    Raises:
+        ValueError: the device is not a GPU.
+    """
+    if device.type != "cuda":
+        raise ValueError("batch normalization can be synchronized on GPUs alone: leave --sync-batch-norm out")
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+
+
+@contextmanager
+def one_ends_all(group: Group, folder: Path | None, state_file: Path | None) -> Iterator[None]:
+    """While a training runs: where one of its processes ends, all end, and one of them says so in one sentence.
+
+    The others notice it by a collective operation that fails, or by the SIGTERM that torchrun sends them.
+
+    Raises:
+        ProcessEnded: another process ended, so that this one cannot go on.
+    """
+    if group.world == 1:
+        yield
+        return
+    if folder is not None and group.leads:
+        (folder / ENDED).unlink(missing_ok=True)
+    farewell = _Farewell(folder, state_file)
+    with farewell.on_sigterm():
+        try:
+            yield
+        except RuntimeError as error:
+            if not _is_lost_partner(error):
+                raise
+            raise farewell.ended() from error
+
+
+class _Farewell:
+    """The last words of a process, said once, by the first process that has them to say."""
+
+    def __init__(self, folder: Path | None, state_file: Path | None):
+        self.folder, self.state_file = folder, state_file
+        self.lock, self.is_raised = threading.Lock(), False
+
+    def ended(self) -> ProcessEnded:
+        """The error for the main thread to raise."""
+        with self.lock:
+            self.is_raised = True
+        error = ProcessEnded(self.sentence())
+        error.silent = not self.is_first()
+        return error
+
+    def sentence(self) -> str:
+        if self.state_file is not None and self.state_file.exists():
+            state = f"the state in {self.state_file} is whole, and the same command goes on from it"
+        else:
+            state = "nothing was saved yet, and the same command starts again"
+        return f"another process of this training ended or was told to, so all end: {state}"
+
+    def is_first(self) -> bool:
+        if self.folder is None:
+            return True
+        try:
+            os.close(os.open(self.folder / ENDED, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        except OSError:  # a folder that is gone or full: better said twice than not at all
+            return True
+        return True
+
+    @contextmanager
+    def on_sigterm(self) -> Iterator[None]:
+        """Speak and end at SIGTERM, even where the main thread hangs in a collective operation."""
+        if threading.current_thread() is not threading.main_thread():  # signals are the main thread's alone
+            yield
+            return
+        listening, woken = socket.socketpair()
+        woken.setblocking(False)
+        before = signal.signal(signal.SIGTERM, lambda number, frame: None)  # the thread below answers it
+        fd_before = signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._listen, args=(listening,), daemon=True).start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(fd_before)
+            signal.signal(signal.SIGTERM, before)
+            woken.close()
+
+    def _listen(self, listening: socket.socket) -> None:
+        with listening:
+            while number := listening.recv(1):  # empty when the other end is closed
+                if number[0] == signal.SIGTERM:
+                    break
+            else:
+                return
+        with self.lock:
+            if self.is_raised:  # the main thread has noticed by itself and is about to speak
+                return
+            if self.is_first():
+                print(self.sentence(), file=sys.stderr, flush=True)
+            os._exit(1)
+
+
+def _is_lost_partner(error: RuntimeError) -> bool:
+    if isinstance(error, torch.distributed.DistError):  # NCCL's and the store's
+        return True
+    text = str(error).lower()
+    return "gloo" in text or "connection closed by peer" in text or "connection reset by peer" in text

@@ -1,0 +1,227 @@
+"""What only a GPU can show, in a few minutes; `make gpu-check` runs it, and nothing is committed by it.
+
+    python tests/gpu_check.py [REPORT]          (default build/gpu-check.json)
+
+Half precision against single, channels last against channels first, a run stopped and resumed, the command
+`train --recipe imagenet` on a generated data set, two GPUs where there are two, the chapters with FULL = True shrunk,
+and how many images a second each network takes. Exit status 0 where every check holds, 1 where one does not, 77 where
+there is no GPU.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import fake_imagenet  # noqa: E402
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+from drn_lib import training  # noqa: E402
+from drn_lib.datasets import open_dataset  # noqa: E402
+from drn_lib.evaluation import normalize  # noqa: E402
+from drn_lib.network import create_model  # noqa: E402
+
+NO_GPU = 77
+"""The exit status by which test tools tell "not run" from "failed"."""
+
+NETWORKS = ("resnet_18", "drn_a_18", "drn_c_26", "drn_d_22", "resnet_101", "drn_c_42")
+STEPS = 10
+HALF_TOLERANCE, SINGLE_TOLERANCE = 0.1, 1e-3
+"""Relative differences of losses over `STEPS` steps, and of logits, that are taken for rounding (8 and 24 bits)."""
+
+
+def batch(size: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random bytes (count, 3, size, size) and labels (count,) of ten classes."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
+    return images, torch.arange(count) % 10
+
+
+def losses(device: torch.device, precision: torch.dtype | None, width: float, size: int, count: int) -> list[float]:
+    """The losses of DRN-C-26 over `STEPS` steps on one batch."""
+    images, labels = batch(size, count)
+    torch.manual_seed(0)
+    model = create_model("drn_c_26", 10, width).to(device)
+    model = model.to(memory_format=torch.channels_last) if device.type == "cuda" else model
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
+    found = []
+    for _ in range(STEPS):
+        loss = training._loss(model, images, labels, precision, device)
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        found.append(loss.item())
+    return found
+
+
+def farthest(left: list[float], right: list[float]) -> float:
+    """The largest difference of two rows of losses, as a share of the first loss."""
+    return max(abs(a - b) for a, b in zip(left, right, strict=True)) / left[0]
+
+
+def half_precision(device: torch.device, width: float = 1.0, size: int = 224, count: int = 16) -> dict:
+    """Training in half precision against training in single: the same losses but for rounding."""
+    kind = training._half_precision(device) or torch.bfloat16
+    far = farthest(losses(device, None, width, size, count), losses(device, kind, width, size, count))
+    return {"ok": far < HALF_TOLERANCE, "precision": str(kind), "largest relative difference": far}
+
+
+@torch.inference_mode()
+def channels_last(device: torch.device, width: float = 1.0, size: int = 224) -> dict:
+    """The same network with its images channels last and channels first: the same logits."""
+    images, _ = batch(size, 4)
+    model = create_model("drn_c_26", 10, width).to(device).eval()
+    shown = normalize(images.to(device))
+    first = model(shown)
+    last = model.to(memory_format=torch.channels_last)(shown.contiguous(memory_format=torch.channels_last))
+    far = ((first - last).abs().max() / first.abs().max()).item()
+    return {"ok": far < SINGLE_TOLERANCE, "largest relative difference": far}
+
+
+def resume(device: torch.device, size: int = 32) -> dict:
+    """A run from files, stopped after its first epoch and resumed, ends with the losses of one that was not stopped.
+
+    Nearly: a GPU adds in no fixed order.
+    """
+    curves = []
+    with tempfile.TemporaryDirectory() as place:
+        folder = fake_imagenet.make(Path(place))
+        parts = [open_dataset("imagenet", part, folder) for part in ("train", "val")]
+        recipe = fake_imagenet.small_recipe(image_size=size, shorter_side=size + 4)
+        calls = {"stopped": 0, "whole": 0}
+        for kind in ("whole", "stopped"):
+            one_step = training._loss
+
+            def stopping(*arguments, kind=kind, one_step=one_step):
+                calls[kind] += 1
+                if kind == "stopped" and calls[kind] == 5:
+                    raise KeyboardInterrupt
+                return one_step(*arguments)
+
+            training._loss, before = stopping, training.STATE_EVERY_SECONDS
+            training.STATE_EVERY_SECONDS = 0.0
+            options = {"folder": Path(place) / kind, "device": device, "workers": 2}
+            try:
+                try:
+                    trained = training.train_from_files(recipe, "drn_d_22", 0, *parts, **options)
+                except KeyboardInterrupt:
+                    trained = training.train_from_files(recipe, "drn_d_22", 0, *parts, **options)
+            finally:
+                training._loss, training.STATE_EVERY_SECONDS = one_step, before
+            curves.append([row["train_loss"] for row in trained.curve])
+    far = farthest(*curves)
+    return {"ok": far < HALF_TOLERANCE and calls["stopped"] == 7, "largest relative difference": far}
+
+
+def command(processes: int = 1, *more: str, **changes) -> dict:
+    """`python -m drn_lib train --recipe imagenet` on a generated data set, under torchrun where `processes` > 1."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = fake_imagenet.make(Path(place))
+        words = ["drn_lib", "train", *fake_imagenet.arguments(**changes), "--arch", "drn_c_26", "--workers", "2"]
+        words += ["--root", str(folder), "--out", f"{place}/out", *more]
+        start = [sys.executable, "-m"]
+        if processes > 1:
+            start += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
+        return ran([*start, *words])
+
+
+def chapters() -> dict:
+    """Every chapter with FULL = True, shrunk: the tests that `make test` runs on a CPU, here with a GPU in sight."""
+    return ran([sys.executable, "-m", "pytest", "-q", "-n0", "tests/notebooks/test_full.py"])
+
+
+def ran(words: list[str]) -> dict:
+    """A command: whether it went well, and its last line where it did not."""
+    answer = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    last = (answer.stderr or answer.stdout).strip().splitlines()[-1:] if answer.returncode else []
+    return {"ok": answer.returncode == 0, **({"said": last[0]} if last else {})}
+
+
+def throughput(device: torch.device, networks=NETWORKS, size: int = 224, count: int = 64, rounds: int = 10) -> dict:
+    """Images a second of each network: training as `training` does it, and the forward pass alone."""
+    rows = {}
+    images, labels = batch(size, count)
+    precision = training._half_precision(device)
+    for name in networks:
+        model = create_model(name).to(device)
+        model = model.to(memory_format=torch.channels_last) if device.type == "cuda" else model
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+        shown = normalize(images.to(device))
+
+        def train(model=model, optimizer=optimizer):
+            loss = training._loss(model, images, labels, precision, device)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+
+        def forward(model=model, shown=shown):
+            model.eval()
+            with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision is not None):
+                nn.functional.softmax(model(shown), dim=1)
+
+        rows[name] = {"training": rate(train, device, count, rounds), "forward": rate(forward, device, count, rounds)}
+    return {"ok": all(value > 0 for row in rows.values() for value in row.values()), "images a second": rows}
+
+
+def rate(step, device: torch.device, count: int, rounds: int) -> float:
+    """Images a second of a step on `count` images, after warming up."""
+    for _ in range(min(3, rounds)):
+        step()
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
+    start = time.perf_counter()
+    for _ in range(rounds):
+        step()
+    wait()
+    return round(count * rounds / (time.perf_counter() - start), 1)
+
+
+def main() -> int:
+    if not torch.cuda.is_available():
+        print("gpu-check: this machine has no GPU that PyTorch can use, so nothing was checked", file=sys.stderr)
+        return NO_GPU
+    os.environ.setdefault("DRN_PROGRESS", "0")
+    torch.backends.cudnn.benchmark = True
+    device = torch.device("cuda", 0)
+    checks = {
+        "half precision": lambda: half_precision(device),
+        "channels last": lambda: channels_last(device),
+        "resume": lambda: resume(device),
+        "train --recipe imagenet": command,
+        "chapters, FULL shrunk": chapters,
+        "throughput": lambda: throughput(device),
+    }
+    if torch.cuda.device_count() > 1:
+        checks["two GPUs, synchronized normalization"] = lambda: command(2, "--sync-batch-norm", batch_size=6)
+    report = {"device": torch.cuda.get_device_name(device), "gpus": torch.cuda.device_count()}
+    report.update({"torch": torch.__version__, "checks": {}})
+    for name, check in checks.items():
+        try:
+            found = check()
+        except Exception as error:  # the other checks still have something to say
+            found = {"ok": False, "said": f"{type(error).__name__}: {error}"}
+        report["checks"][name] = found
+        print(f"{'ok    ' if found['ok'] else 'FAILED'} {name}", flush=True)
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "gpu-check.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report["checks"]["throughput"].get("images a second", {}), indent=1))
+    if torch.cuda.device_count() == 1:
+        print("not run: two processes and synchronized normalization, which need two GPUs")
+    print(f"written to {file}")
+    return 0 if all(found["ok"] for found in report["checks"].values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
