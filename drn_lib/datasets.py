@@ -119,7 +119,7 @@ PUBLISHED = {
 
 def list_datasets() -> list[str]:
     """The names that `open_dataset` knows, sorted."""
-    return sorted([*PUBLISHED, *DRAWN])
+    return sorted([*PUBLISHED, *DRAWN, "clutter"])
 
 
 def open_dataset(name: str, split: str, root: str | Path | None = None, **options) -> ImageDataset:
@@ -130,7 +130,7 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
         split: "train", "tune", "trainval", "val" or "test": what the dataset has.
         root: A folder to look in first, or the dataset's own folder or archive; the drawn sets need none.
         **options: What the dataset's own class takes: `partition` and `classes` of `TinyImageNet`; `count`, `size`
-            and `seed` of `DrawnShapes` and `DrawnStreets`.
+            and `seed` of `DrawnShapes` and `DrawnStreets`; `seed` and `side` of `clutter.open_clutter`.
 
     Returns:
         The dataset; a sample is a dictionary (see `drn_lib.samples`).
@@ -142,6 +142,10 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
     """
     if name in DRAWN:
         return DRAWN[name](split, **options)
+    if name == "clutter":
+        from drn_lib.clutter import open_clutter  # made from tiny-imagenet by way of this file
+
+        return open_clutter(split, root, **options)
     return _published(name).reader(locate(name, root), split, **options)
 
 

@@ -119,6 +119,17 @@ _RECIPES = (
         batch_size=32,
         lr=0.05,
     ),
+    # A short further training on canvases (chapter 06): image labels alone, the object one of several things.
+    Recipe(
+        name="clutter-reduced",
+        dataset="clutter",
+        partition=None,
+        image_size=128,
+        width=0.25,
+        epochs=5,
+        batch_size=32,
+        lr=0.02,
+    ),
     # The live training of a chapter's cell: drawn shapes, the narrowest network, seconds on one core.
     Recipe(
         name="shapes-live",

@@ -27,7 +27,9 @@ from drn_lib.datasets import open_dataset
 from drn_lib.evaluation import enlarge, evaluate, normalize
 from drn_lib.gridding import lattice_energy_by_level
 from drn_lib.network import Network, create_model
+from drn_lib.recipes import Recipe
 from drn_lib.studies import Plan, Variant
+from drn_lib.tiny_imagenet import BOOK_PARTITION, SIZE
 from drn_lib.training import Trained, train
 
 LATTICE_IMAGES = 300
@@ -75,6 +77,66 @@ def _train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
         tune_labels,
         dilation_rule=variant.dilation_rule,
         folder=folder,
+        start=f"{variant.start}-s{seed}" if variant.start else None,
+    )
+    about = {
+        "name": recipe.dataset,
+        "partition": recipe.partition,
+        "classes": classes,
+        "counts": {part: len(dataset) for part, dataset in parts.items()},
+        "sha256": {part: dataset.fingerprint for part, dataset in parts.items()},
+    }
+    return trained, about
+
+
+def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: dict, commit: str | None) -> Path:
+    """Score one part once and write .npz, weights and, last of all, the JSON that says the run is done."""
+    recipe, part, name = variant.recipe, plan.scored_part, plan.run_name(variant.name, seed)
+    dataset = open_dataset(recipe.dataset, part, **recipe.dataset_options)
+    images, labels = dataset.arrays()
+    about["counts"][part], about["sha256"][part] = len(dataset), dataset.fingerprint
+    scores, per_image = evaluate(trained.model, images, labels, recipe.image_size)
+    metrics = {f"final.{part}.{key}": value for key, value in scores.items()}
+    metrics.update(_lattice_metrics(variant, seed, trained.model, images, len(about["classes"])))
+    metrics.update(_posthoc_metrics(trained.model, images, labels, recipe.image_size, part))
+    if part == "test":
+        found, boxes = _localization(recipe, trained.model, about)
+        metrics.update(found)
+        per_image.update(boxes)
+
+    result_file = plan.result_file(name)
+    if result_file.exists():
+        return result_file
+    folder = plan.work_folder(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            commit = _commit()  # of the code that this process runs, whatever is committed meanwhile
+            trained, dataset = _train(plan.variants[variant], seed, folder)
+            return _record(plan, plan.variants[variant], seed, trained, dataset, commit)
+    except Timeout:
+        raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
+
+
+def _train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
+    """Train on the train part, watch the tune part; the test part is not opened here."""
+    recipe = variant.recipe
+    parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}
+    images, labels = parts["train"].arrays()
+    tune_images, tune_labels = parts["tune"].arrays()
+    classes = parts["train"].classes
+    trained = train(
+        recipe,
+        variant.network,
+        seed,
+        images,
+        labels,
+        len(classes),
+        tune_images,
+        tune_labels,
+        dilation_rule=variant.dilation_rule,
+        folder=folder,
+        start=f"{variant.start}-s{seed}" if variant.start else None,
     )
     about = {
         "name": recipe.dataset,
@@ -115,6 +177,7 @@ def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: di
         "variant": variant.name,
         "recipe": recipe.as_dict(),
         "architecture": variant.network,
+        "start": variant.start,
         "dilation_rule": trained.model.table.dilation_rule,
         "seed": seed,
         "dataset": about,
@@ -131,6 +194,18 @@ def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: di
     with paths.replacing(result_file) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n")
     return result_file
+
+
+def _localization(recipe: Recipe, model: Network, about: dict) -> tuple[dict, dict]:
+    """Boxes and points on the book's Tiny-ImageNet images, plain and in clutter; nothing for other data sets."""
+    if recipe.dataset not in ("tiny-imagenet", "clutter"):
+        return {}, {}
+    tune, test = (open_dataset("tiny-imagenet", part, partition=BOOK_PARTITION) for part in ("tune", "test"))
+    clutter = open_clutter("tune"), open_clutter("test")
+    about["sha256"]["clutter"] = clutter[1].fingerprint
+    # Pixels a side at which the network was trained to see such an image; on a canvas it takes up a part of them.
+    side = clutter[1].side if recipe.dataset == "clutter" else SIZE
+    return localization_runs.measure(model, recipe.image_size * SIZE // side, tune, test, clutter)
 
 
 def _lattice_metrics(variant: Variant, seed: int, model: Network, images: torch.Tensor, classes: int) -> dict:

@@ -29,12 +29,14 @@ class Variant:
     """One network as a study trains it: by which recipe and, where it is not the family's own, which dilation rule.
 
     `name` is the network's where nothing but the recipe's learning rate tells it apart, else one of its own.
+    `start` are shipped weights to start from, "classification/resnet_18": those of the same seed.
     """
 
     name: str
     network: str
     recipe: Recipe
     dilation_rule: str | None = None
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,8 @@ def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
     return Wave(tuple(variants), tuple(seeds), tuple(keep_weights), optional, title)
 
 
-def _variant(name: str, recipe_name: str, network=None, dilation_rule=None, **recipe_changes) -> Variant:
-    return Variant(name, network or name, recipe(recipe_name, **recipe_changes), dilation_rule)
+def _variant(name: str, recipe_name: str, network=None, dilation_rule=None, start=None, **recipe_changes) -> Variant:
+    return Variant(name, network or name, recipe(recipe_name, **recipe_changes), dilation_rule, start)
 
 
 def run(plan: Plan, workers: int = 1) -> None:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from drn_lib.batches import BatchPlan, Source, from_files, from_memory
+from drn_lib.checkpoints import load_weights
 from drn_lib.distributed import join, one_ends_all, synchronize_norms
 from drn_lib.evaluation import normalize
 from drn_lib.network import create_model
@@ -55,6 +56,7 @@ def train(
     dilation_rule: str | None = None,
     folder: str | Path | None = None,
     device: str | torch.device = "cpu",
+    start: str | Path | None = None,
 ) -> Trained:
     """Train the network `name` by `recipe` on images in memory, or go on where a run in `folder` stopped.
 
@@ -68,13 +70,15 @@ def train(
         dilation_rule: as `create_model` takes it.
         folder: where the state is kept; without it nothing is saved.
         device: "cpu" or "cuda".
+        start: weights to start from instead of fresh ones, as `load_weights` takes them; a ResNet's may start its
+            dilated twin.
 
     Raises:
-        ValueError: labels out of range, or `folder` holds another run's state.
+        ValueError: labels out of range, weights that do not fit, or `folder` holds another run's state.
         ProcessEnded: another process of a distributed training ended.
     """
     source = from_memory(recipe, images, labels, num_classes, tune_images, tune_labels)
-    return _run(recipe, name, seed, source, dilation_rule, folder, device)
+    return _run(recipe, name, seed, source, dilation_rule, folder, device, start=start)
 
 
 def train_from_files(
@@ -121,11 +125,15 @@ def _run(
     device: str | torch.device,
     synchronize: bool = False,
     tensorboard: bool = False,
+    start: str | Path | None = None,
 ) -> Trained:
     """The loop that all trainings share."""
     group = join(device)
     torch.manual_seed(seed)
-    model = create_model(name, source.num_classes, recipe.width, dilation_rule).to(group.device)
+    model = create_model(name, source.num_classes, recipe.width, dilation_rule)
+    if start is not None:
+        load_weights(model, start)
+    model = model.to(group.device)
     if synchronize:
         model = synchronize_norms(model, group.device)
     if group.device.type == "cuda":
@@ -143,6 +151,7 @@ def _run(
     # Both change what batch normalization sees, so a run cannot go on with others.
     run.update({"processes": group.world} if group.world > 1 else {})
     run.update({"synchronize": True} if synchronize else {})
+    run.update({"start": str(start)} if start is not None else {})
     folder = Path(folder) if folder is not None else None
     state_file = folder / "state.pt" if folder is not None else None
     step, losses = _restore(state_file, run, model, optimizer, scaler, result)

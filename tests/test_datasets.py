@@ -520,7 +520,8 @@ def test_a_failed_download_is_part_of_the_sentence(monkeypatch):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    assert list_datasets() == ["camvid", "cityscapes", "imagenet", "pets", "shapes", "streets", "tiny-imagenet"]
+    names = ["camvid", "cityscapes", "clutter", "imagenet", "pets", "shapes", "streets", "tiny-imagenet"]
+    assert list_datasets() == names
     with pytest.raises(ValueError, match="no dataset 'mnist'.*tiny-imagenet"):
         open_dataset("mnist", "train")
 

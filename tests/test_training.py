@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from drn_lib import augmentation, training
+from drn_lib.checkpoints import save_weights
 from drn_lib.network import create_model
 from drn_lib.recipes import Recipe, recipe
 
@@ -165,3 +167,18 @@ def test_in_half_precision_the_loss_is_nearly_the_same():
     half.backward()
     assert all(p.grad.isfinite().all() and p.grad.dtype == torch.float32 for p in model.parameters())
     assert training._half_precision(cpu) is None  # a CPU never trains so
+
+
+def test_a_training_may_start_from_weights_also_those_of_the_twin(tmp_path):
+    """With a learning rate of zero the weights stay: a trained ResNet's, in its dilated twin."""
+    images, labels = random_set()
+    resnet = training.train(TINY, "resnet_18", 0, images, labels, 3).model
+    file = save_weights(resnet, tmp_path / "resnet_18-s0.safetensors")
+    still = replace(TINY, lr=0.0, epochs=1)
+    trained = training.train(still, "drn_a_18", 1, images, labels, 3, folder=tmp_path / "run", start=file).model
+    for (name, left), right in zip(resnet.named_parameters(), trained.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-3, msg=name)  # stored in 16 bits
+    with pytest.raises(ValueError, match="another run .different start"):
+        training.train(still, "drn_a_18", 1, images, labels, 3, folder=tmp_path / "run")
+    with pytest.raises(ValueError, match="does not fit"):
+        training.train(still, "drn_c_26", 1, images, labels, 3, start=file)
