@@ -180,5 +180,5 @@ def test_a_training_may_start_from_weights_also_those_of_the_twin(tmp_path):
         torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-3, msg=name)  # stored in 16 bits
     with pytest.raises(ValueError, match="another run .different start"):
         training.train(still, "drn_a_18", 1, images, labels, 3, folder=tmp_path / "run")
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="holds a resnet_18, not a drn_c_26"):
         training.train(still, "drn_c_26", 1, images, labels, 3, start=file)
