@@ -16,9 +16,11 @@ PAGES = {
         key_maps""".split(),
     "data": """datasets samples file_trees splits downloads drawn drawing street_world street_scene street_things
         street_datasets tiny_imagenet pets imagenet photographs""".split(),
-    "work": """recipes augmentation batches training training_logs distributed evaluation localization localization_cam
-        localization_scores localization_runs clutter segmentation studies runs results intervals summaries names
-        plotting""".split(),
+    "training": "recipes augmentation batches training training_logs distributed evaluation studies runs".split(),
+    "tasks": """localization localization_cam localization_scores localization_runs localization_command clutter
+        segmentation segmentation_inference segmentation_scores segmentation_recipes segmentation_training
+        segmentation_command""".split(),
+    "work": "results intervals summaries names plotting".split(),
 }
 
 _TERM = re.compile(r"(?P<name>`{0,2}[\w.]+`{0,2})\s{2,}(?P<meaning>\S.*)")

@@ -1,7 +1,8 @@
 """`make numbers`: fill every number and table of the book from data/; with --check only say what differs.
 
 Numbers and tables stand between invisible comments: `markers.py` tells their form. The pages claims,
-paper-against-code, status and API get their generated parts in the same way. No torch is needed.
+paper-against-code, status and API get their generated parts in the same way. No torch is needed, except for what the
+explorers in the pages know (`explorer_data.py`), which is left as it is where there is none.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "book")]
 
 import api_page  # noqa: E402
+import explorer_data  # noqa: E402
 import markers  # noqa: E402
 import pages  # noqa: E402
 import solutions_page  # noqa: E402
@@ -106,6 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"filled {path.relative_to(ROOT)}")
         if path.suffix == ".ipynb":
             problems += typed_results(path)
+    problems += explorer_data.refresh(check)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

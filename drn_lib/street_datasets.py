@@ -36,9 +36,21 @@ CAMVID_IDS = (23, 11, 17, 7, 8, 21, 20, 13, 26, 24, 25, 0)
 """CamVid's classes in the order of its label files (sky, building, pole, road, pavement, tree, sign, fence, car,
 pedestrian, bicyclist, void) as Cityscapes ids."""
 
+CLASS_COLORS = np.array(
+    [
+        (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153), (250, 170, 30),
+        (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142),
+        (0, 0, 70), (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
+    ],
+    dtype=np.uint8,
+)  # fmt: skip
+"""The color in which Cityscapes draws each train id, (19, 3), RGB."""
+
 _TO_TRAIN_ID = np.full(256, IGNORE, dtype=np.int64)
+_TO_ID = np.zeros(256, dtype=np.uint8)
 for _id, _train_id in TRAIN_ID_OF_ID.items():
     _TO_TRAIN_ID[_id] = _train_id
+    _TO_ID[_train_id] = _id
 
 
 class Cityscapes(ImageDataset):
@@ -124,6 +136,50 @@ def train_ids(ids: np.ndarray, name: str) -> np.ndarray:
     if strange.size:
         raise DataError(f"{name} has the label {strange.flat[0]}: Cityscapes ids go from 0 to {LAST_ID}.")
     return _TO_TRAIN_ID[ids]
+
+
+def label_ids(labels: Tensor) -> np.ndarray:
+    """Train ids to Cityscapes ids, the other way round: what a label file and the official evaluator hold.
+
+    Args:
+        labels: integers (H, W), 0 to 18 or `IGNORE`.
+
+    Returns:
+        uint8 (H, W); 0, "unlabeled", where a pixel is ignored.
+
+    Raises:
+        ValueError: another value.
+    """
+    values = labels.numpy()
+    strange = values[((values < 0) | (values >= len(CLASSES))) & (values != IGNORE)]
+    if strange.size:
+        raise ValueError(f"{strange.flat[0]} is no train id: they go from 0 to {len(CLASSES) - 1}")
+    return _TO_ID[values]
+
+
+def write_prediction(folder: Path, image: str, labels: Tensor) -> Path:
+    """Writes the segmentation of an image as cityscapesScripts' evaluator reads it: one PNG of Cityscapes ids.
+
+    The evaluator looks below a folder of predictions for names that begin with `<sequence>_<n>_<frame>`.
+
+    Args:
+        folder: Of the predictions; it is made.
+        image: The image's name, as in `Cityscapes.names`.
+        labels: Train ids, integers (H, W).
+
+    Returns:
+        The file, `<sequence>_<n>_<frame>_pred_labelIds.png`.
+
+    Raises:
+        ValueError: a value that is no train id.
+    """
+    name = Path(image).name
+    stem = next((name[: -len(end)] for end in IMAGE_ENDS if name.endswith(end)), Path(name).stem)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{stem}_pred_labelIds.png"
+    Image.fromarray(label_ids(labels)).save(file)
+    return file
 
 
 def convert_camvid(archive: Path, folder: Path) -> Path:

@@ -258,7 +258,7 @@ def test_the_api_page_is_made_without_importing_the_library():
 
 
 def test_the_api_page_shows_arguments_and_errors():
-    text = "".join(generate.TABLES[f"api-{page}"]() for page in ("networks", "data", "work"))
+    text = "".join(generate.TABLES[f"api-{page}"]() for page in generate.api_page.PAGES)
     assert "## `drn_lib.results`" in text and "### `load_run`" in text and "load_run(path: str | Path) -> dict" in text
     assert "- `path`: a JSON file" in text and "- `ResultsError`: " in text
     assert text.index("## `drn_lib.architecture`") < text.index("## `drn_lib.results`")

@@ -1,0 +1,293 @@
+"""The command `localize`: boxes around what a classifier names in photographs, as COCO JSON and as pictures.
+
+    python -m drn_lib localize cup.jpg rocket.png --weights first_networks/drn_c_26-s0 --out found
+
+`find_object` is the same for one image from Python. The method is the paper's (`drn_lib.localization`); what it leaves
+open is an option here. torch is imported when the command runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from drn_lib.network import Network
+
+SIZE = 224
+"""Pixels to which the shorter side of a photograph is brought: the paper's input size."""
+MOST_PIXELS = 4_000_000
+"""Of a photograph brought to that size; a longer and narrower one is refused, so that memory stays bounded."""
+DRAWN_SIDE = 640
+"""Longer side, in pixels, of the pictures that are written."""
+BOX_COLOR = (194, 65, 12)  # the book's accent color
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a network found in one image.
+
+    index        number of the class that was looked for
+    box          (x0, y0, x1, y1), pixel edges in the image as it was given; None where no cell qualifies
+    probability  of the class, from the pooled logits
+    class_map    scores of the class, (h, w)
+    """
+
+    index: int
+    box: tuple[float, float, float, float] | None
+    probability: float
+    class_map: Tensor
+
+
+def find_object(
+    model: Network,
+    image: Tensor,
+    threshold: float = -math.inf,
+    index: int | None = None,
+    size: int = SIZE,
+    scores: str = "logits",
+    cell_edges: str = "tile",
+    empty: str = "none",
+) -> Found:
+    """The box of one class in a photograph of any size and aspect; nothing is cropped away.
+
+    Args:
+        model: a trained network.
+        image: uint8 (3, H, W).
+        threshold: t of equation (2); by default none, so that every cell counts where the class wins.
+        index: the class to look for; None takes the one that the network names.
+        size: pixels to which the shorter side is brought before the network sees it.
+        scores, cell_edges, empty: as for `localization.boxes`.
+
+    Returns:
+        What was found, its box in pixels of `image`.
+
+    Raises:
+        DataError: the image is so long and narrow that at this size it would have more than `MOST_PIXELS`.
+        ValueError: a size below 1, a class that the network does not have, or what `localization.boxes` refuses.
+    """
+    import torch
+
+    from drn_lib.evaluation import normalize
+    from drn_lib.localization import class_evidence, pooled_logits, tight_boxes
+
+    known = model.classifier.out_channels
+    if index is not None and not 0 <= index < known:
+        raise ValueError(f"the network has the classes 0 to {known - 1}, not {index}")
+    small = _brought_to(image, size)  # (3, h', w')
+    with torch.inference_mode():
+        device = next(model.parameters()).device
+        score_map = model.score_map(normalize(small[None].to(device))).float().cpu()  # (1, C, h, w)
+        logits = pooled_logits(score_map)[0]
+        index = int(logits.argmax()) if index is None else index
+        own, wins = class_evidence(score_map, torch.tensor([index]), scores)
+        seen, jump = tuple(small.shape[1:]), model.feature_info[-1].reduction
+        box = tight_boxes(own, wins, threshold, seen, cell_edges=cell_edges, empty=empty, jump=jump)[0]
+    (height, width), probability = image.shape[1:], logits.softmax(dim=0)[index].item()
+    box = (box * torch.tensor([width / seen[1], height / seen[0]] * 2)).tolist()  # back to the image's own pixels
+    return Found(index, None if math.isnan(box[0]) else tuple(box), probability, own[0].clone())
+
+
+def coco_document(
+    photographs: Sequence[tuple[str, int, int]], found: Sequence[Found], classes: Sequence[str], note: str = ""
+) -> dict:
+    """Boxes in the form of COCO's annotation files: `images`, `annotations` and `categories`, numbered from 1.
+
+    Args:
+        photographs: (file name, height, width) of each.
+        found: what was found in each; without a box there is no annotation.
+        classes: the network's, in its order; they become categories 1, 2, ...
+        note: how the boxes were made, for `info`.
+
+    Returns:
+        What `json` can write. A `bbox` is [x, y, width, height] in pixels of the photograph, from its top left corner;
+        `score` is the probability of the class. The outline asked for by `segmentation` is the box itself.
+    """
+    images, annotations = [], []
+    for number, ((name, height, width), one) in enumerate(zip(photographs, found, strict=True), start=1):
+        images.append({"id": number, "file_name": name, "height": height, "width": width})
+        if one.box is None:
+            continue
+        x0, y0, x1, y1 = (round(edge, 2) for edge in one.box)
+        box = [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)]
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": number,
+                "category_id": one.index + 1,
+                "bbox": box,
+                "area": round(box[2] * box[3], 2),
+                "segmentation": [[x0, y0, x1, y0, x1, y1, x0, y1]],
+                "iscrowd": 0,
+                "score": round(one.probability, 4),
+            }
+        )
+    categories = [{"id": k, "name": name, "supercategory": "object"} for k, name in enumerate(classes, start=1)]
+    return {
+        "info": {"description": f"Boxes from the class maps of a classifier. {note}".strip()},
+        "images": images,
+        "annotations": annotations,
+        "categories": categories,
+    }
+
+
+def draw_found(image: Tensor, found: Found) -> np.ndarray:
+    """The photograph with its box, and the class map beside it with the same box: uint8 (h, 2 w, 3).
+
+    Args:
+        image: uint8 (3, H, W).
+        found: what was found in it.
+    """
+    from PIL import Image, ImageDraw
+
+    height, width = image.shape[1:]
+    factor = min(1.0, DRAWN_SIDE / max(height, width))
+    size = max(1, round(width * factor)), max(1, round(height * factor))  # Pillow's order
+    values = found.class_map.numpy()
+    grey = (255 * (values - values.min()) / max(float(np.ptp(values)), 1e-12)).astype(np.uint8)
+    photograph = Image.fromarray(image.permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BILINEAR)
+    cells = Image.fromarray(grey).resize(size, Image.Resampling.NEAREST).convert("RGB")
+    for picture in (photograph, cells):
+        if found.box is not None:
+            x0, y0, x1, y1 = (
+                edge * side / whole for edge, side, whole in zip(found.box, size * 2, (width, height) * 2)
+            )
+            corners = x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)  # Pillow counts the last pixel in
+            ImageDraw.Draw(picture).rectangle(corners, outline=BOX_COLOR, width=max(1, round(max(size) / 150)))
+    return np.concatenate([np.asarray(photograph), np.asarray(cells)], axis=1)
+
+
+def class_index(model: Network, wanted: str) -> int:
+    """The number of a class by its name (upper and lower case are alike) or by its number.
+
+    Raises:
+        ValueError: there is no such class; the sentence names the nearest.
+    """
+    import difflib
+
+    names, count = model.classes, model.classifier.out_channels
+    lowered = [name.lower() for name in names or ()]
+    if wanted.lower() in lowered:
+        return lowered.index(wanted.lower())
+    if wanted.isdecimal() and int(wanted) < count:
+        return int(wanted)
+    if names is None:
+        raise ValueError(f"these weights do not name their classes: give --class a number, 0 to {count - 1}")
+    near = difflib.get_close_matches(wanted.lower(), lowered, 3) or lowered
+    near = ", ".join(names[lowered.index(name)] for name in near[:25])
+    raise ValueError(f"the network has no class {wanted!r}; there are {near}")
+
+
+def add_commands(commands, load: Callable[[str, str | None], Network]) -> None:
+    """Add `localize` to argparse's subparsers.
+
+    Args:
+        commands: the subparsers.
+        load: makes the network from what --weights and --arch say.
+    """
+    localize = commands.add_parser(
+        "localize",
+        help="boxes around what a classifier names in photographs",
+        description="Writes boxes.json (COCO: bbox = x, y, width, height in pixels of the photograph) and a picture of "
+        "each photograph with its box, the class map beside it.",
+    )
+    localize.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files of any size, or folders of them")
+    localize.add_argument(
+        "--weights", required=True, help="a file, a shipped name, e.g. first_networks/drn_c_26-s0, or 'released'"
+    )
+    localize.add_argument("--arch", help="the network, where the file does not say it: the authors' weights")
+    localize.add_argument("--class", dest="wanted", metavar="NAME", help="look for this class (default: what is named)")
+    localize.add_argument(
+        "--threshold", type=float, default=-math.inf, metavar="T", help="cells must score more (default: no threshold)"
+    )
+    localize.add_argument("--scores", choices=("logits", "softmax"), default="logits", help="what T is compared with")
+    localize.add_argument(
+        "--size",
+        type=int,
+        default=SIZE,
+        metavar="N",
+        help="px of the shorter side as the network sees it (%(default)s)",
+    )
+    localize.add_argument(
+        "--empty",
+        choices=("none", "peak", "image"),
+        default="none",
+        help="the box where no cell qualifies (%(default)s)",
+    )
+    localize.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    localize.add_argument(
+        "--out", type=Path, default=Path("localized"), help="folder for what is written (%(default)s)"
+    )
+    localize.set_defaults(function=lambda options: _localize(options, load))
+
+
+def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Network]) -> None:
+    import torch
+    from PIL import Image
+    from tqdm import tqdm
+
+    from drn_lib import paths
+    from drn_lib.samples import DataError
+    from drn_lib.segmentation_command import list_images, read_photograph
+
+    if options.size < 1:
+        raise ValueError(f"--size is a number of pixels, not {options.size}")
+    if math.isnan(options.threshold):
+        raise ValueError("--threshold is a number, not nan")
+    model = load(options.weights, options.arch)
+    model.to(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    index = None if options.wanted is None else class_index(model, options.wanted)
+    classes = model.classes or [f"class {number}" for number in range(model.classifier.out_channels)]
+    choices = {"size": options.size, "scores": options.scores, "empty": options.empty}
+
+    files = list_images(options.images)
+    options.out.mkdir(parents=True, exist_ok=True)
+    failed, photographs, found = [], [], []
+    for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
+        try:
+            image = read_photograph(file)
+            one = find_object(model, image, options.threshold, index, **choices)
+        except DataError as error:
+            failed.append(str(error) if str(file) in str(error) else f"{file} ({error})")
+            continue
+        photographs.append((file.as_posix(), *image.shape[1:]))
+        found.append(one)
+        picture = options.out / f"{len(found):04d}_{file.stem}.png"  # files of one name in several folders do not meet
+        Image.fromarray(draw_found(image, one)).save(picture)
+
+    note = f"Weights {options.weights}, threshold {options.threshold:g} on {options.scores}, size {options.size}."
+    document = coco_document(photographs, found, classes, note)
+    with paths.replacing(options.out / "boxes.json") as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    boxes = len(document["annotations"])
+    print(f"{boxes} boxes in {len(found)} of {len(files)} images: {options.out / 'boxes.json'}, and pictures beside it")
+    if boxes < len(found):
+        print(f"{len(found) - boxes} images have no box: no cell qualifies (lower --threshold, or see --empty)")
+    if failed:
+        raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
+
+
+def _brought_to(image: Tensor, size: int) -> Tensor:
+    """The image uint8 (3, H, W) with a shorter side of `size`."""
+    from torchvision.transforms import functional
+
+    from drn_lib.samples import DataError
+
+    if size < 1:
+        raise ValueError(f"the size is a number of pixels, not {size}")
+    height, width = image.shape[1:]
+    factor = size / min(height, width)
+    target = [max(1, round(height * factor)), max(1, round(width * factor))]
+    if target[0] * target[1] > MOST_PIXELS:
+        raise DataError(f"{width}x{height} px is too long and narrow for a shorter side of {size}: cut it into pieces")
+    return functional.resize(image, target, antialias=True)

@@ -1,0 +1,304 @@
+"""The commands of segmentation: `segment` photographs, `train-segmentation`, `score-segmentation`.
+
+    python -m drn_lib segment street.jpg --weights my_run/drn_c_26-s0.safetensors
+    python -m drn_lib train-segmentation --recipe cityscapes --arch drn_c_26 --weights released --out my_run
+    python -m drn_lib score-segmentation my_run/drn_c_26-s0.safetensors --dataset cityscapes --predictions my_run/val
+
+`add_commands` describes them to argparse; torch is imported when one of them runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""What is taken from a folder that is given in place of an image."""
+
+WHOLE_PIXELS = 2048 * 1024
+"""Larger images are read by windows where --window does not say otherwise, so that memory does not grow with them."""
+
+WINDOW = 1024
+OVERLAP = 0.25
+"""Side of such a window in pixels, and the share of it that neighbours have in common."""
+
+
+def add_commands(commands) -> None:
+    """Add the three commands to argparse's subparsers; each sets `function`, called with the options."""
+    _add_segment(commands)
+    _add_train(commands)
+    _add_score(commands)
+
+
+def _add_segment(commands) -> None:
+    segment = commands.add_parser("segment", help="name every pixel of photographs by a trained segmentation network")
+    segment.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files of any size, or folders of them")
+    segment.add_argument("--out", type=Path, default=Path("segmented"), help="folder for what is written (%(default)s)")
+    segment.add_argument(
+        "--shorter-side", type=int, metavar="N", help="resize photographs to it first, e.g. 360 for CamVid's networks"
+    )
+    _add_reading(segment, "--weights", required=True)
+    segment.set_defaults(function=_segment)
+
+
+def _add_train(commands) -> None:
+    train = commands.add_parser("train-segmentation", help="train a segmentation network, going on where it stopped")
+    train.add_argument("--recipe", default="camvid-reduced", help="see segmentation_recipes.py (default %(default)s)")
+    train.add_argument("--arch", required=True, help="the backbone, for instance drn_c_26")
+    train.add_argument("--weights", help="trained classifier to begin from: a file, a shipped name, or 'released'")
+    train.add_argument("--output-stride", type=int, choices=(8, 16), help="dilate a ResNet to it (default: leave it)")
+    train.add_argument("--dilation-rule", help="exact, levels or released (default: the family's own)")
+    train.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
+    for field in ("epochs", "batch-size", "crop"):
+        train.add_argument(f"--{field}", type=int, help="instead of the recipe's")
+    for field in ("lr", "width"):
+        train.add_argument(f"--{field}", type=float, help="instead of the recipe's")
+    train.add_argument("--root", type=Path, help="folder of the data set")
+    train.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    train.add_argument("--out", type=Path, required=True, help="folder for the state, the logs and the weights")
+    train.add_argument("--workers", type=int, default=4, help="processes that read, a training process (default 4)")
+    train.add_argument("--sync-batch-norm", action="store_true", help="one normalization over all GPUs' images")
+    train.add_argument("--tensorboard", action="store_true", help="write TensorBoard's files beside log.csv")
+    train.add_argument("--score-every", type=int, default=10, help="epochs between scores of val (default 10)")
+    train.set_defaults(function=_train)
+
+
+def _add_score(commands) -> None:
+    score = commands.add_parser("score-segmentation", help="mean IoU and more of a trained segmentation network")
+    score.add_argument("--dataset", default="camvid", help="camvid, cityscapes or streets (default %(default)s)")
+    score.add_argument("--split", help="default: test; val for cityscapes, whose test labels are not published")
+    score.add_argument("--root", type=Path, help="folder of the data set")
+    score.add_argument("--predictions", type=Path, help="folder for label-id PNGs that the official evaluator reads")
+    _add_reading(score, "weights")
+    score.set_defaults(function=_score)
+
+
+def _add_reading(command, weights: str, **options) -> None:
+    """What tells a network and how it reads images."""
+    command.add_argument(weights, help="a segmentation network's file or shipped name", **options)
+    command.add_argument("--arch", help="the network in a file that does not say it: released ones, e.g. drn_d_22")
+    command.add_argument(
+        "--window", type=int, metavar="N", help="read by windows of N px a side; 0: whole (default: by image size)"
+    )
+    command.add_argument("--scales", default="1", help="factors, for instance 0.75,1,1.25 (default 1)")
+    command.add_argument("--mirror", action="store_true", help="read each scale mirrored as well, and average")
+    command.add_argument("--log-average", action="store_true", help="average logarithms, as the released code does")
+    command.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+
+
+def _segment(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from drn_lib.samples import DataError
+    from drn_lib.segmentation_inference import predict_labels
+
+    model = _load(options)
+    files = list_images(options.images)
+    options.out.mkdir(parents=True, exist_ok=True)
+    failed, taken = [], set()
+    for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
+        try:
+            image = read_photograph(file, options.shorter_side)
+        except DataError as error:
+            failed.append(str(error))
+            continue
+        labels = predict_labels(model, image, _inference(options, tuple(image.shape[1:]), model.output_stride))
+        write_pictures(options.out, _free_name(file.stem, taken), image, labels, model.num_classes)
+    print(f"{len(files) - len(failed)} of {len(files)} images segmented: labels, colors and overlays in {options.out}")
+    if failed:
+        raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
+
+
+def list_images(paths: Sequence[Path]) -> list[Path]:
+    """The files themselves, and what images there are in the folders among them, sorted.
+
+    Raises:
+        DataError: there is no image at all.
+    """
+    from drn_lib.samples import DataError
+
+    files = []
+    for path in paths:
+        files += sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"there is no image in {', '.join(map(str, paths))}: name files, or a folder that holds some")
+    return files
+
+
+def read_photograph(file: Path, shorter_side: int | None = None):
+    """A photograph as a person sees it, turned as the camera noted: uint8 (3, H, W).
+
+    Args:
+        file: Of any format that Pillow reads.
+        shorter_side: Pixels to which its shorter side is resized; None leaves it.
+
+    Raises:
+        DataError: it is missing or no image.
+    """
+    import numpy as np
+    import torch
+    from PIL import Image, ImageOps
+    from torchvision.transforms import functional
+
+    from drn_lib.samples import DataError
+
+    try:
+        with Image.open(file) as picture:
+            pixels = np.array(ImageOps.exif_transpose(picture).convert("RGB"))  # (H, W, 3)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else "not an image that can be read"
+        raise DataError(f"{file} ({reason})") from error
+    image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    return image if shorter_side is None else functional.resize(image, [shorter_side], antialias=True)
+
+
+def write_pictures(folder: Path, name: str, image, labels, num_classes: int) -> list[Path]:
+    """Writes what one image came to: <name>_labels.png, <name>_color.png and <name>_overlay.png.
+
+    Args:
+        folder: Where to.
+        name: How the files' names begin.
+        image: uint8 (3, H, W).
+        labels: Classes, integers (H, W).
+        num_classes: With 19, the label file holds Cityscapes ids and the colors are Cityscapes'; else the classes'
+            own numbers, and colors spread over the circle of hues.
+
+    Returns:
+        The three files.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from drn_lib.street_datasets import CLASS_COLORS, label_ids
+
+    if num_classes == len(CLASS_COLORS):
+        numbers, palette = label_ids(labels), CLASS_COLORS
+    else:
+        import colorsys
+
+        numbers = labels.numpy().astype(np.uint8)
+        hues = [colorsys.hsv_to_rgb(index / num_classes, 0.7, 0.9) for index in range(num_classes)]
+        palette = (255 * np.array(hues)).astype(np.uint8)
+    colors = palette[labels.numpy()]  # (H, W, 3)
+    overlay = (image.permute(1, 2, 0).numpy().astype(np.uint16) + colors) // 2
+    pictures = {"labels": numbers, "color": colors, "overlay": overlay.astype(np.uint8)}
+    files = []
+    for kind, pixels in pictures.items():
+        files.append(folder / f"{name}_{kind}.png")
+        Image.fromarray(pixels).save(files[-1])
+    return files
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """The stem, or the stem with a number where another file of this run has it."""
+    name, number = stem, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name)
+    return name
+
+
+def _load(options: argparse.Namespace):
+    """The network of the options, on their device."""
+    import torch
+
+    from drn_lib.segmentation import load_segmentation
+
+    model = load_segmentation(options.weights, options.arch)
+    return model.to(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
+    """How an image of (height, width) is read."""
+    from drn_lib.segmentation_inference import Inference
+
+    try:
+        scales = tuple(float(text) for text in options.scales.split(","))
+    except ValueError:
+        raise ValueError(f"--scales {options.scales} is no list of factors, for instance 0.75,1,1.25") from None
+    window = options.window
+    if window is None:
+        window = WINDOW if size[0] * size[1] * max(scales) ** 2 > WHOLE_PIXELS else 0
+    overlap = int(OVERLAP * window) // step * step
+    average = "log" if options.log_average else "probabilities"
+    return Inference(window or None, overlap, scales, options.mirror, average)
+
+
+def _train(options: argparse.Namespace) -> None:
+    import torch
+
+    from drn_lib import distributed
+    from drn_lib.datasets import open_dataset
+    from drn_lib.segmentation import make_backbone, save_segmentation
+    from drn_lib.segmentation_recipes import segmentation_recipe
+    from drn_lib.segmentation_training import train_segmentation
+
+    changes = {field: getattr(options, field) for field in ("epochs", "batch_size", "crop", "lr", "width")}
+    plan = replace(segmentation_recipe(options.recipe), **{k: v for k, v in changes.items() if v is not None})
+    train_set = open_dataset(plan.dataset, "train", options.root)
+    val_set = open_dataset(plan.dataset, "tune" if plan.dataset == "streets" else "val", options.root)
+    weights = options.arch if options.weights == "released" else options.weights
+    torch.manual_seed(options.seed)
+    backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
+    trained = train_segmentation(
+        plan,
+        backbone,
+        options.seed,
+        train_set,
+        val_set,
+        options.out,
+        device,
+        options.workers,
+        options.sync_batch_norm,
+        options.tensorboard,
+        options.score_every,
+    )
+    if distributed.join(device).leads:
+        file = options.out / f"{options.arch}-s{options.seed}.safetensors"
+        save_segmentation(trained.model, file, train_set.mask_classes, recipe=plan.as_dict())
+        last = trained.curve[-1]
+        print(
+            f"mean IoU on validation images after epoch {last['epoch']}: {last['val_miou_present']:.1f} %, pixel "
+            f"accuracy {last['val_pixel_accuracy']:.1f} %; weights in {file}"
+        )
+    distributed.leave()
+
+
+def _score(options: argparse.Namespace) -> None:
+    from drn_lib.datasets import open_dataset
+    from drn_lib.segmentation_scores import score_segmentation
+
+    model = _load(options)
+    split = options.split or ("val" if options.dataset == "cityscapes" else "test")
+    dataset = open_dataset(options.dataset, split, options.root)
+    how = _inference(options, tuple(dataset.image(0).shape[1:]), model.output_stride)
+    metrics, _ = score_segmentation(model, dataset, how, progress=True, predictions=options.predictions)
+    print(f"{options.dataset} {split}, {len(dataset)} images, {len(how.views)} views an image")
+    published = _published(model.backbone.table.name) if (options.dataset, split) == ("cityscapes", "val") else {}
+    print(f"{'class':16} {'IoU %':>6}" + ("  published" if published else ""))
+    for name in dataset.mask_classes:
+        if f"iou.{name}" in metrics:
+            print(f"{name:16} {metrics[f'iou.{name}']:6.1f}  {published.get(name.replace(' ', '_'), '')}".rstrip())
+    print(f"{'mean, present':16} {metrics['miou_present']:6.1f}  {published.get('mean_iou', '')}".rstrip())
+    print(f"{'mean, official':16} {metrics['miou_official']:6.1f}")
+    print(
+        f"pixel accuracy {metrics['pixel_accuracy']:.1f} %, near boundaries {metrics['band_accuracy']:.1f} %; "
+        f"specks an image: {metrics['specks']:.1f}, wrong ones {metrics['wrong_specks']:.1f}"
+    )
+    if options.predictions:
+        print(f"predictions for the official evaluator in {options.predictions}")
+
+
+def _published(architecture: str) -> dict[str, str]:
+    """The row of Table 3 for a network, column name to text; empty where there is none."""
+    from drn_lib.names import display_name
+    from drn_lib.results import paper_table
+
+    row = paper_table("table3_cityscapes").get(display_name(architecture), {})
+    return row if row.get("split") == "val" else {}

@@ -1,0 +1,251 @@
+"""Training of a segmentation network: crops of full-size street scenes, one loop, exact resume.
+
+As in `training`, nothing depends on when a run was interrupted: order, crop, mirroring, scale and rotation are pure
+functions of (seed, epoch, index), and the learning rate of the step. A run killed at any moment and started again
+ends, on a CPU, with bit-identical weights. Several processes (torchrun) share each batch; the loss is the mean over
+all labelled pixels of the whole batch, wherever they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import InterpolationMode, functional
+
+from drn_lib.batches import BatchPlan, _Places
+from drn_lib.distributed import Group, join, one_ends_all, synchronize_norms
+from drn_lib.evaluation import plain_data_errors
+from drn_lib.network import Network
+from drn_lib.samples import IGNORE, ImageDataset
+from drn_lib.segmentation import COLORS, SegmentationNetwork
+from drn_lib.segmentation_recipes import SegmentationRecipe
+from drn_lib.segmentation_scores import score_segmentation
+from drn_lib.training import STATE_EVERY_SECONDS, Trained, _half_precision, _restore, _save
+from drn_lib.training_logs import Logs, progress_bar
+
+SHOWN = ("miou_present", "pixel_accuracy")
+"""The scores of the validation images that the curve keeps."""
+
+
+def train_segmentation(
+    recipe: SegmentationRecipe,
+    backbone: Network,
+    seed: int,
+    train_set: ImageDataset,
+    val_set: ImageDataset | None = None,
+    folder: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    workers: int = 0,
+    synchronize: bool = False,
+    tensorboard: bool = False,
+    val_every: int = 1,
+    max_steps: int | None = None,
+) -> Trained:
+    """Train a segmentation network on `backbone`, or go on where a run in `folder` stopped.
+
+    Args:
+        recipe: see `SegmentationRecipe`; its width must be the backbone's.
+        backbone: where the network begins, of `segmentation.make_backbone`; it is copied.
+        seed: of the classifier's weights, order and augmentation.
+        train_set: with masks, images of any size.
+        val_set: whole images, scored every `val_every` epochs and after the last; never used for a gradient.
+        folder: where the state and the log are kept; without it nothing is saved.
+        device: "cpu" or "cuda".
+        workers: processes that read and crop, for each process that trains; 0 does it in that one.
+        synchronize: normalize by the statistics of all processes' images together (SyncBatchNorm); GPUs alone.
+        tensorboard: write TensorBoard's files into `folder`.
+        val_every: epochs from one scoring to the next.
+        max_steps: stop after that many steps of the schedule, to measure times; a later call goes on.
+
+    Returns:
+        The network, a `SegmentationNetwork` in eval mode; its curve; and the seconds that its steps took.
+
+    Raises:
+        ValueError: the folder holds another run's state, TensorBoard wanted but not installed, or `synchronize` on a
+            CPU.
+        DataError: an image or its labels are damaged.
+        ProcessEnded: another process of a distributed training ended.
+    """
+    group = join(device)
+    torch.manual_seed(seed)
+    model = SegmentationNetwork(backbone, len(train_set.mask_classes), colors=recipe.colors).to(group.device)
+    if synchronize:
+        model = synchronize_norms(model, group.device)
+    if group.device.type == "cuda":
+        model = model.to(memory_format=torch.channels_last)
+    replica = nn.parallel.DistributedDataParallel(model) if group.world > 1 else model
+    optimizer = _optimizer(model, recipe)
+    precision = _half_precision(group.device)
+    scaler = torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16)
+
+    result = Trained(model)
+    table = backbone.table
+    run = {"recipe": recipe.as_dict(), "architecture": table.name, "seed": seed, "rule": table.dilation_rule}
+    run.update({"images": len(train_set), "beginning": fingerprint(backbone)})
+    # Both change what batch normalization sees, so a run cannot go on with others.
+    run.update({"processes": group.world} if group.world > 1 else {})
+    run.update({"synchronize": True} if synchronize else {})
+    folder = Path(folder) if folder is not None else None
+    state_file = folder / "state.pt" if folder is not None else None
+    step, losses = _restore(state_file, run, model, optimizer, scaler, result)
+
+    plan = BatchPlan(len(train_set), recipe.batch_size, recipe.epochs, seed, group.rank, group.world, step)
+    total_steps = recipe.epochs * plan.steps_per_epoch
+    last_step = total_steps if max_steps is None else min(max_steps, total_steps)
+    logs = Logs(folder if group.leads else None, result.curve, tensorboard and group.leads)
+    bar = progress_bar(f"{table.name} seed {seed}", step, last_step, group.leads)
+    last_save = last_tick = time.monotonic()
+    with one_ends_all(group, folder, state_file):
+        batches = _batches(train_set, recipe, plan, workers)
+        while step < last_step:
+            images, masks = next(batches)
+            rate = recipe.learning_rate(step, total_steps)
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = rate * parameters["factor"]
+            loss = _loss(model, replica, images, masks, precision, group)
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            losses.append(group.mean(loss).item())
+            step += 1
+            bar.update()
+
+            if step % plan.steps_per_epoch == 0:
+                group.share_buffers(model)
+                epoch = step // plan.steps_per_epoch
+                row = {"epoch": epoch, "train_loss": round(float(np.mean(losses)), 5)}
+                if val_set is not None and (epoch % val_every == 0 or step == total_steps):
+                    scores, _ = score_segmentation(model, val_set, group=group)
+                    row.update({f"val_{name}": round(scores[name], 4) for name in SHOWN})
+                result.curve.append(row)
+                losses = []
+                bar.set_postfix(row)
+                logs.epoch(result.curve, rate)
+            now = time.monotonic()
+            result.seconds += now - last_tick
+            last_tick = now
+            if state_file and group.leads and (step == last_step or now - last_save > STATE_EVERY_SECONDS):
+                _save(state_file, run, model, optimizer, scaler, step, losses, result)
+                last_save = now
+    bar.close()
+    logs.close()
+    model.eval()
+    model.backbone.classes = list(train_set.mask_classes)
+    return result
+
+
+def training_crop(
+    image: Tensor, mask: Tensor, seed: int, epoch: int, index: int, recipe: SegmentationRecipe
+) -> tuple[Tensor, Tensor]:
+    """A square of an image and its mask, resized, turned and mirrored as the recipe says.
+
+    Args:
+        image: uint8 (3, H, W).
+        mask: int64 (H, W).
+        index: the image's place in the training set.
+
+    Returns:
+        uint8 (3, crop, crop) and int64 (crop, crop), ignored where it lies outside the image.
+    """
+    # +1 keeps these streams apart from the order's, which has two numbers in its seed.
+    random = np.random.default_rng([seed, epoch, index + 1])
+    empty = [round(255.0 * value) for value in COLORS[recipe.colors][0]]  # the mean color: zero to the network
+    if recipe.scale > 1.0:
+        factor = recipe.scale ** random.uniform(-1.0, 1.0)
+        size = [max(1, round(factor * side)) for side in mask.shape]
+        image = functional.resize(image, size, antialias=True)
+        mask = functional.resize(mask[None], size, InterpolationMode.NEAREST_EXACT)[0]
+    if recipe.rotation > 0.0:
+        angle = random.uniform(-recipe.rotation, recipe.rotation)
+        image = functional.rotate(image, angle, InterpolationMode.BILINEAR, fill=empty)
+        mask = functional.rotate(mask[None].byte(), angle, InterpolationMode.NEAREST, fill=IGNORE)[0].long()
+    crop = torch.tensor(empty, dtype=torch.uint8).view(3, 1, 1).repeat(1, recipe.crop, recipe.crop)
+    labels = torch.full((recipe.crop, recipe.crop), IGNORE)
+    (top, to_top, rows), (left, to_left, columns) = (_place(random, side, recipe.crop) for side in mask.shape)
+    there = slice(to_top, to_top + rows), slice(to_left, to_left + columns)
+    crop[:, there[0], there[1]] = image[:, top : top + rows, left : left + columns]
+    labels[there] = mask[top : top + rows, left : left + columns]
+    if recipe.mirror and random.random() < 0.5:
+        return crop.flip(2), labels.flip(1)
+    return crop, labels
+
+
+def fingerprint(model: nn.Module) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of all tensors: which weights a run began from."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _place(random: np.random.Generator, side: int, crop: int) -> tuple[int, int, int]:
+    """Along one axis: where the window begins in the image, where in the crop, and how many pixels it has."""
+    spare = side - crop
+    start = int(random.integers(0, abs(spare) + 1))
+    return (start, 0, crop) if spare >= 0 else (0, start, side)
+
+
+def _optimizer(model: SegmentationNetwork, recipe: SegmentationRecipe) -> torch.optim.Optimizer:
+    head = list(model.backbone.classifier.parameters())
+    rest = [parameter for parameter in model.parameters() if all(parameter is not other for other in head)]
+    groups = [{"params": rest, "factor": 1.0}, {"params": head, "factor": recipe.head_factor}]
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+
+
+def _loss(
+    model: SegmentationNetwork,
+    replica: nn.Module,
+    images: Tensor,
+    masks: Tensor,
+    precision: torch.dtype | None,
+    group: Group,
+) -> Tensor:
+    """The mean cross entropy over the labelled pixels of uint8 images (n, 3, S, S) and masks (n, S, S).
+
+    The processes' gradients are averaged: so each divides its sum by its share of the whole batch's labelled pixels.
+    """
+    model.train()
+    images, masks = (tensor.to(group.device, non_blocking=True) for tensor in (images, masks))
+    x = model.prepare(images)
+    if group.device.type == "cuda":
+        x = x.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(group.device.type, dtype=precision or torch.bfloat16, enabled=precision is not None):
+        logits = replica(x)  # (n, classes, S, S)
+        total = nn.functional.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="sum")
+    labelled = group.mean((masks != IGNORE).sum().float())
+    return total / labelled.clamp(min=1.0)  # a batch without a labelled pixel gives no gradient, not NaN
+
+
+def _batches(
+    train_set: ImageDataset, recipe: SegmentationRecipe, plan: BatchPlan, workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """uint8 (n, 3, S, S) and int64 (n, S, S) of each step of the plan."""
+    loader = DataLoader(
+        _Crops(train_set, plan.seed, recipe),
+        batch_sampler=_Places(plan),
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+    )
+    with plain_data_errors():
+        yield from loader
+
+
+class _Crops(Dataset):
+    """Asked for (epoch, index) it gives that image's crop in that epoch, and the crop of its mask."""
+
+    def __init__(self, images: ImageDataset, seed: int, recipe: SegmentationRecipe):
+        self.images, self.seed, self.recipe = images, seed, recipe
+
+    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        epoch, index = place
+        sample = self.images[index]
+        return training_crop(sample["image"], sample["mask"], self.seed, epoch, index, self.recipe)

@@ -1,0 +1,41 @@
+"""What the tests of the explorers share: a server, the chapters' places, and the library's maps of a toy stack."""
+
+from __future__ import annotations
+
+import functools
+import json
+import threading
+from http.server import ThreadingHTTPServer
+
+import explorer_data
+import torch
+import torch.nn.functional as F
+from test_browser import Handler
+
+FOLDER = explorer_data.FOLDER
+DATA = json.loads((FOLDER / "data.json").read_text(encoding="utf-8"))
+PAGES = {  # place -> chapter
+    "receptive-01": "01_dilation_arithmetic",
+    "receptive-02": "02_resnet_to_drn_a",
+    "gridding-03": "03_gridding",
+    "gridding-04": "04_degridding",
+}
+MOST_BYTES = 60_000
+
+
+def serve(folder) -> ThreadingHTTPServer:
+    """A server of the files in `folder`, on a free port; call its `shutdown()`."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def library_stages(start: torch.Tensor, layers: list[dict], wrap: bool) -> list[torch.Tensor]:
+    """The map (28, 28) and what each layer [1, 2, 1] / 4 makes of it, in torch; a layer is {d, link}."""
+    taps, maps = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64) / 4, [start]
+    for layer in layers:
+        d, x = layer["d"], maps[-1][None, None]
+        padded = F.pad(x, (d,) * 4, mode="circular" if wrap else "constant")
+        y = F.conv2d(F.conv2d(padded, taps.view(1, 1, 3, 1), dilation=d), taps.view(1, 1, 1, 3), dilation=d)
+        maps.append((y + x if layer["link"] else y)[0, 0])
+    return maps

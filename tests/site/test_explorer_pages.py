@@ -1,0 +1,392 @@
+"""How the explorers behave: each alone in a small page, in a sub-folder as on a project site; the rest in the book."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import explorer_data
+import explorer_pages
+import pytest
+import test_browser
+import torch
+from explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, serve
+from test_browser import Visit, axe_script, browser  # noqa: F401  the fixtures are used by their names
+
+from drn_lib import geometry, gridding
+from drn_lib.figures_gridding import tile
+from drn_lib.geometry import Layer
+
+PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
+<link rel="stylesheet" href="../_static/explorers/explorers.css">
+<script type="module" src="../_static/explorers/start.mjs"></script></head><body><main>{figure}</main></body></html>"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Small pages with nothing but an explorer each, as the extension writes it, in a sub-folder of a host."""
+    root = tmp_path_factory.mktemp("host")
+    folder = root / "some" / "folder"
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "_static").symlink_to(FOLDER.parent, target_is_directory=True)
+    for place in PAGES:
+        page = PAGE.format(figure=explorer_pages.figure(place, "../"))
+        (folder / "notebooks" / f"{place}.html").write_text(page, encoding="utf-8")
+    server = serve(root)
+    yield f"http://127.0.0.1:{server.server_port}/some/folder"
+    server.shutdown()
+
+
+@pytest.fixture
+def visit(browser, address):  # noqa: F811
+    visits = []
+
+    def start(place: str) -> tuple[Visit, object]:
+        seen = Visit(browser, address, "wide")
+        visits.append(seen)
+        seen.page.goto(f"{address}/notebooks/{place}.html", wait_until="load")
+        seen.page.wait_for_selector(f"#explorer-{place}.explorer-live")
+        return seen, seen.page.locator(f"#explorer-{place}")
+
+    yield start
+    for one in visits:
+        problems = one.problems
+        one.context.close()
+        assert problems == []
+
+
+def faults(page, script: str, place: str) -> list[str]:
+    """What axe finds in the explorer; test_browser asks it about the whole page."""
+    page.evaluate(script)
+    options = json.dumps({"runOnly": test_browser.AXE_TAGS, "resultTypes": ["violations"]})
+    result = page.evaluate(f"axe.run('#explorer-{place}', {options})")
+    return [f"{found['id']}: {node['html'][:200]}" for found in result["violations"] for node in found["nodes"]]
+
+
+def words(figure) -> list[str]:
+    return figure.locator(".words").all_inner_texts()
+
+
+def operate(place: str, figure) -> None:
+    """Open what is closed and leave an explorer in a state with everything in it."""
+    if place.startswith("receptive"):
+        figure.get_by_text("Build a stack of your own").click()
+        figure.get_by_label("dilation of layer 1").select_option("4")
+        figure.get_by_role("button", name="Add a layer").click()
+        figure.get_by_label("residual around layer 4").check()
+    else:
+        figure.get_by_label("then the degridding layers").check()
+        figure.get_by_label("residual links").check()
+
+
+@pytest.mark.slow
+def test_the_opening_numbers_are_the_library_s(visit):
+    _, figure = visit("receptive-01")
+    for text, name in zip(words(figure), ("resnet_18", "drn_a_18")):
+        place = geometry.table(name, 224).levels[6]
+        assert f"{place.size[0]} × {place.size[0]} cells, jump {place.jump} px" in text
+        assert f"field of {place.receptive_field} × {place.receptive_field} px" in text
+
+
+@pytest.mark.slow
+def test_stride_dilation_and_neither(visit):
+    _, figure = visit("receptive-01")
+    fields = {}
+    for choice in ("stride would have seen", "dilation sees", "neither"):
+        figure.get_by_label(choice).check()
+        fields[choice] = [re.search(r": (\d+) × .* field of (\d+) ×", text).groups() for text in words(figure)]
+    narrow = geometry.receptive_field(explorer_data.version(explorer_data.variants()["drn_a_18"], "neither"))
+    assert fields["stride would have seen"] == [("7", "435")] * 2
+    assert fields["dilation sees"] == [("28", "435")] * 2
+    assert fields["neither"] == [("28", str(narrow))] * 2
+
+
+@pytest.mark.slow
+def test_the_lattice_of_level_5(visit):
+    """Chapter 02's explorer opens on it: every second cell of level 5 by the exact rule, every fourth by Fig. 5's."""
+    _, figure = visit("receptive-02")
+    exact, levels = words(figure)
+    for text, dilations in ((exact, (2, 4, 4, 4)), (levels, (4, 4, 4, 4))):
+        reached = geometry.reach([Layer("", 3, 1, d, d) for d in dilations], 16, 28)
+        span = range(max(0, 16 - sum(dilations)), min(28, 16 + sum(dilations) + 1))
+        assert f"({len(reached)} of {len(span)} down" in text
+    assert "every second one" in exact and "every 4th one" in levels
+
+
+@pytest.mark.slow
+def test_point_click_and_arrows(visit):
+    seen, figure = visit("receptive-01")
+    stage = figure.locator(".stage").nth(1)
+
+    def cell() -> tuple[int, ...]:
+        return tuple(map(int, re.search(r"row (\d+), column (\d+)", words(figure)[1]).groups()))
+
+    assert cell() == (16, 16)
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    seen.page.mouse.move(*middle)
+    seen.page.wait_for_timeout(200)
+    assert cell() == (14, 14), "pointing shows the cell under the pointer"
+    seen.page.mouse.move(5, 5)
+    seen.page.wait_for_timeout(200)
+    assert cell() == (16, 16), "and the chosen one again when the pointer leaves"
+    seen.page.mouse.click(*middle)
+    seen.page.mouse.move(5, 5)
+    seen.page.wait_for_timeout(200)
+    assert cell() == (14, 14)
+    stage.focus()
+    for key in ("ArrowUp", "ArrowUp", "ArrowLeft"):
+        seen.page.keyboard.press(key)
+    assert cell() == (12, 13)
+    for _ in range(40):
+        seen.page.keyboard.press("ArrowDown")
+    assert cell() == (27, 13), "it stays on the map"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["receptive-01", "gridding-04"])
+def test_the_keyboard_alone_reaches_and_works_everything(visit, place):
+    """Tab goes through every control; a slider moves with the arrows; a screen reader is told in a whole sentence."""
+    seen, figure = visit(place)
+    wanted = figure.locator("select, input:enabled, button:enabled, summary, [tabindex='0']")
+    # Of a group of radio buttons Tab visits the chosen one; what a closed part holds is not reached.
+    reachable = wanted.evaluate_all(
+        """(nodes) => nodes.filter((n) => n.checkVisibility() && !(n.type === "radio" && !n.checked)).length"""
+    )
+    figure.locator("select").first.focus()
+    visited = set()
+    for _ in range(60):
+        inside = seen.page.evaluate(
+            """(id) => { const n = document.activeElement, f = document.getElementById(id);
+            return f.contains(n) ? [...f.querySelectorAll("*")].indexOf(n) : -1; }""",
+            f"explorer-{place}",
+        )
+        if inside < 0:
+            break
+        visited.add(inside)
+        seen.page.keyboard.press("Tab")
+    # The first select of an explorer is its first control, or follows a slider.
+    assert len(visited) >= reachable - 1
+    live = figure.locator("[aria-live=polite]")
+    assert live.inner_text() == "", "what stood there from the beginning is not news"
+    figure.locator("input[type=range]").first.focus()
+    seen.page.keyboard.press("ArrowLeft")
+    seen.page.wait_for_timeout(700)
+    said = live.text_content()
+    assert said == " ".join(text.replace(" Its frame lies outside what is drawn.", "") for text in words(figure))
+
+
+@pytest.mark.slow
+def test_every_control_has_a_name(visit):
+    for place in ("receptive-01", "gridding-04"):
+        seen, figure = visit(place)
+        operate(place, figure)
+        names = figure.locator("select, input, button").evaluate_all(
+            """(nodes) => nodes.map((n) =>
+            n.ariaLabel || [...(n.labels ?? [])].map((label) => label.textContent).join("") || n.textContent)"""
+        )
+        assert names and all(name.strip() for name in names), names
+        values = figure.locator("input[type=range]").evaluate_all(
+            "(n) => n.map((i) => i.getAttribute('aria-valuetext'))"
+        )
+        assert all(values), values
+
+
+@pytest.mark.slow
+def test_the_reader_s_own_stack(visit):
+    _, figure = visit("receptive-01")
+    figure.get_by_text("Build a stack of your own").click()
+    figure.get_by_label("kernel of layer 1").select_option("5")
+    figure.get_by_label("stride of layer 2").select_option("2")
+    figure.get_by_label("dilation of layer 3").select_option("8")
+    chain = [Layer("1", 5, 1, 1, 2), Layer("2", 3, 2, 2, 2), Layer("3", 3, 1, 8, 8)]
+    rows = geometry.table(chain, 224).rows
+    cells = figure.locator(".stack tbody tr").evaluate_all(
+        "(rows) => rows.map((r) => [...r.cells].map((c) => c.innerText))"
+    )
+    assert [line[5].split("= ")[-1] for line in cells] == [str(row.size[0]) for row in rows]
+    assert [line[6].split("= ")[-1] for line in cells] == [str(row.receptive_field) for row in rows]
+    assert [line[7].split("= ")[-1] for line in cells] == [str(row.jump) for row in rows]
+    assert cells[1][5] == "⌊(224 + 2·2 − 2·2 − 1)/2⌋ + 1 = 112" and cells[1][6] == "5 + 2·2·1 = 9"
+    last = rows[-1]
+    assert f"Your own stack, level 3: {last.size[0]} ×" in words(figure)[1]
+    assert f"field of {last.receptive_field} ×" in words(figure)[1]
+    remove = figure.get_by_role("button", name="remove layer 3")
+    remove.focus()
+    remove.press("Enter")
+    assert figure.locator(".stack tbody tr").count() == 2
+    assert "level 2" in words(figure)[1]
+    focused = figure.page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused == "remove layer 2", "the focus is not lost with the button"
+
+
+def energies(figure) -> list[float]:
+    """The energies that the page shows, with three decimals."""
+    return [float(text.split()[-1]) for text in figure.locator(".energy").all_inner_texts()]
+
+
+def to_three_decimals(values: list[float]):
+    """Equal when shown with three decimals; a hair more, since a tie may be rounded either way."""
+    return pytest.approx(values, abs=0.0005 + 1e-6)
+
+
+@pytest.mark.slow
+def test_degridding_and_links_as_the_page_shows_them(visit):
+    """Energies on the page equal the library's to three decimals; joined sub-lattices share one color."""
+    _, figure = visit("gridding-04")
+    begin = DATA["lattice"]["begin"]
+    start = torch.zeros(28, 28, dtype=torch.float64)
+    start[begin, begin] = 1
+
+    def expected(layers, start=start, wrap=False):
+        maps = library_stages(start, layers, wrap)
+        return to_three_decimals([gridding.lattice_energy(m, 4).item() for m in maps])
+
+    def layers(*dilations, link=()):
+        return [{"d": d, "link": i in link} for i, d in enumerate(dilations)]
+
+    def shades(row: int) -> int:
+        fills = figure.locator(".line rect").evaluate_all("(all) => all.map((rect) => rect.getAttribute('fill'))")
+        return len(set(fills[28 * row : 28 * row + 28]))
+
+    assert energies(figure) == expected(layers(4, 4, 2, 1))
+    assert [shades(i) for i in range(5)] == [4, 4, 4, 2, 1]
+    figure.get_by_label("residual links").check()
+    linked = energies(figure)
+    assert linked == expected(layers(4, 4, 2, 1, link=(2, 3)))
+    assert linked[-1] > 0.2 > 0.001 > energies_without_links(figure)[-1]
+    figure.get_by_label("then the degridding layers").uncheck()
+    assert energies(figure) == expected(layers(4, 4))
+    assert "16 sub-lattices that never exchange a value" in words(figure)[0]
+    for number in (1, 2):
+        figure.get_by_label(f"Dilation, layer {number}").select_option("0")
+    figure.get_by_label("then the degridding layers").check()
+    figure.get_by_label("a smooth map with a grid").check()
+    wave = torch.sin(2 * torch.pi * torch.arange(28).double() / 28)
+    toy = wave[:, None] + wave + 0.5 * tile(4, 28)
+    assert energies(figure) == expected(layers(2, 1), toy, wrap=True)
+    figure.get_by_label("residual links").check()
+    assert energies(figure) == expected(layers(2, 1, link=(0, 1)), toy, wrap=True)
+    # What chapter 04 prints for the same toy.
+    assert (energies(figure)[0], energies(figure)[-1]) == (0.180, 0.042)
+
+
+def energies_without_links(figure) -> list[float]:
+    figure.get_by_label("residual links").uncheck()
+    return energies(figure)
+
+
+@pytest.mark.slow
+def test_the_active_cell_moves(visit):
+    seen, figure = visit("gridding-03")
+    assert "1, 9 and 25 of 784" in words(figure)[0]
+    canvas = figure.locator("canvas").first
+    box = canvas.bounding_box()
+    canvas.click(position={"x": 1, "y": box["height"] - 1})
+    values = figure.locator("input[type=range]").evaluate_all("(nodes) => nodes.map((n) => n.value)")
+    assert values == ["27", "0"] and "1, 4 and 9 of 784" in words(figure)[0]
+    figure.get_by_role("group", name="Along one axis").focus()
+    for key in ("ArrowRight", "ArrowUp", "ArrowDown", "ArrowDown"):
+        seen.page.keyboard.press(key)
+    values = figure.locator("input[type=range]").evaluate_all("(nodes) => nodes.map((n) => n.value)")
+    assert values == ["27", "1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PAGES)
+def test_without_javascript_there_is_a_still_with_its_caption(browser, address, place):  # noqa: F811
+    context = browser.new_context(java_script_enabled=False, viewport=test_browser.WIDTHS["narrow"])
+    page = context.new_page()
+    page.goto(f"{address}/notebooks/{place}.html", wait_until="load")
+    figure = page.locator(f"#explorer-{place}")
+    assert len(figure.locator("img").get_attribute("alt")) > 40
+    page.wait_for_timeout(500)
+    assert figure.locator("img").bounding_box()["height"] > 50
+    assert "needs JavaScript" in figure.locator("figcaption").inner_text()
+    context.close()
+
+
+@pytest.mark.slow
+def test_the_still_stays_where_something_is_missing(browser, address):  # noqa: F811
+    for missing in ("data.json", "lattice.mjs"):
+        page = browser.new_page()
+        page.route(f"**/{missing}", lambda route: route.abort())
+        page.goto(f"{address}/notebooks/gridding-04.html", wait_until="load")
+        page.wait_for_timeout(500)
+        assert page.locator("#explorer-gridding-04 img").count() == 1, missing
+        page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["receptive-01", "gridding-04"])
+def test_in_print_the_drawings_stay_and_the_controls_go(visit, place):
+    seen, figure = visit(place)
+    seen.page.emulate_media(media="print")
+    assert figure.locator("canvas").first.is_visible() and figure.locator(".words").first.is_visible()
+    assert not any(control.is_visible() for control in figure.locator("input, .controls select").all())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["receptive-01", "gridding-04"])
+def test_nothing_moves_by_itself(visit, place):
+    """The explorers have no animation, so there is none to reduce."""
+    _, figure = visit(place)
+    operate(place, figure)
+    assert figure.evaluate("(f) => f.getAnimations({ subtree: true }).length") == 0
+
+
+@pytest.mark.slow
+def test_the_drawing_follows_the_color_scheme(visit):
+    seen, figure = visit("receptive-02")
+    pixels = "(canvas) => canvas.toDataURL()"
+    light = figure.locator("canvas").first.evaluate(pixels)
+    seen.page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    seen.page.wait_for_timeout(200)
+    assert figure.locator("canvas").first.evaluate(pixels) != light
+
+
+# ------------------------------------------------------------------------------------------------ in the built book
+
+
+@pytest.fixture(scope="module")
+def site():
+    if not (test_browser.SITE / "index.html").is_file():
+        pytest.skip("the built site: `make book` makes it")
+    server = serve(test_browser.SITE)
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PAGES)
+def test_in_the_book(browser, axe_script, site, place):  # noqa: F811
+    """Live, all opened: no error, no other host; wide and narrow, light and dark: no overflow, accessible."""
+    seen, requests = Visit(browser, site, "wide"), []
+    seen.page.on("request", lambda request: requests.append(request.url))
+    # Formulas are tested with the other pages; here they would only cost time.
+    seen.page.route("**/mathjax/**", lambda route: route.fulfill(content_type="text/javascript", body=""))
+    seen.page.goto(f"{site}/notebooks/{PAGES[place]}.html", wait_until="load")
+    seen.page.wait_for_selector(f"#explorer-{place}.explorer-live")
+    figure = seen.page.locator(f"#explorer-{place}")
+    before = words(figure)
+    assert before and all(len(text) > 60 for text in before)
+    operate(place, figure)
+    assert words(figure) != before
+    assert seen.page.get_by_text("The book’s page has an explorer here").count() == 0, "that sentence is Colab's"
+    assert seen.problems == []
+    for width, scheme in (("wide", "light"), ("narrow", "light"), ("narrow", "dark")):
+        seen.page.set_viewport_size(test_browser.WIDTHS[width])
+        seen.set_scheme(scheme)
+        assert seen.overflow() <= 0, (width, scheme)
+        assert faults(seen.page, axe_script, place) == [], (width, scheme)
+    loaded = {url.split("?")[0].rsplit("/", 1)[-1] for url in requests if "/explorers/" in url}
+    other = {"receptive": "gridding.mjs", "gridding": "receptive.mjs"}[place.split("-")[0]]
+    assert "start.mjs" in loaded and other not in loaded
+    assert sum((FOLDER / name).stat().st_size for name in loaded) < MOST_BYTES
+    seen.context.close()
+
+
+def test_only_the_pages_with_an_explorer_load_one(site):
+    with_one = {path.stem for path in test_browser.SITE.rglob("*.html") if "/explorers/start.mjs" in path.read_text()}
+    assert with_one == set(PAGES.values())

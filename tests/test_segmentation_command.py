@@ -1,0 +1,149 @@
+"""The commands of segmentation: photographs of any size, training, scores, errors in one sentence."""
+
+import argparse
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from drn_lib import datasets, segmentation_command
+from drn_lib.network import create_model
+from drn_lib.samples import DataError
+from drn_lib.segmentation import SegmentationNetwork, load_segmentation, save_segmentation
+from drn_lib.segmentation_inference import predict_labels
+from drn_lib.street_datasets import CLASS_COLORS, TRAIN_ID_OF_ID
+from drn_lib.street_world import CLASSES
+
+
+def run(*arguments) -> None:
+    parser = argparse.ArgumentParser()
+    segmentation_command.add_commands(parser.add_subparsers())
+    options = parser.parse_args(list(map(str, arguments)))
+    options.function(options)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    model = SegmentationNetwork(create_model("drn_d_22", 3, 0.125), 19)
+    torch.nn.init.normal_(model.backbone.classifier.weight, 0.0, 1.0)  # so that classes differ
+    return save_segmentation(model, tmp_path_factory.mktemp("weights") / "m.safetensors", list(CLASSES))
+
+
+def photograph(file, width=50, height=37, **options):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, **options)
+    return file
+
+
+def read(file):
+    return np.array(Image.open(file))
+
+
+def test_every_photograph_gets_labels_colors_and_overlay(weights, tmp_path, capsys):
+    photograph(tmp_path / "a.png")
+    out = tmp_path / "out"
+    run("segment", tmp_path / "a.png", "--weights", weights, "--out", out)
+    assert "1 of 1 images segmented" in capsys.readouterr().out
+    image = torch.from_numpy(read(tmp_path / "a.png")).permute(2, 0, 1)
+    expected = predict_labels(load_segmentation(weights), image).numpy()
+    assert len(np.unique(expected)) > 1
+    labels, colors, overlay = (read(out / f"a_{kind}.png") for kind in ("labels", "color", "overlay"))
+    assert np.array_equal(np.vectorize(TRAIN_ID_OF_ID.get)(labels), expected)
+    assert np.array_equal(colors, CLASS_COLORS[expected])
+    assert np.abs(overlay.astype(int) - (read(tmp_path / "a.png").astype(int) + colors) / 2).max() <= 0.5
+
+
+def test_any_size_and_names_do_not_meet(weights, tmp_path):
+    for folder, size in (("x", (1, 1)), ("y", (70, 9))):
+        (tmp_path / folder).mkdir()
+        photograph(tmp_path / folder / "a.jpg", *size)
+    (tmp_path / "x" / "notes.txt").write_text("no image")
+    out = tmp_path / "out"
+    run("segment", tmp_path / "x", tmp_path / "y", "--weights", weights, "--out", out, "--window", 32, "--mirror")
+    assert read(out / "a_color.png").shape == (1, 1, 3) and read(out / "a-2_color.png").shape == (9, 70, 3)
+    assert len(list(out.iterdir())) == 6
+
+
+def test_a_photograph_stands_as_its_camera_noted_and_at_the_size_that_was_asked_for(weights, tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # turn by a quarter
+    photograph(tmp_path / "a.jpg", 80, 40, exif=turned)
+    run("segment", tmp_path / "a.jpg", "--weights", weights, "--out", tmp_path, "--shorter-side", 20)
+    assert read(tmp_path / "a_labels.png").shape == (40, 20)
+
+
+def test_what_cannot_be_read_is_listed_at_the_end_and_stops_nothing(weights, tmp_path, capsys):
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    whole = photograph(tmp_path / "cut.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    photograph(tmp_path / "good.png")
+    files = [tmp_path / name for name in ("bad.jpg", "missing.jpg", "cut.png", "good.png")]
+    with pytest.raises(DataError) as caught:
+        run("segment", *files, "--weights", weights, "--out", tmp_path / "out")
+    sentence = str(caught.value)
+    assert sentence.startswith("3 could not be read: ") and "\n" not in sentence
+    assert "bad.jpg (not an image" in sentence and "missing.jpg (no such file)" in sentence and "cut.png" in sentence
+    assert "1 of 4 images segmented" in capsys.readouterr().out
+    assert (tmp_path / "out" / "good_overlay.png").exists()
+
+
+def test_wrong_arguments_are_one_sentence(weights, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="there is no image in"):
+        run("segment", tmp_path / "empty", "--weights", weights, "--out", tmp_path / "out")
+    with pytest.raises(ValueError, match="--scales a,b is no list of factors"):
+        run("segment", photograph(tmp_path / "a.png"), "--weights", weights, "--out", tmp_path, "--scales", "a,b")
+    with pytest.raises(FileNotFoundError, match="no trained network"):
+        run("segment", tmp_path / "a.png", "--weights", tmp_path / "none.safetensors", "--out", tmp_path)
+
+
+def test_large_images_are_read_by_windows_of_their_own_accord():
+    parser = argparse.ArgumentParser()
+    segmentation_command.add_commands(parser.add_subparsers())
+
+    def how(size, *more):
+        options = parser.parse_args(["segment", "a.jpg", "--weights", "w", *more])
+        return segmentation_command._inference(options, size, 8)
+
+    assert how((1024, 2048)).window is None and how((1025, 2048)).window == 1024
+    assert how((1024, 2048), "--scales", "1,1.5").window == 1024
+    assert how((5000, 5000), "--window", "0").window is None
+    assert (how((50, 50), "--window", "520").window, how((50, 50), "--window", "520").overlap) == (520, 128)
+    assert how((50, 50), "--log-average", "--mirror").average == "log"
+
+
+def test_other_classes_have_their_own_numbers_and_colors(tmp_path):
+    labels = torch.tensor([[0, 1], [2, 1]])
+    files = segmentation_command.write_pictures(tmp_path, "a", torch.zeros(3, 2, 2, dtype=torch.uint8), labels, 3)
+    assert read(files[0]).tolist() == labels.tolist()
+    assert len({tuple(color) for color in read(files[1]).reshape(4, 3)}) == 3
+
+
+def test_train_then_score_what_was_written(tmp_path, monkeypatch, capsys):
+    opened = datasets.open_dataset
+    small = {"count": 4, "size": 64}
+    monkeypatch.setattr(datasets, "open_dataset", lambda name, split, root=None: opened(name, split, root, **small))
+    changes = ["--epochs", 1, "--crop", 32, "--width", 0.125, "--batch-size", 2, "--workers", 0, "--device", "cpu"]
+    run("train-segmentation", "--recipe", "streets-live", "--arch", "drn_d_22", "--out", tmp_path, *changes)
+    assert "mean IoU on validation images after epoch 1:" in capsys.readouterr().out
+    weights = tmp_path / "drn_d_22-s0.safetensors"
+    assert load_segmentation(weights).classes == list(CLASSES)
+    arguments = ["--dataset", "streets", "--predictions", tmp_path / "predictions", "--device", "cpu"]
+    run("score-segmentation", weights, *arguments)
+    said = capsys.readouterr().out
+    assert "streets test, 4 images, 1 views an image" in said and "mean, official" in said and "specks an image" in said
+    assert len(list((tmp_path / "predictions").iterdir())) == 4
+
+
+def test_table_3_stands_beside_what_it_prints():
+    assert segmentation_command._published("drn_c_26")["traffic_light"] == "63.8"
+    assert segmentation_command._published("resnet_18") == {}
+
+
+@pytest.mark.parametrize("command", ["segment", "train-segmentation", "score-segmentation"])
+def test_help_is_ready(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run(command, "--help")
+    assert stopped.value.code == 0 and "--" in capsys.readouterr().out
