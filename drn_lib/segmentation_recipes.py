@@ -106,7 +106,7 @@ _CITYSCAPES = SegmentationRecipe(
 _RECIPES = (
     # Fixed before the study: quarter-width networks on CamVid's full-size frames, an hour or so of one core.
     SegmentationRecipe(
-        name="camvid-reduced", dataset="camvid", crop=224, width=0.25, epochs=100, batch_size=8, lr=0.02
+        name="camvid-reduced", dataset="camvid", crop=224, width=0.25, epochs=100, batch_size=8, lr=0.05
     ),
     # The live training of a chapter's cell: drawn streets, the narrowest network, seconds on one core.
     SegmentationRecipe(name="streets-live", dataset="streets", crop=96, width=0.125, epochs=4, batch_size=8, lr=0.05),

@@ -18,6 +18,8 @@ from drn_lib.training import Trained
 
 RECIPE = SegmentationRecipe("kill", "streets", 24, 0.125, 3, 2, 0.05, scale=1.5, rotation=5.0, head_lr=0.1)
 
+TAKEN = (("train", 5), ("tune", 1))
+
 
 def run(folder: Path | None) -> Trained:
     torch.manual_seed(3)
@@ -25,8 +27,6 @@ def run(folder: Path | None) -> Trained:
     train_set, val_set = (open_dataset("streets", part, count=count, size=64) for part, count in TAKEN)
     return segmentation_training.train_segmentation(RECIPE, backbone, 3, train_set, val_set, folder)
 
-
-TAKEN = (("train", 5), ("tune", 1))
 
 if __name__ == "__main__":
     segmentation_training.STATE_EVERY_SECONDS = 0.0  # a state after every step: kills also hit the writing

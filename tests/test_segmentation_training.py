@@ -243,29 +243,11 @@ def test_what_cannot_be_trained_is_one_sentence(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_end_with_one_set_of_weights_and_one_score(tmp_path):
-    script = tmp_path / "two.py"
-    script.write_text(
-        "import os, sys, torch, json\n"
-        f"sys.path.insert(0, {str(HERE.parent)!r}); sys.path.insert(0, {str(HERE)!r})\n"
-        "from test_segmentation_training import TINY, backbone, streets, train_segmentation\n"
-        "torch.set_num_threads(1)\n"
-        "trained = train_segmentation(TINY, backbone(), 0, streets(), streets('tune', 3))\n"
-        "torch.save(trained.model.state_dict(), f\"{sys.argv[1]}/{os.environ['RANK']}.pt\")\n"
-        "print(json.dumps(trained.curve))\n"
-        "torch.distributed.destroy_process_group()\n"
-    )
-    environment = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "DRN_PROGRESS": "0"}
-    environment["MASTER_PORT"] = str(28500 + os.getpid() % 1000)
-    started = [
-        subprocess.Popen(
-            [sys.executable, str(script), str(tmp_path)],
-            env={**environment, "RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    curves = [json.loads(process.communicate(timeout=200)[0]) for process in started]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
+    command = [sys.executable, str(HERE / "segmentation_two_processes.py"), str(tmp_path)]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    curves = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     assert curves[0] == curves[1] and curves[0][-1]["val_pixel_accuracy"] > 0
     left, right = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert all(torch.equal(left[name], right[name]) for name in left)
