@@ -42,7 +42,10 @@ _NOT_PROSE = [
     re.compile(r"\]\([^)]*\)|https?://\S+"),
     re.compile(r"<[^>]+>"),
     re.compile(r"^#+ [\d.]+ ", re.MULTILINE),
-    re.compile(r"(?:arXiv|Fig\.|Figs\.|Table|Section|section|chapter|Chapter|version|torch|Python) \d+(?:\.\d+)*"),
+    re.compile(
+        r"(?:arXiv|Fig\.|Figs\.|Table|[Ss]ections?|[Cc]hapters?|version|torch|Python) "
+        r"\d+(?:\.\d+)*(?: and \d+(?:\.\d+)*)?"
+    ),
 ]
 _RESULT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s?%|(?<![\w.])\d+\.\d+(?![\w.]*\d)")
 

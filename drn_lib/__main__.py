@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from drn_lib import localization_command, segmentation_command
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 where it went well. Errors that a user can mend are one sentence, without a traceback."""
@@ -15,6 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_data, _add_train, _add_evaluate, _add_study):
         add(commands)
+    localization_command.add_commands(commands, _load)
+    segmentation_command.add_commands(commands)
     options = parser.parse_args(arguments)
     try:
         options.function(options)

@@ -15,7 +15,13 @@ from typing import Any
 
 import numpy as np
 
-_TASK_MODULES = ("exercises_tour", "exercises_arithmetic", "exercises_gridding", "exercises_classification")
+_TASK_MODULES = (
+    "exercises_tour",
+    "exercises_arithmetic",
+    "exercises_gridding",
+    "exercises_classification",
+    "exercises_localization",
+)
 LINE = 86
 """Characters a line: what a page of the book shows without scrolling."""
 _ROUNDS = 20

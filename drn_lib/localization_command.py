@@ -265,7 +265,8 @@ def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Net
         picture = options.out / f"{len(found):04d}_{file.stem}.png"  # files of one name in several folders do not meet
         Image.fromarray(draw_found(image, one)).save(picture)
 
-    note = f"Weights {options.weights}, threshold {options.threshold:g} on {options.scores}, size {options.size}."
+    limit = "no threshold" if options.threshold == -math.inf else f"threshold {options.threshold:g} on {options.scores}"
+    note = f"Weights {options.weights}, {limit}, shorter side {options.size} px."
     document = coco_document(photographs, found, classes, note)
     with paths.replacing(options.out / "boxes.json") as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

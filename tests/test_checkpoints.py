@@ -125,7 +125,7 @@ def test_torchvisions_resnet_goes_into_resnet_and_into_drn_a(ours):
 def test_the_dead_shortcut_of_c_58_is_exported_and_dropped_again():
     model = small("drn_c_58")
     exported = released_state_dict(model)
-    (prefix, _, _), = dead_modules(model.table, "released")
+    ((prefix, _, _),) = dead_modules(model.table, "released")
     assert prefix == "layer7.0.downsample" and f"{prefix}.0.weight" in exported
     exported[f"{prefix}.0.weight"].fill_(3)
     assert same(load_weights(small("drn_c_58", seed=1), exported), model)

@@ -1,0 +1,208 @@
+"""The command `localize`: boxes in the photograph's own pixels, valid COCO, errors in one sentence."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from drn_lib import localization_command as command
+from drn_lib.__main__ import main
+from drn_lib.checkpoints import save_weights
+from drn_lib.localization_command import Found, class_index, coco_document, draw_found, find_object
+from drn_lib.network import FeatureInfo, create_model
+from drn_lib.samples import DataError
+
+
+class Bright(nn.Module):
+    """Two classes; class 1 scores and wins where a tile of 8x8 pixels is bright."""
+
+    def __init__(self):
+        super().__init__()
+        self.feature_info = [FeatureInfo(8, 2, 8, 1)]
+        self.classifier = nn.Conv2d(1, 2, 1)
+        self.classes = ["ground", "lamp post"]
+
+    def score_map(self, x):
+        bright = nn.functional.avg_pool2d(x.mean(dim=1, keepdim=True), 8, ceil_mode=True)
+        return torch.cat([-bright, bright], dim=1)
+
+
+def night(height, width, box):
+    """A black photograph, uint8 (3, height, width), that is white in the box (x0, y0, x1, y1)."""
+    image = torch.zeros(3, height, width, dtype=torch.uint8)
+    image[:, box[1] : box[3], box[0] : box[2]] = 255
+    return image
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 128), (192, 64)])
+@pytest.mark.parametrize("factor", [1, 3])
+def test_the_box_is_in_the_photographs_own_pixels(height, width, factor):
+    box = tuple(factor * edge for edge in (16, 8, 40, 48))
+    found = find_object(Bright(), night(factor * height, factor * width, box), index=1, size=64)
+    assert found.box == pytest.approx(box, abs=1e-3) and found.index == 1
+    assert found.class_map.shape == (height // 8, width // 8)
+
+
+def test_the_class_is_the_one_that_is_named_and_the_probability_its_own():
+    image = night(64, 64, (0, 0, 56, 64))  # mostly bright
+    found = find_object(Bright(), image, size=64)
+    assert found.index == 1 and found.probability > 0.5
+    other = find_object(Bright(), image, index=0, size=64)
+    assert other.probability == pytest.approx(1 - found.probability, abs=1e-5)
+    assert other.box == pytest.approx((56, 0, 64, 64))
+
+
+def test_without_a_qualifying_cell_there_is_no_box_unless_one_is_asked_for():
+    image = night(64, 64, (16, 8, 40, 48))
+    assert find_object(Bright(), image, 1e9, 1, size=64).box is None
+    assert find_object(Bright(), image, 1e9, 1, size=64, empty="image").box == pytest.approx((0, 0, 64, 64))
+
+
+def test_a_photograph_that_would_fill_the_memory_is_refused():
+    with pytest.raises(DataError, match="90000x2 px is too long and narrow for a shorter side of 224"):
+        find_object(Bright(), torch.zeros(3, 2, 90_000, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="size is a number of pixels"):
+        find_object(Bright(), night(8, 8, (0, 0, 1, 1)), size=0)
+    with pytest.raises(ValueError, match="classes 0 to 1, not 2"):
+        find_object(Bright(), night(8, 8, (0, 0, 1, 1)), index=2)
+
+
+def check_coco(document):
+    """What the format asks of annotations to detect objects."""
+    assert set(document) == {"info", "images", "annotations", "categories"}
+    images = {image["id"]: image for image in document["images"]}
+    categories = {category["id"]: category["name"] for category in document["categories"]}
+    assert len(images) == len(document["images"]) and len(categories) == len(document["categories"])
+    for number, entry in enumerate(document["annotations"], start=1):
+        assert entry["id"] == number and entry["iscrowd"] == 0 and entry["category_id"] in categories
+        x, y, width, height = entry["bbox"]
+        image = images[entry["image_id"]]
+        assert x >= 0 and y >= 0 and width > 0 and height > 0
+        assert x + width <= image["width"] + 0.01 and y + height <= image["height"] + 0.01
+        assert entry["area"] == pytest.approx(width * height, abs=0.01)
+        (outline,) = entry["segmentation"]
+        assert [min(outline[::2]), min(outline[1::2])] == [x, y] and len(outline) == 8
+    return images, categories
+
+
+def test_coco_counts_from_one_and_leaves_out_what_was_not_found():
+    some = torch.zeros(2, 2)
+    found = [Found(1, (2.0, 4.0, 12.0, 10.0), 0.5, some), Found(0, None, 0.5, some), Found(0, (0, 0, 5, 5), 0.25, some)]
+    photographs = [("a.png", 20, 30), ("b.png", 20, 30), ("c.png", 5, 5)]
+    document = coco_document(photographs, found, ["ground", "lamp post"], "How.")
+    images, categories = check_coco(document)
+    assert categories == {1: "ground", 2: "lamp post"} and images[1] == {
+        "id": 1,
+        "file_name": "a.png",
+        "height": 20,
+        "width": 30,
+    }
+    assert [(e["image_id"], e["category_id"], e["bbox"]) for e in document["annotations"]] == [
+        (1, 2, [2.0, 4.0, 10.0, 6.0]),
+        (3, 1, [0, 0, 5, 5]),
+    ]
+    assert document["info"]["description"].endswith("How.")
+
+
+def test_the_picture_shows_photograph_and_map_with_the_box():
+    image = night(40, 60, (0, 0, 0, 0))
+    ramp = torch.arange(24.0).view(4, 6)
+    plain = draw_found(image, Found(0, None, 1.0, ramp))
+    boxed = draw_found(image, Found(0, (10.0, 10.0, 30.0, 30.0), 1.0, ramp))
+    assert plain.shape == boxed.shape == (40, 120, 3) and plain.dtype == np.uint8
+    assert (plain[:, :60] == 0).all() and plain[0, 60, 0] == 0 and plain[-1, -1, 0] == 255
+    changed = (plain != boxed).any(axis=2)
+    rows, columns = np.nonzero(changed[:, :60])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 29, 10, 29)
+    assert not changed[15:25, 15:25].any()  # an outline alone
+    assert changed[10, 70] and draw_found(night(10, 2000, (0, 0, 1, 1)), Found(0, None, 1.0, ramp)).shape[1] == 1280
+
+
+def test_classes_go_by_name_or_number():
+    model = Bright()
+    assert [class_index(model, wanted) for wanted in ("lamp post", "Ground", "1")] == [1, 0, 1]
+    with pytest.raises(ValueError, match="no class 'lamp pots'; there are lamp post"):
+        class_index(model, "lamp pots")
+    model.classes = None
+    with pytest.raises(ValueError, match="do not name their classes: give --class a number, 0 to 1"):
+        class_index(model, "lamp post")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    model = create_model("drn_d_22", 3, 0.125)
+    nn.init.normal_(model.classifier.weight, 0.0, 1.0)  # so that classes differ
+    return str(save_weights(model, tmp_path_factory.mktemp("weights") / "m.safetensors", ["cat", "dog", "bird"]))
+
+
+def photograph(file, width=50, height=37):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file)
+    return str(file)
+
+
+def test_the_command_writes_boxes_and_pictures(weights, tmp_path, capsys):
+    (tmp_path / "more").mkdir()
+    files = [photograph(tmp_path / "a.png"), photograph(tmp_path / "more" / "a.png", 20, 90)]
+    out = tmp_path / "out"
+    code = main(["localize", *files, "--weights", weights, "--size", "48", "--empty", "peak", "--out", str(out)])
+    assert code == 0 and "2 boxes in 2 of 2 images" in capsys.readouterr().out
+    document = json.loads((out / "boxes.json").read_text())
+    images, categories = check_coco(document)
+    assert [image["file_name"] for image in images.values()] == [file.replace("\\", "/") for file in files]
+    assert list(categories.values()) == ["cat", "dog", "bird"] and "no threshold" in document["info"]["description"]
+    assert sorted(file.name for file in out.iterdir()) == ["0001_a.png", "0002_a.png", "boxes.json"]
+    assert Image.open(out / "0001_a.png").size == (100, 37)
+
+
+def test_a_class_can_be_asked_for_and_a_box_may_be_missing(weights, tmp_path, capsys):
+    file = photograph(tmp_path / "a.png")
+    common = ["localize", file, "--weights", weights, "--size", "48", "--class", "bird", "--out", str(tmp_path / "out")]
+    assert main([*common, "--threshold", "1e9"]) == 0
+    assert "1 images have no box: no cell qualifies" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "boxes.json").read_text())["annotations"] == []
+    assert main([*common, "--threshold", "1e9", "--empty", "image"]) == 0
+    (entry,) = json.loads((tmp_path / "out" / "boxes.json").read_text())["annotations"]
+    assert entry["category_id"] == 3 and entry["bbox"] == pytest.approx([0, 0, 50, 37], abs=0.01)
+
+
+def test_what_cannot_be_read_is_listed_at_the_end_and_stops_nothing(weights, tmp_path, capsys):
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    Image.new("RGB", (90_000, 2)).save(tmp_path / "long.png")
+    good = photograph(tmp_path / "good.png")
+    files = [str(tmp_path / name) for name in ("bad.jpg", "missing.jpg", "long.png")]
+    code = main(["localize", *files, good, "--weights", weights, "--size", "48", "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr()
+    assert code == 1 and "in 1 of 4 images" in printed.out
+    (sentence,) = [line for line in printed.err.splitlines() if "could not be read" in line]
+    assert "3 could not be read" in sentence and "bad.jpg (not an image" in sentence
+    assert "missing.jpg (no such file)" in sentence and "long.png (90000x2 px is too long" in sentence
+    check_coco(json.loads((tmp_path / "out" / "boxes.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--class", "fish"], "has no class 'fish'; there are cat, dog, bird"),
+        (["--size", "0"], "--size is a number of pixels, not 0"),
+        (["--threshold", "nan"], "--threshold is a number, not nan"),
+        (["--weights", "none"], "no trained network is called none"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(weights, tmp_path, capsys, options, sentence):
+    file = photograph(tmp_path / "a.png")
+    assert main(["localize", file, "--weights", weights, "--out", str(tmp_path / "out"), *options]) == 1
+    error = capsys.readouterr().err.strip()
+    assert sentence in error and "\n" not in error
+
+
+def test_help_says_what_is_written(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["localize", "--help"])
+    assert stopped.value.code == 0 and "boxes.json" in capsys.readouterr().out
+    assert math.isinf(command.find_object.__defaults__[0])  # no threshold unless one is given
