@@ -27,6 +27,11 @@ HEADERS = {
     "final.test.top5": "top-5 error, %",
     "final.test.loss": "loss",
     "lattice_energy.score_map": "lattice energy of the score map",
+    **{f"localization.native.gt_known_{k}": f"GT-known error at IoU 0.{k // 10}, %" for k in (30, 50, 70)},
+    "localization.native.pointing_error": "pointing error, %",
+    **{f"localization.native.top{k}_localization": f"top-{k} localization error, %" for k in (1, 5)},
+    **{f"clutter.gt_known_{k}": f"GT-known error in clutter at IoU 0.{k // 10}, %" for k in (30, 50)},
+    "clutter.top1_localization": "top-1 localization error in clutter, %",
     "clutter.pointing_error": "pointing error in clutter, %",
     "clutter.pointing_error_off_middle": "pointing error in clutter, off the middle, %",
 }

@@ -277,7 +277,7 @@ def test_the_papers_numbers_are_typed_in_one_folder_only():
 def test_every_public_module_is_on_one_api_page():
     headings = [
         line
-        for page in ("networks", "data", "work")
+        for page in generate.api_page.PAGES
         for line in generate.TABLES[f"api-{page}"]().splitlines()
         if line.startswith("## ")
     ]
