@@ -105,68 +105,6 @@ def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: di
         per_image.update(boxes)
 
     result_file = plan.result_file(name)
-    if result_file.exists():
-        return result_file
-    folder = plan.work_folder(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / "lock", timeout=0):
-            commit = _commit()  # of the code that this process runs, whatever is committed meanwhile
-            trained, dataset = _train(plan.variants[variant], seed, folder)
-            return _record(plan, plan.variants[variant], seed, trained, dataset, commit)
-    except Timeout:
-        raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
-
-
-def _train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
-    """Train on the train part, watch the tune part; the test part is not opened here."""
-    recipe = variant.recipe
-    parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}
-    images, labels = parts["train"].arrays()
-    tune_images, tune_labels = parts["tune"].arrays()
-    classes = parts["train"].classes
-    trained = train(
-        recipe,
-        variant.network,
-        seed,
-        images,
-        labels,
-        len(classes),
-        tune_images,
-        tune_labels,
-        dilation_rule=variant.dilation_rule,
-        folder=folder,
-        start=f"{variant.start}-s{seed}" if variant.start else None,
-    )
-    about = {
-        "name": recipe.dataset,
-        "partition": recipe.partition,
-        "classes": classes,
-        "counts": {part: len(dataset) for part, dataset in parts.items()},
-        "sha256": {part: dataset.fingerprint for part, dataset in parts.items()},
-    }
-    return trained, about
-
-
-def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: dict, commit: str | None) -> Path:
-    """Score one part once and write .npz, weights and, last of all, the JSON that says the run is done."""
-    recipe, part, name = variant.recipe, plan.scored_part, plan.run_name(variant.name, seed)
-    dataset = open_dataset(recipe.dataset, part, **recipe.dataset_options)
-    images, labels = dataset.arrays()
-    about["counts"][part], about["sha256"][part] = len(dataset), dataset.fingerprint
-    scores, per_image = evaluate(trained.model, images, labels, recipe.image_size)
-    metrics = {f"final.{part}.{key}": value for key, value in scores.items()}
-    metrics.update(_lattice_metrics(variant, seed, trained.model, images, len(about["classes"])))
-    metrics.update(_posthoc_metrics(trained.model, images, labels, recipe.image_size, part))
-    if part == "test" and getattr(dataset, "edges", None) is not None:  # the data set knows where its objects are
-        tune = open_dataset(recipe.dataset, "tune", **recipe.dataset_options)
-        clutter = open_clutter("tune"), open_clutter("test")
-        about["sha256"]["clutter"] = clutter[1].fingerprint
-        found, boxes = localization_runs.measure(trained.model, recipe.image_size, tune, dataset, clutter)
-        metrics.update(found)
-        per_image.update(boxes)
-
-    result_file = plan.result_file(name)
     result_file.parent.mkdir(parents=True, exist_ok=True)
     with paths.replacing(result_file.with_suffix(".npz")) as temporary, open(temporary, "wb") as handle:
         np.savez_compressed(handle, **per_image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -133,3 +134,11 @@ def test_the_lock_pins_every_direct_package_and_names_no_path():
     pinned = {normal(line) for line in lines}
     groups = [entry for group in PROJECT["dependency-groups"].values() for entry in group if isinstance(entry, str)]
     assert [name for name in groups + PROJECT["project"]["dependencies"] if normal(name) not in pinned] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "drn_lib").glob("*.py")), ids=lambda path: path.stem)
+def test_no_name_is_defined_twice_in_a_file(path):
+    """A second definition would silently take the place of the first; ruff says nothing where the first was used."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    names = [node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, kinds)]
+    assert len(names) == len(set(names))

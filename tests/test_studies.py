@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ class RandomSet:
     classes = ["a", "b", "c"]
 
     def __init__(self, part):
+        self.part = part
         generator = torch.Generator().manual_seed(len(part))
         self.images = torch.randint(0, 256, (12, 3, 16, 16), generator=generator, dtype=torch.uint8)
         self.labels = torch.arange(12) % 3
@@ -103,6 +105,26 @@ def test_a_pilot_opens_no_test_image(elsewhere):
     run = json.loads(runs.run_one(replace(PLAN, scored_part="tune"), "drn_a_18", 0).read_text())
     assert "test" not in elsewhere and "final.tune.top1" in run["metrics"]
     assert not [key for key in run["metrics"] if ".test." in key]
+
+
+@pytest.mark.parametrize(("dataset", "trained_at", "measured_at"), [("tiny-imagenet", 16, 16), ("clutter", 32, 16)])
+def test_objects_are_looked_for_at_the_scale_of_training(elsewhere, monkeypatch, dataset, trained_at, measured_at):
+    """A network trained on canvases saw its objects at half of their side: so are the plain images shown to it."""
+    monkeypatch.setattr(runs, "SIZE", 16)  # of the plain images here
+    monkeypatch.setattr(runs, "open_clutter", lambda part: SimpleNamespace(side=32, fingerprint="0" * 64, part=part))
+    asked = []
+
+    def measure(model, image_size, tune, test, clutter):
+        asked.append((image_size, tune.part, test.part, [canvases.part for canvases in clutter]))
+        return {"clutter.pointing_error": 50.0}, {"clutter.pointing": np.zeros(3, bool)}
+
+    monkeypatch.setattr(runs.localization_runs, "measure", measure)
+    tiny = replace(TINY, dataset=dataset, image_size=trained_at, epochs=1)
+    plan = replace(PLAN, variants={"resnet_18": studies.Variant("resnet_18", "resnet_18", tiny)})
+    file = runs.run_one(plan, "resnet_18", 1)
+    assert asked == [(measured_at, "tune", "test", ["tune", "test"])]
+    assert json.loads(file.read_text())["metrics"]["clutter.pointing_error"] == 50.0
+    assert np.load(file.with_suffix(".npz"))["clutter.pointing"].shape == (3,)
 
 
 def test_a_done_run_is_not_repeated(elsewhere):
