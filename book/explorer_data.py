@@ -1,19 +1,23 @@
-"""What the explorers in the pages know, written by `make numbers` to `_static/explorers/`.
+"""What the explorers in the pages know, written by `make numbers` to `_static/explorers/`, a file for each kind.
 
-`data.json` holds every network of the book as chains of layers (from `drn_lib.geometry`), the book's colors, the
-lattice of chapter 04 and, for each place in a chapter, how its explorer opens. The pages compute with a copy of
-`drn_lib.geometry` and of `drn_lib.gridding.lattice_energy` in JavaScript, and a test compares the two. Each place
-also gets a still picture, for pages without JavaScript: `explorer_stills.py` draws it.
+`receptive.json` holds every network of the book as chains of layers (from `drn_lib.geometry`), `gridding.json` the
+colors of sub-lattices and the lattice of chapter 04, `threshold.json` stored score maps and measured errors
+(`threshold_data.py`); each also says how its explorer opens at each place in a chapter. The pages compute with copies
+of `drn_lib.geometry`, of `drn_lib.gridding.lattice_energy` and of the boxes of `drn_lib.localization` in JavaScript,
+and tests compare them. Each place also gets a still picture that bears its own caption, for pages without
+JavaScript: `explorer_stills.py` and `threshold_still.py` draw it.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
+import re
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+
+import threshold_data
 
 from drn_lib import geometry
 from drn_lib.architecture import Architecture, architecture, dilation_rules, first_dilation, list_models
@@ -28,6 +32,7 @@ PLACES = {
     "receptive-02": {"kind": "receptive", "left": "drn_a_18", "right": "drn_a_18_levels", "level": 6, "back": 5},
     "gridding-03": {"kind": "gridding", "first": [2, 2], "falling": False, "links": False, "input": "cell"},
     "gridding-04": {"kind": "gridding", "first": [4, 4], "falling": True, "links": False, "input": "cell"},
+    "threshold-06": {"kind": "threshold", "picture": "canvas", "network": "drn_a_18", "threshold": 20},
 }
 """Where an explorer stands, and how it opens; a chapter names its place in a comment, `<!-- explorer:PLACE -->`."""
 
@@ -87,71 +92,95 @@ def level_blocks(network: Architecture) -> list[list]:
     return [[number, *blocks] for number, blocks in levels.items()]
 
 
-def data() -> dict:
-    """All that `data.json` holds."""
-    from drn_lib import gridding, plotting
-    from drn_lib.figures_gridding import tile
+def _level_text(level: list) -> str:
+    """One of `level_blocks` in a few characters: number, blocks; times x layers; "321" is kernel 3, stride 2, d 1."""
+    number, *blocks = level
+    layers = (",".join("".join(map(str, row)) for row in block) for _, *block in blocks)
+    return " ".join([str(number), *(f"{times}x{block}" for (times, *_), block in zip(blocks, layers))])
 
-    levels: list[list] = []  # each different level once; networks name them by their index
+
+def places(kind: str) -> dict:
+    """The places of one kind of explorer."""
+    return {name: place for name, place in PLACES.items() if place["kind"] == kind}
+
+
+def receptive() -> dict:
+    """All that `receptive.json` holds."""
+    from drn_lib import plotting
+
+    levels: list[str] = []  # each different level once; networks name them by their index
 
     def indices(network: Architecture) -> list[int]:
-        found = level_blocks(network)
+        found = [_level_text(level) for level in level_blocks(network)]
         levels.extend(level for level in found if level not in levels)
         return [levels.index(level) for level in found]
 
-    networks = []
+    networks = {}  # by name: label, color, which of KINDS it was built as, and its levels in each of them
     for name, network in variants().items():
-        rule = "" if name == network.name else f", rule {network.dilation_rule}"
-        entry = {"name": name, "label": display_name(network.name) + rule, "color": plotting.network_color(name)}
-        entry["built"] = "dilation" if network.dilation_rule else "stride"
-        networks.append(entry | {kind: indices(version(network, kind)) for kind in KINDS})
-    return {
-        "networks": networks,
-        "levels": levels,
-        "own": [[3, 1, 1, 0], [3, 1, 2, 0], [3, 1, 2, 0]],  # kernel, stride, dilation, residual
-        "sublattices": {d: plotting.sublattice_colors(d) for d in (1, 2, 4)},
-        "lattice": {
-            "cells": 28,
-            "begin": 12,  # row and column of the active cell: its whole reach lies inside
-            "period": 4,
-            "amplitude": 0.5,
-            "tile": [[round(value, 6) for value in row] for row in tile(4, 4).tolist()],
-            "white": round(gridding.white_noise_energy(28, 4), 3),
-        },
-        "places": PLACES,
+        label = display_name(network.name) + ("" if name == network.name else f", rule {network.dilation_rule}")
+        built = KINDS.index("dilation" if network.dilation_rule else "stride")
+        versions = [indices(version(network, kind)) for kind in KINDS]
+        networks[name] = [label, plotting.network_color(name), built, *versions]
+    own = [[3, 1, 1, 0], [3, 1, 2, 0], [3, 1, 2, 0]]  # kernel, stride, dilation, residual
+    return {"networks": networks, "levels": levels, "own": own, "places": places("receptive")}
+
+
+def gridding() -> dict:
+    """All that `gridding.json` holds."""
+    from drn_lib import plotting
+    from drn_lib.figures_gridding import tile
+    from drn_lib.gridding import white_noise_energy
+
+    lattice = {
+        "cells": 28,
+        "begin": 12,  # row and column of the active cell: its whole reach lies inside
+        "period": 4,
+        "amplitude": 0.5,
+        "tile": [[round(value, 6) for value in row] for row in tile(4, 4).tolist()],
+        "white": round(white_noise_energy(28, 4), 3),
     }
+    colors = {d: plotting.sublattice_colors(d) for d in (1, 2, 4)}
+    return {"sublattices": colors, "lattice": lattice, "places": places("gridding")}
+
+
+def threshold() -> dict:
+    """All that `threshold.json` holds; maps that differ from the stored ones by rounding alone stay as they are."""
+    made = threshold_data.data(places("threshold"))
+    path = FOLDER / "threshold.json"
+    return threshold_data.settled(made, json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else made
 
 
 def files() -> dict[str, str]:
-    """Name and text of each file that is made, without the photograph."""
+    """Name and text of each file that is made, without the pictures."""
     import explorer_stills
 
-    made = data()
-    stills = {name: explorer_stills.still(place, made) for name, place in PLACES.items()}
-    made["places"] = {
-        name: place | {"alt": stills[name].alt, "caption": stills[name].caption} for name, place in PLACES.items()
+    made = {"receptive": receptive(), "gridding": gridding(), "threshold": threshold()}
+    texts = {f"{kind}.json": _written(known) for kind, known in made.items()}
+    stills = {f"{name}.svg": explorer_stills.still(place, made[place["kind"]]) for name, place in PLACES.items()}
+    return texts | stills
+
+
+def _written(known: dict) -> str:
+    """JSON without spaces, but a line for each network and each map, so that changes can be read."""
+    text = json.dumps(known, separators=(",", ":"), ensure_ascii=False)
+    return re.sub(r'"\w+":(?=\[?\{?"(ResNet|DRN|cells|tune))', r"\n\g<0>", text) + "\n"
+
+
+def images() -> dict[str, bytes]:
+    """Name and content of each picture: what receptive fields are drawn on, and what maps are stored of."""
+    from drn_lib.photographs import photograph
+
+    found = {name: threshold_data.webp(picture.image) for name, picture in threshold_data.pictures().items()}
+    return {f"{name}.webp": content for name, content in found.items()} | {
+        "photograph.webp": threshold_data.webp(photograph(PHOTOGRAPH), mode="L")
     }
-    text = json.dumps(made, separators=(",", ":"), ensure_ascii=False).replace('{"name"', '\n{"name"')
-    return {"data.json": text + "\n", **{f"{name}.svg": still.svg for name, still in stills.items()}}
-
-
-def photograph() -> bytes:
-    """The picture that the receptive fields are drawn on, 224 px, grey, as WebP of a few kB."""
-    from PIL import Image
-
-    from drn_lib.photographs import photograph as load
-
-    buffer = io.BytesIO()
-    picture = Image.fromarray(load(PHOTOGRAPH).permute(1, 2, 0).numpy()).convert("L")
-    picture.save(buffer, "WEBP", quality=60)
-    return buffer.getvalue()
 
 
 def refresh(check: bool) -> list[str]:
     """Write what differs; with `check` write nothing and return a line for each file that differs.
 
-    The measure of grids and the tables' colors need torch and matplotlib. Where they are missing nothing is done,
-    and a line on the screen says so.
+    The maps, the measure of grids and the tables' colors need torch and matplotlib. Where they are missing nothing is
+    done, and a line on the screen says so.
     """
     if any(importlib.util.find_spec(name) is None for name in ("torch", "matplotlib")):
         print("left the explorers as they are: they need torch and matplotlib (`make test` installs both)")
@@ -167,10 +196,12 @@ def refresh(check: bool) -> list[str]:
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         print(f"wrote {name}")
-    picture = FOLDER / "photograph.webp"
-    if not picture.is_file():  # another version of the encoder makes other bytes of the same picture
+    for name, content in images().items():
+        path = FOLDER / name
+        if path.is_file():  # another version of the encoder makes other bytes of the same picture
+            continue
         if check:
-            problems.append("book/_static/explorers/photograph.webp is missing: run `make numbers`")
+            problems.append(f"book/_static/explorers/{name} is missing: run `make numbers`")
         else:
-            picture.write_bytes(photograph())
+            path.write_bytes(content)
     return problems

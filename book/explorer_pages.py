@@ -8,11 +8,11 @@ explorer in its place. Pages without an explorer load none of it.
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from html import escape
 from pathlib import Path
+from xml.etree import ElementTree
 
 from docutils import nodes
 
@@ -26,10 +26,12 @@ def figure(name: str, prefix: str) -> str:
     Raises:
         ValueError: there is no such place.
     """
-    places = json.loads((FOLDER / "data.json").read_text(encoding="utf-8"))["places"]
-    if name not in places:
-        raise ValueError(f"no explorer is called {name!r}; explorer_data.PLACES has {', '.join(places)}")
-    alt, caption = (escape(places[name][key]) for key in ("alt", "caption"))
+    still = FOLDER / f"{name}.svg"
+    if not still.is_file():
+        known = ", ".join(path.stem for path in sorted(FOLDER.glob("*.svg")))
+        raise ValueError(f"no explorer is called {name!r}; explorer_data.PLACES has {known}")
+    root = ElementTree.parse(still).getroot()
+    alt, caption = (escape(root.findtext(f"{{*}}{tag}")) for tag in ("title", "desc"))
     return (
         f'<figure class="explorer" id="explorer-{name}" data-explorer="{name}">'
         f'<img src="{prefix}_static/explorers/{name}.svg" alt="{alt}" loading="lazy">'

@@ -1,8 +1,11 @@
-"""A still picture of each explorer, as SVG with its caption and text alternative: for pages without JavaScript."""
+"""A still picture of each explorer, as SVG: for pages without JavaScript.
+
+The picture bears its own words: its title is the text alternative, its description the caption.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from html import escape
 from math import gcd
 
 from explorer_data import variants
@@ -12,38 +15,34 @@ from drn_lib.plotting import ACCENT, GREY, INK, LIGHT
 
 IMAGE = 224  # px a side
 WIDTH = 720
-_TEXT = f'font-family="sans-serif" font-size="13" fill="{INK}"'
+TEXT = f'font-family="sans-serif" font-size="13" fill="{INK}"'
 
 
-@dataclass(frozen=True)
-class Still:
-    """The picture and its words."""
+def still(place: dict, made: dict) -> str:
+    """The still of one of `explorer_data.PLACES`; `made` is what the JSON file of its kind holds."""
+    import threshold_still
 
-    svg: str
-    caption: str
-    alt: str
-
-
-def still(place: dict, made: dict) -> Still:
-    """The still of one of `explorer_data.PLACES`; `made` is `explorer_data.data()`."""
-    return {"receptive": receptive, "gridding": gridding}[place["kind"]](place, made)
+    kinds = {"receptive": receptive, "gridding": gridding, "threshold": threshold_still.threshold}
+    return kinds[place["kind"]](place, made)
 
 
-def _svg(height: float, parts: list[str]) -> str:
+def picture(height: float, parts: list[str], alt: str, caption: str) -> str:
+    """A picture `WIDTH` wide, with its words."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}">'
-    return "\n".join([head, f'<rect width="{WIDTH}" height="{height:g}" fill="#fff"/>', *parts, "</svg>", ""])
+    words = [f"<title>{escape(alt, quote=False)}</title>", f"<desc>{escape(caption, quote=False)}</desc>"]
+    ground = f'<rect width="{WIDTH}" height="{height:g}" fill="#fff"/>'
+    return "\n".join([head, *words, ground, *parts, "</svg>", ""])
 
 
-def receptive(place: dict, made: dict) -> Still:
+def receptive(place: dict, made: dict) -> str:
     """Two networks side by side: the picture, the cells of the map, one cell, its field."""
-    labels = {network["name"]: network for network in made["networks"]}
-    found = [(labels[place[side]], _cell(place[side], place)) for side in ("left", "right")]
+    found = [(made["networks"][place[side]], _cell(place[side], place)) for side in ("left", "right")]
     boxes = [level.field_box(cell, cell) for _, (level, cell, *_) in found]
     margin = 8 + max(max(-left, right - IMAGE) for left, _, right, _ in boxes)
     view = IMAGE + 2 * margin
     scale = (WIDTH / 2 - 20) / view
     parts, words = [], []
-    for index, (network, (level, cell, back, reached)) in enumerate(found):
+    for index, ((label, color, *_), (level, cell, back, reached)) in enumerate(found):
         x = 10 + index * WIDTH / 2
         to_page = f'transform="translate({x:g} 30) scale({scale:.4f}) translate({margin} {margin})"'
         left, top, right, bottom = level.field_box(cell, cell)
@@ -56,16 +55,16 @@ def receptive(place: dict, made: dict) -> Still:
             gaps = f'stroke-dasharray="0.1 {at[1] - at[0] - 0.1:g}" stroke-linecap="round"'  # dots, evenly apart
             dots = f'<path d="{rows}" stroke="{ACCENT}" stroke-width="4" {gaps}/>'
         parts += [
-            f'<text x="{x:g}" y="19" {_TEXT}>{network["label"]}, level {place["level"]}</text>',
+            f'<text x="{x:g}" y="19" {TEXT}>{label}, level {place["level"]}</text>',
             f"<g {to_page}>",
             f'<rect width="{IMAGE}" height="{IMAGE}" fill="#f3f4f6" stroke="{GREY}" stroke-width="1.5"/>',
             f'<path d="{lines}" stroke="{LIGHT}" stroke-width="1"/>{dots}',
             f'<rect x="{low}" y="{low}" width="{high - low}" height="{high - low}" fill="{ACCENT}"/>',
             f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" '
-            f'stroke="{network["color"]}" stroke-width="4"/>',
+            f'stroke="{color}" stroke-width="4"/>',
             "</g>",
         ]
-        sentence = f"{network['label']}: {level.size[0]} × {level.size[1]} cells, jump {level.jump} px, field "
+        sentence = f"{label}: {level.size[0]} × {level.size[1]} cells, jump {level.jump} px, field "
         words.append(sentence + f"{level.receptive_field} px a side")
     caption = (
         f"A still of the explorer, which needs JavaScript. Grey: a picture of {IMAGE} px and the cells of the map of "
@@ -75,7 +74,7 @@ def receptive(place: dict, made: dict) -> Still:
         caption += f" Dots: the cells of level {place['back']} that reach it."
     caption += f" {'; '.join(words)}."
     alt = f"Two squares with a frame around each, wider than the square. {'; '.join(words)}."
-    return Still(_svg(view * scale + 40, parts), caption, alt)
+    return picture(view * scale + 40, parts, alt, caption)
 
 
 def _cell(name: str, place: dict):
@@ -92,7 +91,7 @@ def _cell(name: str, place: dict):
     return level, cell, back, list(geometry.reach(chain, cell, back.size[0]))
 
 
-def gridding(place: dict, made: dict) -> Still:
+def gridding(place: dict, made: dict) -> str:
     """One active cell behind each layer, along one axis, with the lattice energy of the same in two dimensions."""
     from drn_lib.gridding import lattice_energy
 
@@ -105,8 +104,8 @@ def gridding(place: dict, made: dict) -> Still:
         energy = f"{lattice_energy(plane, period).item() + 1e-9:.3f}"  # a tie is rounded up, as the page does
         words.append(f"{label} {energy}")
         y = 34 + index * step
-        parts.append(f'<text x="0" y="{y + 12}" {_TEXT}>{label}</text>')
-        parts.append(f'<text x="{WIDTH}" y="{y + 12}" text-anchor="end" {_TEXT}>{energy}</text>')
+        parts.append(f'<text x="0" y="{y + 12}" {TEXT}>{label}</text>')
+        parts.append(f'<text x="{WIDTH}" y="{y + 12}" text-anchor="end" {TEXT}>{energy}</text>')
         joined = gcd(max(dilations), *dilations[:index])
         cells_of = f'd="M130 {y + 8}h{18 * cells}" stroke-width="16" stroke-dasharray="16 2"'
         parts.append(f'<path {cells_of} stroke="#eceef0"/>')
@@ -116,7 +115,7 @@ def gridding(place: dict, made: dict) -> Still:
                 fill = _mean_color(colors, max(dilations), joined, begin, cell)
                 squares[fill] = squares.get(fill, "") + f"M{130 + cell * 18} {y}h16v16h-16z"
         parts += [f'<path d="{path}" fill="{fill}"/>' for fill, path in squares.items()]
-    parts.append(f'<text x="{WIDTH}" y="18" text-anchor="end" {_TEXT}>lattice energy</text>')
+    parts.append(f'<text x="{WIDTH}" y="18" text-anchor="end" {TEXT}>lattice energy</text>')
     chain = ", then ".join(str(d) for d in dilations)
     caption = (
         "A still of the explorer, which needs JavaScript. One active cell behind smoothing layers of dilation "
@@ -124,7 +123,7 @@ def gridding(place: dict, made: dict) -> Still:
         f"period {period} of the same in two dimensions, on {cells} × {cells} cells."
     )
     alt = f"Rows of {cells} squares, one behind each layer, in which ever more are filled. Energy: {', '.join(words)}."
-    return Still(_svg(34 + (len(dilations) + 1) * step, parts), caption, alt)
+    return picture(34 + (len(dilations) + 1) * step, parts, alt, caption)
 
 
 def _mean_color(colors: list[str], base: int, joined: int, row: int, column: int) -> str:

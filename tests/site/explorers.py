@@ -8,19 +8,37 @@ import threading
 from http.server import ThreadingHTTPServer
 
 import explorer_data
+import pytest
+import small_scripts
 import torch
 import torch.nn.functional as F
 from test_browser import Handler
 
 FOLDER = explorer_data.FOLDER
-DATA = json.loads((FOLDER / "data.json").read_text(encoding="utf-8"))
+DATA = {
+    kind: json.loads((FOLDER / f"{kind}.json").read_text(encoding="utf-8"))
+    for kind in ("receptive", "gridding", "threshold")
+}
 PAGES = {  # place -> chapter
     "receptive-01": "01_dilation_arithmetic",
     "receptive-02": "02_resnet_to_drn_a",
     "gridding-03": "03_gridding",
     "gridding-04": "04_degridding",
+    "threshold-06": "06_localization",
 }
-MOST_BYTES = 60_000
+MOST_BYTES = 60_000  # all explorers together, as the site has them
+MOST_OF_A_PAGE = 50_000
+
+
+def sizes(folder=FOLDER) -> dict[str, int]:
+    """Bytes of each of the explorers' files in the built site, by name."""
+    found = {}
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        if path.suffix in small_scripts.SHRINK:
+            found[path.name] = len(small_scripts.small(path).encode())
+        else:
+            found[path.name] = path.stat().st_size
+    return found
 
 
 def serve(folder) -> ThreadingHTTPServer:
@@ -28,6 +46,24 @@ def serve(folder) -> ThreadingHTTPServer:
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
+
+
+@pytest.fixture(scope="module")
+def modules(browser):
+    """Runs a function of JavaScript, which is given the explorers' modules by name and one argument."""
+    server = serve(FOLDER)
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_port}/gridding.json")
+    names = "geometry networks lattice boxes threshold".split()
+    imports = f"Promise.all({names}.map((name) => import(`/${{name}}.mjs`)))"
+
+    def run(body: str, argument):
+        function = f"async (argument) => {{ const [{', '.join(names)}] = await {imports}; {body} }}"
+        return page.evaluate(function, argument)
+
+    yield run
+    page.close()
+    server.shutdown()
 
 
 def library_stages(start: torch.Tensor, layers: list[dict], wrap: bool) -> list[torch.Tensor]:

@@ -10,13 +10,14 @@ import explorer_pages
 import pytest
 import test_browser
 import torch
-from explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, serve
+from explorers import DATA, FOLDER, MOST_OF_A_PAGE, PAGES, library_stages, serve, sizes
 from test_browser import Visit, axe_script, browser  # noqa: F401  the fixtures are used by their names
 
 from drn_lib import geometry, gridding
 from drn_lib.figures_gridding import tile
 from drn_lib.geometry import Layer
 
+ONE_OF_EACH = ["receptive-01", "gridding-04", "threshold-06"]
 PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
 <link rel="stylesheet" href="../_static/explorers/explorers.css">
 <script type="module" src="../_static/explorers/start.mjs"></script></head><body><main>{figure}</main></body></html>"""
@@ -74,9 +75,12 @@ def operate(place: str, figure) -> None:
         figure.get_by_label("dilation of layer 1").select_option("4")
         figure.get_by_role("button", name="Add a layer").click()
         figure.get_by_label("residual around layer 4").check()
-    else:
+    elif place.startswith("gridding"):
         figure.get_by_label("then the degridding layers").check()
         figure.get_by_label("residual links").check()
+    else:
+        figure.get_by_label("Network").select_option("drn_c_26")
+        figure.get_by_role("slider", name="Threshold").fill("3")
 
 
 @pytest.mark.slow
@@ -145,7 +149,7 @@ def test_point_click_and_arrows(visit):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["receptive-01", "gridding-04"])
+@pytest.mark.parametrize("place", ONE_OF_EACH)
 def test_the_keyboard_alone_reaches_and_works_everything(visit, place):
     """Tab goes through every control; a slider moves with the arrows; a screen reader is told in a whole sentence."""
     seen, figure = visit(place)
@@ -179,7 +183,7 @@ def test_the_keyboard_alone_reaches_and_works_everything(visit, place):
 
 @pytest.mark.slow
 def test_every_control_has_a_name(visit):
-    for place in ("receptive-01", "gridding-04"):
+    for place in ONE_OF_EACH:
         seen, figure = visit(place)
         operate(place, figure)
         names = figure.locator("select, input, button").evaluate_all(
@@ -235,7 +239,7 @@ def to_three_decimals(values: list[float]):
 def test_degridding_and_links_as_the_page_shows_them(visit):
     """Energies on the page equal the library's to three decimals; joined sub-lattices share one color."""
     _, figure = visit("gridding-04")
-    begin = DATA["lattice"]["begin"]
+    begin = DATA["gridding"]["lattice"]["begin"]
     start = torch.zeros(28, 28, dtype=torch.float64)
     start[begin, begin] = 1
 
@@ -309,7 +313,7 @@ def test_without_javascript_there_is_a_still_with_its_caption(browser, address, 
 
 @pytest.mark.slow
 def test_the_still_stays_where_something_is_missing(browser, address):  # noqa: F811
-    for missing in ("data.json", "lattice.mjs"):
+    for missing in ("gridding.json", "lattice.mjs"):
         page = browser.new_page()
         page.route(f"**/{missing}", lambda route: route.abort())
         page.goto(f"{address}/notebooks/gridding-04.html", wait_until="load")
@@ -319,7 +323,7 @@ def test_the_still_stays_where_something_is_missing(browser, address):  # noqa: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["receptive-01", "gridding-04"])
+@pytest.mark.parametrize("place", ONE_OF_EACH)
 def test_in_print_the_drawings_stay_and_the_controls_go(visit, place):
     seen, figure = visit(place)
     seen.page.emulate_media(media="print")
@@ -328,7 +332,7 @@ def test_in_print_the_drawings_stay_and_the_controls_go(visit, place):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["receptive-01", "gridding-04"])
+@pytest.mark.parametrize("place", ONE_OF_EACH)
 def test_nothing_moves_by_itself(visit, place):
     """The explorers have no animation, so there is none to reduce."""
     _, figure = visit(place)
@@ -381,9 +385,12 @@ def test_in_the_book(browser, axe_script, site, place):  # noqa: F811
         assert seen.overflow() <= 0, (width, scheme)
         assert faults(seen.page, axe_script, place) == [], (width, scheme)
     loaded = {url.split("?")[0].rsplit("/", 1)[-1] for url in requests if "/explorers/" in url}
-    other = {"receptive": "gridding.mjs", "gridding": "receptive.mjs"}[place.split("-")[0]]
-    assert "start.mjs" in loaded and other not in loaded
-    assert sum((FOLDER / name).stat().st_size for name in loaded) < MOST_BYTES
+    kinds = {"receptive", "gridding", "threshold"}
+    assert {name.split(".")[0] for name in loaded} & kinds == {place.split("-")[0]}
+    built = test_browser.SITE / "_static" / "explorers"
+    found = {name: (built / name).stat().st_size for name in loaded}
+    assert found == {name: sizes()[name] for name in loaded}, "the site has the small scripts"
+    assert "start.mjs" in loaded and sum(found.values()) < MOST_OF_A_PAGE
     seen.context.close()
 
 

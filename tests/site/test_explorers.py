@@ -11,9 +11,11 @@ import explorer_data
 import explorer_pages
 import numpy as np
 import pytest
+import small_scripts
+import threshold_data
 import tomllib
 import torch
-from explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, serve
+from explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, modules, sizes  # noqa: F401  a fixture
 from PIL import Image
 from test_browser import browser  # noqa: F401  a fixture
 
@@ -33,10 +35,10 @@ def test_a_stale_file_and_a_missing_picture_are_named(tmp_path, monkeypatch):
     for path in FOLDER.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(explorer_data, "FOLDER", tmp_path)
-    (tmp_path / "data.json").write_text("{}")
+    (tmp_path / "gridding.json").write_text("{}")
     (tmp_path / "photograph.webp").unlink()
     problems = explorer_data.refresh(check=True)
-    assert len(problems) == 2 and "data.json" in problems[0] and "photograph.webp" in problems[1]
+    assert len(problems) == 2 and "gridding.json" in problems[0] and "photograph.webp" in problems[1]
     explorer_data.refresh(check=False)
     assert explorer_data.refresh(check=True) == []
 
@@ -47,17 +49,20 @@ def test_without_torch_nothing_is_touched_and_a_line_says_so(monkeypatch, capsys
     assert "torch" in capsys.readouterr().out
 
 
-def test_the_photograph_is_the_library_s():
-    stored = np.asarray(Image.open(io.BytesIO((FOLDER / "photograph.webp").read_bytes())).convert("L"), dtype=float)
-    original = Image.fromarray(photograph(explorer_data.PHOTOGRAPH).permute(1, 2, 0).numpy()).convert("L")
-    assert np.abs(stored - np.asarray(original, dtype=float)).mean() < 6
+def test_the_pictures_are_the_library_s():
+    originals = {name: picture.image for name, picture in threshold_data.pictures().items()}
+    originals["photograph"] = photograph(explorer_data.PHOTOGRAPH)
+    for name, original in originals.items():
+        stored = Image.open(io.BytesIO((FOLDER / f"{name}.webp").read_bytes())).convert("L")
+        wanted = np.asarray(Image.fromarray(original.permute(1, 2, 0).numpy()).convert("L"), dtype=float)
+        assert np.abs(np.asarray(stored, dtype=float) - wanted).mean() < 6, name
 
 
 def test_they_are_small():
-    sizes = {path.name: path.stat().st_size for path in FOLDER.iterdir() if not path.name.startswith(".")}
-    stills = {name for name in sizes if name.endswith(".svg")}
-    assert sum(size for name, size in sizes.items() if name not in stills) < MOST_BYTES
-    assert max(sizes[name] for name in stills) < 4_000  # a page has one of them
+    found = sizes()
+    stills = [name for name in found if name.endswith(".svg")]
+    assert sum(size for name, size in found.items() if name not in stills) < MOST_BYTES
+    assert max(found[name] for name in stills) < 4_000  # a page has one of them
 
 
 def test_they_ask_no_other_host():
@@ -94,6 +99,15 @@ def test_versions_of_a_network():
     assert neither.size == (28, 28) and neither.receptive_field < geometry.receptive_field(drn)
 
 
+def test_small_scripts_lose_comments_only_and_a_template_within_another_is_refused(tmp_path):
+    script = tmp_path / "script.mjs"
+    script.write_text("// a word\nexport const said = (a) => `${a ? 'one,  two' : { b: 1 }.b}  three`; // more\n")
+    assert small_scripts.small(script) == "export const said=(a)=>`${a ? 'one,  two' : { b: 1 }.b}  three`;"
+    script.write_text("const said = (a) => `${a ? `one,  two` : 0} three`;")
+    with pytest.raises(ValueError, match="script.mjs: give the template literal"):
+        small_scripts.small(script)
+
+
 # ---------------------------------------------------------------------------------------------------- in chapters
 
 
@@ -121,23 +135,6 @@ def test_every_place_has_a_chapter_and_an_unknown_place_is_an_error():
 # ---------------------------------------------------------------------------------- numbers, computed in Chromium
 
 
-@pytest.fixture(scope="module")
-def modules(browser):  # noqa: F811
-    """Runs a function of JavaScript, which is given the explorers' modules by name and one argument."""
-    server = serve(FOLDER)
-    page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{server.server_port}/data.json")
-    imports = "Promise.all(['geometry', 'networks', 'lattice'].map((name) => import(`/${name}.mjs`)))"
-
-    def run(body: str, argument):
-        function = f"async (argument) => {{ const [geometry, networks, lattice] = await {imports}; {body} }}"
-        return page.evaluate(function, argument)
-
-    yield run
-    page.close()
-    server.shutdown()
-
-
 def random_stack(draw: random.Random, same: bool = False) -> list[dict]:
     """Layers as the pages write them; with `same` of odd kernels that keep the size, some with a residual."""
     layers = []
@@ -154,7 +151,7 @@ def as_layers(stack: list[dict]) -> list[Layer]:
 
 
 @pytest.mark.slow
-def test_the_recurrences_are_the_library_s(modules):
+def test_the_recurrences_are_the_library_s(modules):  # noqa: F811
     """Size, jump, first and last pixel, live share, reach: on random stacks; what does not fit is an error in both."""
     draw = random.Random(6)
     cases = [{"stack": random_stack(draw), "size": draw.randint(5, 70)} for _ in range(400)]
@@ -207,7 +204,7 @@ class Residual(torch.nn.Module):
 
 
 @pytest.mark.slow
-def test_residuals_count_as_in_torch(modules):
+def test_residuals_count_as_in_torch(modules):  # noqa: F811
     """Field, jump and size as `geometry.trace` reads them off the module; paths as the gradient counts them."""
     draw = random.Random(7)
     cases = [{"stack": random_stack(draw, same=True), "size": draw.randint(24, 48)} for _ in range(30)]
@@ -240,10 +237,10 @@ def test_residuals_count_as_in_torch(modules):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [224, 64])
-def test_every_network_at_every_level(modules, size):
+def test_every_network_at_every_level(modules, size):  # noqa: F811
     """What the page says of each network, level and version against `geometry.table` of the same."""
     found = modules(
-        """return argument.data.networks.map(({ name }) => networks.KINDS.map(([kind]) => {
+        """return Object.keys(argument.data.networks).map((name) => networks.KINDS.map(([kind]) => {
           const network = networks.network(argument.data, name, kind, []);
           return network.levels.map(({ number }) => {
             const seen = networks.look(network, { size: argument.size, level: number, back: 0, row: 40, column: 9 });
@@ -251,7 +248,7 @@ def test_every_network_at_every_level(modules, size):
             return [number, axis.size, axis.jump, axis.first, box.left, box.top, box.side, inPicture, live, cell];
           });
         }));""",
-        {"data": DATA, "size": size},
+        {"data": DATA["receptive"], "size": size},
     )
     for (_, network), kinds in zip(explorer_data.variants().items(), found, strict=True):
         built = explorer_data.version(network, "dilation" if network.dilation_rule else "stride")
@@ -278,7 +275,7 @@ def level_of(row) -> int:
 
 
 @pytest.mark.slow
-def test_maps_and_lattice_energies_are_the_library_s(modules):
+def test_maps_and_lattice_energies_are_the_library_s(modules):  # noqa: F811
     draw = random.Random(8)
     cases = []
     for _ in range(40):
@@ -292,7 +289,7 @@ def test_maps_and_lattice_energies_are_the_library_s(modules):
           const maps = lattice.stages(start, 28, layers, wrap);
           return { last: [...maps.at(-1)], energies: maps.map((map) => lattice.latticeEnergy(map, 28, 4)) };
         });""",
-        {"cases": cases, "tile": DATA["lattice"]["tile"]},
+        {"cases": cases, "tile": DATA["gridding"]["lattice"]["tile"]},
     )
     wave = torch.sin(2 * torch.pi * torch.arange(28).double() / 28)
     for case, ours in zip(cases, found):
@@ -306,7 +303,7 @@ def test_maps_and_lattice_energies_are_the_library_s(modules):
 
 
 @pytest.mark.slow
-def test_lattice_energy_at_its_ends(modules):
+def test_lattice_energy_at_its_ends(modules):  # noqa: F811
     """A constant has none, a pure lattice all; and it is a constant's up to rounding that counts as one."""
     body = """const map = (f) => Float64Array.from({ length: 784 }, (_, i) => f(Math.floor(i / 28), i % 28));
       return [map(() => 3), map((r, c) => 1 + 1e-15 * ((r * c) % 4)), map((r, c) => (r % 4) * 2 - (c % 4))]

@@ -84,8 +84,9 @@ export function explorer(data, place) {
     const joins = colors.flatMap(({ count }, i) =>
       i && count < colors[i - 1].count ? [`${count === 1 ? "one" : count} behind layer ${i}`] : []);
     const apart = colors.at(-1).count;
+    const start = isCell ? `One active cell, row ${state.row}, column ${state.column},` : "A smooth map with a grid";
     return [
-      `${isCell ? `One active cell, row ${state.row}, column ${state.column},` : "A smooth map with a grid"} behind ${chain}${linked}.`,
+      `${start} behind ${chain}${linked}.`,
       isCell ? `Cells that it reached, layer by layer: ${listed(maps.map(lit))} of ${n * n}.` : "",
       joins.length ? `The ${colors[0].count} sub-lattices join: ${listed(joins)}.` : "",
       apart > 1 ? `At the end there are ${apart} sub-lattices that never exchange a value.` : "",

@@ -19,16 +19,19 @@ export function network(data, name, kind, own) {
     const levels = own.map(([k, s, d, residual], i) => ({ number: i + 1, chain: [layer(k, s, d, Boolean(residual))] }));
     return { label: "Your own stack", color: "var(--pst-color-text-base, #1f2937)", levels };
   }
-  const entry = data.networks.find((entry) => entry.name === name);
-  const { label, color } = entry;
-  const indices = entry[kind === "built" ? entry.built : kind];
-  const same = String(indices) === String(entry[entry.built]);
+  const [label, color, built, ...versions] = data.networks[name];
+  const chosen = KINDS.findIndex(([key]) => key === kind);
+  const indices = versions[chosen ? chosen - 1 : built];
+  const same = String(indices) === String(versions[built]);
   const levels = indices.map((index) => {
-    const [number, ...blocks] = data.levels[index];
-    const chain = blocks.flatMap(([times, ...rows]) => Array(times).fill(rows.map((row) => layer(...row))).flat());
-    return { number, chain };
+    const [number, ...blocks] = data.levels[index].split(" ");
+    const chain = blocks.flatMap((block) => {
+      const [times, rows] = block.split("x");
+      return Array(Number(times)).fill(rows.split(",").map((row) => layer(...[...row].map(Number)))).flat();
+    });
+    return { number: Number(number), chain };
   });
-  return { label: same ? label : label + KINDS.find(([key]) => key === kind)[2], color, levels };
+  return { label: same ? label : label + KINDS[chosen][2], color, levels };
 }
 
 /** Everything about one cell: the one that looks around a pixel, in the map that leaves a level, read back to another. */
@@ -75,7 +78,8 @@ export function words(seen) {
   const share = (reached.rows.size * reached.columns.size) / (span.rows * span.columns);
   const steps = [...reached.columns.keys()].map((at, i, all) => (i ? at - all[i - 1] : 0)).slice(1);
   const even = steps.length && steps.every((step) => step === steps[0]) ? steps[0] : 0;
-  const every = even > 1 ? `, every ${even === 2 ? "second" : `${even}th`} one along each axis` : "";
+  const nth = even === 2 ? "second" : `${even}th`;
+  const every = even > 1 ? `, every ${nth} one along each axis` : "";
   return [
     `${seen.label}, level ${seen.level}: ${axis.size} × ${axis.size} cells, jump ${axis.jump} px.`,
     `The cell in row ${seen.cell[0]}, column ${seen.cell[1]} has a receptive field of ${seen.box.side} × ${seen.box.side} px;`,

@@ -12,7 +12,7 @@ const ROOM = 0.12; // shown around the picture and a field in its middle, as a s
 export function explorer(data, place) {
   const state = { kind: "built", level: place.level, back: place.back, size: 224, row: 128, column: 128 };
   const own = data.own.map((row) => [...row]);
-  const names = [...data.networks.map(({ name, label }) => [name, label]), [OWN, "your own stack"]];
+  const names = [...Object.entries(data.networks).map(([name, [label]]) => [name, label]), [OWN, "your own stack"]];
   const voice = announcer();
 
   const panels = ["left", "right"].map((side) => {

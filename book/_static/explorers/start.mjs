@@ -1,17 +1,16 @@
-// Puts an explorer in the place of each still picture that is marked with data-explorer. What the explorers know comes
-// from data.json, which `make numbers` writes; each kind is a module of its own, loaded where a page has one.
+// Puts an explorer in the place of each still picture that is marked with data-explorer. Each kind is a module of its
+// own with a JSON file of what it knows, which `make numbers` writes; both are loaded where a page has one.
 
-const figures = [...document.querySelectorAll("figure[data-explorer]")];
-const response = await fetch(new URL("data.json", import.meta.url));
-if (!response.ok) throw new Error(`the explorers' data: ${response.status}`); // the still pictures stay
-const data = await response.json();
-
-for (const figure of figures) {
+for (const figure of document.querySelectorAll("figure[data-explorer]")) {
   const still = [...figure.childNodes];
   try {
-    const place = data.places[figure.dataset.explorer];
-    const { explorer } = await import(new URL(`${place.kind}.mjs`, import.meta.url));
-    const { body, draw } = explorer(data, place);
+    const name = figure.dataset.explorer;
+    const kind = name.split("-")[0];
+    const response = await fetch(new URL(`${kind}.json`, import.meta.url));
+    if (!response.ok) throw new Error(`the explorer's data: ${response.status}`);
+    const data = await response.json();
+    const { explorer } = await import(new URL(`${kind}.mjs`, import.meta.url));
+    const { body, draw } = explorer(data, data.places[name]);
     figure.replaceChildren(body);
     draw();
     figure.classList.add("explorer-live");
