@@ -75,6 +75,8 @@ class Exercise:
         """(right or not, what to tell the reader) for the answer of a given attempt, counted from 0."""
         if self.is_function and not callable(answer):
             return False, f"This one wants a function, not {type(answer).__name__}."
+        if isinstance(answer, str) and not (self.is_function or self.choices):
+            return False, "This one wants a number, such as 12, 0.25 or 1/3."
         problem = self._problem(answer)
         if problem is None:
             return True, f"Right. {self.explanation}"

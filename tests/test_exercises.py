@@ -113,6 +113,9 @@ class TestEngine:
     def test_a_known_mistake_gets_its_own_hint(self):
         assert self.number.mark(2) == (False, "Not yet. half of it")
 
+    def test_words_where_a_number_is_wanted_are_told_so(self):
+        assert self.number.mark("four") == (False, "This one wants a number, such as 12, 0.25 or 1/3.")
+
     def test_an_unknown_name_says_which_there_are(self, capsys):
         check("no-such-exercise", 1)
         assert EXERCISES[0].name in capsys.readouterr().out
