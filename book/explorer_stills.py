@@ -15,7 +15,8 @@ from drn_lib.plotting import ACCENT, GREY, INK, LIGHT
 
 IMAGE = 224  # px a side
 WIDTH = 720
-TEXT = f'font-family="sans-serif" font-size="13" fill="{INK}"'
+TEXT = f'fill="{INK}"'
+_FONT = 'font-family="sans-serif" font-size="13"'
 
 
 def still(place: dict, made: dict) -> str:
@@ -28,7 +29,7 @@ def still(place: dict, made: dict) -> str:
 
 def picture(height: float, parts: list[str], alt: str, caption: str) -> str:
     """A picture `WIDTH` wide, with its words."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}">'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" {_FONT}>'
     words = [f"<title>{escape(alt, quote=False)}</title>", f"<desc>{escape(caption, quote=False)}</desc>"]
     ground = f'<rect width="{WIDTH}" height="{height:g}" fill="#fff"/>'
     return "\n".join([head, *words, ground, *parts, "</svg>", ""])

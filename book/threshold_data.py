@@ -108,7 +108,10 @@ def decoded(scores: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def curves(setting: str) -> dict:
-    """Of each measured network: its seeds, the threshold that the tune part chose, errors on test in tenths of a %."""
+    """Of each measured network: which threshold the tune part chose for each seed, and the mean error on test.
+
+    Errors are in tenths of a percent: that at the first threshold, then each one's difference from the one before.
+    """
     from drn_lib.figures_localization import stored_curves
 
     found = {}
@@ -117,8 +120,8 @@ def curves(setting: str) -> dict:
         if stored is None:
             continue
         tune = [int(np.lexsort((-curve[:, 1], curve[:, 0]))[0]) for curve in stored]
-        error = np.rint(10 * stored[:, :, 2].mean(axis=0).astype(float)).astype(int).tolist()
-        found[name] = {"tune": tune, "error": error}
+        error = np.rint(10 * stored[:, :, 2].mean(axis=0).astype(float)).astype(int)
+        found[name] = {"tune": tune, "error": np.diff(error, prepend=0).tolist()}
     return found
 
 

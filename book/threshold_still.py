@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import threshold_data
 from explorer_stills import TEXT, WIDTH, picture
@@ -11,7 +9,7 @@ from explorer_stills import TEXT, WIDTH, picture
 from drn_lib.plotting import ACCENT, GREY, LIGHT
 
 SIDE = 300  # of the map, px
-GREYS = 6  # shades that a still tells apart
+GREYS = 5  # shades that a still tells apart
 
 
 def threshold(place: dict, made: dict) -> str:
@@ -45,25 +43,28 @@ def threshold(place: dict, made: dict) -> str:
         f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" stroke="#fff" '
         'stroke-width="1.2" stroke-dasharray="4 3"/>',
         "</g>",
-        *_plot(46, 100, "overlap with the cup’s place (IoU)", (0, 1), {color: [overlaps]}, index / (count - 1)),
+        *_plot(46, 100, "overlap with the cup’s place (IoU)", (0, 1), {color: overlaps}, index / (count - 1)),
     ]
-    errors = {shade: [[e / 10 for e in setting["curves"][name]["error"]]] for name, (_, shade) in measured.items()}
-    low = 10 * (min((min(line) for lines in errors.values() for line in lines), default=0) // 10)
+    errors = {
+        shade: (np.cumsum(setting["curves"][name]["error"]) / 10).tolist() for name, (_, shade) in measured.items()
+    }
+    low = 10 * (min((min(line) for line in errors.values()), default=0) // 10)
     parts += _plot(206, 100, "GT-known error over test images, %", (low, 100), errors, index / (count - 1))
     last = f"{first:g} to {first + step * (count - 1):g}".replace("-", "−")
     parts.append(f'<text x="{WIDTH}" y="326" text-anchor="end" {TEXT}>threshold, {last} deviations</text>')
+    names = " ".join(f'<tspan fill="{shade}">{name}</tspan>' for name, shade in measured.values())
+    parts.append(f'<text x="{WIDTH}" y="346" text-anchor="end">{names or "not yet measured"}</text>')
     caption = (
         f"A still of the explorer, which needs JavaScript. Left: {label}’s map of {made['class']} on chapter 06’s "
         f"canvas; filled: the {int(taken.sum())} cells that win and score more than the threshold, {at:g} deviations "
         f"above the mean logit; frame: their box; dashed: the cup’s place. They overlap by {overlaps[index]:.2f}. "
-        f"Right: this overlap, and the error on {setting['images']:,} test images {setting['label']} of "
-        f"{_listed([name for name, _ in measured.values()])}, at every threshold."
+        f"Right: this overlap and the error on {setting['images']:,} test images ({setting['label']}), at all thresholds."
     )
     alt = (
         f"A map of {cells} by {cells} cells with a box around the filled ones, and two plots over the threshold, "
         "each with a line at the same place."
     )
-    return picture(334, parts, alt, caption)
+    return picture(354, parts, alt, caption)
 
 
 def _cells(exceeded: np.ndarray, taken: np.ndarray, side: float) -> list[str]:
@@ -86,27 +87,19 @@ def _cells(exceeded: np.ndarray, taken: np.ndarray, side: float) -> list[str]:
 
 
 def _plot(top: float, height: float, title: str, limits: tuple, lines: dict[str, list], marker: float) -> list[str]:
-    """Lines over the threshold between two limits, with a marker at a share of the axis."""
-    x0, width, (low, high) = 380.0, WIDTH - 380.0, limits
+    """Lines over the threshold between two limits, by color, with a marker at a share of the axis."""
+    x0, width, (low, high) = 400, WIDTH - 400, limits
     parts = [
         f'<text x="{x0:g}" y="{top - 8}" {TEXT}>{title}</text>',
         f'<path d="M{x0:g} {top}V{top + height}H{WIDTH}" fill="none" stroke="{LIGHT}"/>',
     ]
     for value, y in ((high, top + 5), (low, top + height + 5)):
         parts.append(f'<text x="{x0 - 8:g}" y="{y:g}" text-anchor="end" {TEXT}>{value:g}</text>')
-    for color, curves in lines.items():
-        for curve in curves:
-            points = "".join(
-                f"{'L' if k else 'M'}{x0 + width * k / (len(curve) - 1):.0f} "
-                f"{top + height * (high - value) / (high - low):.0f}"
-                for k, value in enumerate(curve)
-            )
-            parts.append(f'<path d="{points}" fill="none" stroke="{color}" stroke-width="2"/>')
+    for color, line in lines.items():
+        ys = [round(height * (high - value) / (high - low)) for value in line]
+        step = width / (len(line) - 1)
+        steps = " ".join(f"{step:g} {after - before}" for before, after in zip(ys, ys[1:]))
+        parts.append(f'<path d="M{x0:g} {top + ys[0]:g}l{steps}" fill="none" stroke="{color}" stroke-width="2"/>')
     x = x0 + width * marker
     parts.append(f'<path d="M{x:g} {top}v{height}" stroke="{GREY}" stroke-width="1.5" stroke-dasharray="3 3"/>')
     return parts
-
-
-def _listed(names: Sequence[str]) -> str:
-    """A, B and C."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "no network yet"

@@ -14,6 +14,12 @@ export function decode({ scores }, count) {
   return { scores: codes.map((code) => code % (count + 1)), wins: codes.map((code) => code > count) };
 }
 
+/** Errors in percent, from the first one and the differences, in tenths. */
+const percents = ({ error }) => {
+  let tenths = 0;
+  return error.map((step) => (tenths += step) / 10);
+};
+
 const signed = (number, digits) => number.toFixed(digits).replace("-", "−");
 
 export function explorer(data, place) {
@@ -56,7 +62,7 @@ export function explorer(data, place) {
     const box = boxAt(state.index);
     const counts = qualifying(scores, wins, state.index);
     const overlaps = seen.place && Array.from({ length: count }, (_, index) => iou(boxAt(index), seen.place));
-    const label = data.networks[state.network][0];
+    const [label] = data.networks[state.network];
 
     knob.set(state.index, 0, count - 1);
     image.src = new URL(`${state.picture}.webp`, import.meta.url);
@@ -69,14 +75,13 @@ export function explorer(data, place) {
     overlay(onMap, seen, box,
       svg("path", { class: "won", d: cells(wins) }), svg("path", { class: "counts", d: cells(counts) }));
     drawPlots(seen, overlaps);
-    text.textContent = words(seen, own, counts, box, overlaps);
+    text.textContent = words(seen, label, counts, box, overlaps);
     voice.say(text.textContent);
   }
 
-  function words(seen, own, counts, box, overlaps) {
-    const all = own.cells ** 2;
+  function words(seen, network, counts, box, overlaps) {
     const { images, label, curves } = data.settings[seen.setting];
-    const percent = ([name, { error }]) => `${data.networks[name][0]} ${(error[state.index] / 10).toFixed(1)} %`;
+    const percent = ([name, curve]) => `${data.networks[name][0]} ${percents(curve)[state.index].toFixed(1)} %`;
     const errors = listed(Object.entries(curves).map(percent));
     const missing = networks.filter(([name]) => !curves[name]).map(([, name]) => name);
     const overlap = overlaps?.[state.index];
@@ -84,8 +89,8 @@ export function explorer(data, place) {
     const [from, to] = [box?.slice(0, 2), box?.slice(2)];
     const verdict = overlap > 0.5 ? "right" : "wrong";
     return [
-      `${data.networks[state.network][0]}, threshold ${knobAt} deviations above the mean logit, t = ${t}:`,
-      `${counts.filter(Boolean).length} of ${all} cells win and score more.`,
+      `${network}, threshold ${knobAt} deviations above the mean logit, t = ${t}:`,
+      `${counts.filter(Boolean).length} of ${counts.length} cells win and score more.`,
       box
         ? `Their box is ${to[0] - from[0]} × ${to[1] - from[1]} px, from (${from.join(", ")}) to (${to.join(", ")}).`
         : "So there is no box, which always counts as wrong.",
@@ -100,8 +105,7 @@ export function explorer(data, place) {
   function drawPlots(seen, overlaps) {
     const x = (index) => LEFT + ((RIGHT - LEFT) * index) / (count - 1);
     const { curves, label } = data.settings[seen.setting];
-    const errors = Object.entries(curves).map(([name, { error, tune }]) =>
-      ({ name, values: error.map((tenths) => tenths / 10), dots: tune }));
+    const errors = Object.entries(curves).map(([name, curve]) => ({ name, values: percents(curve), dots: curve.tune }));
     const low = 10 * Math.floor(Math.min(90, ...errors.flatMap(({ values }) => values)) / 10);
     const parts = [];
     let top = 24;
@@ -153,9 +157,8 @@ export function explorer(data, place) {
     h("div", { class: "controls knob" }, knob.node),
     h("div", { class: "panels pair" }, imageStage, mapStage), text, plots, key,
     h("p", { class: "credit" }, "Maps: the networks of this chapter’s pictures, in deviations of all logits of the one ",
-      "picture. Errors: the study’s networks, trained longer, in deviations of the tune images’ logits; dots: what the ",
-      "tune part chose. ",
-      "Photographs: Rachel Michetti, Stefan van der Walt, CC0Textures, all CC0; NASA, public domain; from scikit-image."),
+      "picture. Errors: the study’s networks, in deviations of the tune images’ logits; dots: what the tune part chose. ",
+      "Photographs: Rachel Michetti, Stefan van der Walt, CC0Textures, CC0; NASA, public domain; from scikit-image."),
     voice.node);
   return { body, draw };
 }
