@@ -58,7 +58,8 @@ def threshold(place: dict, made: dict) -> str:
         f"A still of the explorer, which needs JavaScript. Left: {label}’s map of {made['class']} on chapter 06’s "
         f"canvas; filled: the {int(taken.sum())} cells that win and score more than the threshold, {at:g} deviations "
         f"above the mean logit; frame: their box; dashed: the cup’s place. They overlap by {overlaps[index]:.2f}. "
-        f"Right: this overlap and the error on {setting['images']:,} test images ({setting['label']}), at all thresholds."
+        f"Right: this overlap and the error on {setting['images']:,} test images ({setting['label']}), "
+        "at all thresholds."
     )
     alt = (
         f"A map of {cells} by {cells} cells with a box around the filled ones, and two plots over the threshold, "
