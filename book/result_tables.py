@@ -129,8 +129,8 @@ def metric_style(key: str) -> str:
 
 
 def interval_cell(found: intervals.Interval | None, style: str) -> str:
-    """A mean and its interval for a table's cell."""
+    """A mean and its interval for a table's cell; a dash where the network's runs do not have the metric."""
     if found is None:
-        return NOT_MEASURED
+        return "–"
     mean = signed(found.estimate, style)
     return mean if math.isnan(found.low) else f"{mean} {interval_text(found, style)}"
