@@ -17,7 +17,8 @@ PAGES = {
     "data": """datasets samples file_trees splits downloads drawn drawing street_world street_scene street_things
         street_datasets tiny_imagenet pets imagenet photographs""".split(),
     "training": "recipes augmentation batches training training_logs distributed evaluation studies runs".split(),
-    "tasks": """localization localization_cam localization_scores localization_runs localization_command clutter
+    "tasks": """localization localization_cam localization_scores localization_runs localization_masks
+        localization_command clutter
         segmentation segmentation_inference segmentation_scores segmentation_recipes segmentation_training
         segmentation_command""".split(),
     "work": "results intervals summaries names plotting".split(),

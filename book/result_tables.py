@@ -31,6 +31,10 @@ HEADERS = {
     "localization.native.pointing_error": "pointing error, %",
     **{f"localization.native.top{k}_localization": f"top-{k} localization error, %" for k in (1, 5)},
     **{f"clutter.gt_known_{k}": f"GT-known error in clutter at IoU 0.{k // 10}, %" for k in (30, 50)},
+    "pets.mask_iou": "overlap with the animal",
+    "pets.mask_pointing_error": "points off the animal, %",
+    "pets.gt_known_70": "box error at IoU 0.7, %",
+    "pets.top1_classification": "top-1 error of the breed, %",
     "clutter.top1_localization": "top-1 localization error in clutter, %",
     "clutter.pointing_error": "pointing error in clutter, %",
     "clutter.pointing_error_off_middle": "pointing error in clutter, off the middle, %",
@@ -125,8 +129,8 @@ def metric_style(key: str) -> str:
 
 
 def interval_cell(found: intervals.Interval | None, style: str) -> str:
-    """A mean and its interval for a table's cell."""
+    """A mean and its interval for a table's cell; a dash where the network's runs do not have the metric."""
     if found is None:
-        return NOT_MEASURED
+        return "–"
     mean = signed(found.estimate, style)
     return mean if math.isnan(found.low) else f"{mean} {interval_text(found, style)}"

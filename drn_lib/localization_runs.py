@@ -126,8 +126,9 @@ def measure(
         Metrics, errors in percent, by names that begin with `localization.native.`, `localization.px128.`,
         `localization.px224.`, `localization.trivial.` and `clutter.`; a dilated ResNet's with
         `localization.posthoc.` and `clutter.posthoc.`. And arrays by the same beginnings: `iou` (of the box at the
-        chosen threshold, uint8, 200 IoU rounded), `pointing` (bool), `curve` (41, 4) against the 41 thresholds:
-        GT-known error at 0.5 and mean IoU on tune, then on test.
+        chosen threshold, `stored_iou`), `pointing` and `off_middle` (bool: the peak lies in the object; the image's
+        middle does not), `curve` (41, 4) against the 41 thresholds: GT-known error at 0.5 and mean IoU on tune, then
+        on test.
     """
     plain = view(tune), view(test)
     metrics = trivial_answers(*plain, "localization.trivial")
@@ -192,15 +193,17 @@ def measure_setting(
     metrics["no_box"] = percent(~_answered(evidence, threshold))
     metrics["pointing_error"] = percent(~pointing)
     middle = torch.tensor([[test.size[1] / 2, test.size[0] / 2]]).expand(len(test.true), 2)
-    metrics["pointing_error_off_middle"] = percent(~pointing[~scoring.pointing_hits(middle, test.true)])
+    off_middle = ~scoring.pointing_hits(middle, test.true)
+    metrics["pointing_error_off_middle"] = percent(~pointing[off_middle])
     metrics["pointing_error_centre"] = percent(~evidence.pointing(test.true, READING[0], "centre"))
     metrics["top1_classification"] = topk_error(evidence.logits, test.labels, 1)
     for k in (1, 5):
         k = min(k, evidence.logits.shape[1])
         metrics[f"top{k}_localization"] = scoring.localization_error(evidence.logits, test.labels, chosen, k)
     arrays = {
-        "iou": np.rint(200 * chosen.numpy()).astype(np.uint8),
+        "iou": stored_iou(chosen),
         "pointing": pointing.numpy(),
+        "off_middle": off_middle.numpy(),
         "curve": torch.stack([errors, means, scoring.gt_known_error(test_ious), test_ious.double().mean(dim=1)], 1)
         .numpy()
         .astype(np.float32),
@@ -208,7 +211,7 @@ def measure_setting(
     if cam_share is not None:
         ious = evidence.cam_overlaps(test.true, cam_share)
         metrics.update({f"cam.{key}": value for key, value in _box_metrics(ious).items()})
-        arrays["cam_iou"] = np.rint(200 * ious.numpy()).astype(np.uint8)
+        arrays["cam_iou"] = stored_iou(ious)
     return metrics, arrays
 
 
@@ -254,6 +257,11 @@ def gather(model: Network, seen: View, size: int, batch_pixels: int = 400_000) -
     deviation = math.sqrt(max(squares / count - mean**2, 0.0))
     scale, jump = seen.size[0] / size, model.feature_info[-1].reduction
     return Evidence(*(torch.cat(part) for part in zip(*parts)), mean, deviation, (size, size), scale, jump)
+
+
+def stored_iou(ious: Tensor) -> np.ndarray:
+    """Overlaps (N,), 0..1, as bytes: 200 times, rounded up, so that "above 0.5" is "above 100" to the last image."""
+    return np.ceil(200 * ious.double().numpy()).astype(np.uint8)
 
 
 def percent(share: Tensor) -> float:

@@ -130,6 +130,18 @@ _RECIPES = (
         batch_size=32,
         lr=0.02,
     ),
+    # What the networks make of photographs with a mask as truth (chapter 06): a fresh classifier for three breeds.
+    Recipe(
+        name="pets-reduced",
+        dataset="pets",
+        partition="pets-3",
+        image_size=224,
+        width=0.25,
+        epochs=20,
+        batch_size=16,
+        lr=0.02,
+        crop_padding=28,
+    ),
     # The live training of a chapter's cell: drawn shapes, the narrowest network, seconds on one core.
     Recipe(
         name="shapes-live",

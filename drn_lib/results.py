@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ REQUIRED = {
 """The keys that every run has, and their types; `data/results/schema.json` says the same in full."""
 
 OUTCOMES = {"top1": "correct", "top5": "top5_correct"}
-"""Which array of a run's `.npz` says, image by image, what the metric says of all."""
+"""Which array of a run's `.npz` says, image by image, what `final.<part>.<name>` says of all."""
 
 
 class ResultsError(ValueError):
@@ -111,17 +113,18 @@ def metric(study: str, name: str, key: str, root: Path | None = None) -> Sample:
     return Sample(tuple(seed for seed, _ in found), tuple(float(value) for _, value in found))
 
 
-def wrong(study: str, name: str, key: str = "top1", root: Path | None = None) -> np.ndarray | None:
+def wrong(study: str, name: str, key: str, root: Path | None = None) -> np.ndarray | None:
     """Which test images came out wrong, for each seed.
 
     Args:
         study: a folder under `data/results/`.
         name: of a network or variant.
-        key: "top1" (the best class is not the true one) or "top5" (nor are the four after it).
+        key: a metric that counts images, for example "final.test.top1", "clutter.pointing_error_off_middle" or
+            "localization.native.gt_known_50".
         root: another folder of results than `data/results/`.
 
     Returns:
-        An array (seeds, images) of 0.0 and 1.0, or None where a run has no outcomes per image.
+        An array (seeds, images) of 0.0 and 1.0, or None where a run has no outcomes per image for this metric.
 
     Raises:
         ResultsError: the seeds were not scored on the same number of images.
@@ -132,9 +135,10 @@ def wrong(study: str, name: str, key: str = "top1", root: Path | None = None) ->
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:
-            if OUTCOMES[key] not in arrays:
-                return None
-            rows.append(1.0 - np.asarray(arrays[OUTCOMES[key]], dtype=float))
+            row = _wrong_images(arrays, key)
+        if row is None:
+            return None
+        rows.append(row)
     if len({len(row) for row in rows}) > 1:
         raise ResultsError(f"the seeds of {name} in study {study} were scored on different numbers of images")
     return np.stack(rows) if rows else None
@@ -149,7 +153,7 @@ def difference(
         study: a folder under `data/results/`.
         left: a network, for example "drn_a_18".
         right: the network that it is compared with; it may be the same one where `right_key` differs.
-        key: the metric; "….top1" and "….top5" have outcomes per image.
+        key: the metric; errors that count images have outcomes per image (see `wrong`).
         right_key: the metric of the right side where it is another one.
         root: another folder of results than `data/results/`.
 
@@ -159,12 +163,33 @@ def difference(
     sides = metric(study, left, key, root), metric(study, right, right_key or key, root)
     if not all(side.n for side in sides):
         return None
-    last = key.rpartition(".")[2]
-    if last in OUTCOMES and right_key in (None, key) and min(side.n for side in sides) > 1:
-        images = [wrong(study, name, last, root) for name in (left, right)]
+    if min(side.n for side in sides) > 1:
+        images = wrong(study, left, key, root), wrong(study, right, right_key or key, root)
         if images[0] is not None and images[1] is not None:
             return bootstrap_difference(*images)
     return student_t_difference(*sides)
+
+
+def _wrong_images(arrays: Mapping[str, np.ndarray], key: str) -> np.ndarray | None:
+    """(images,) of 0.0 and 1.0 for one metric of a run, or None where its arrays do not say."""
+    setting, _, last = key.rpartition(".")
+    if setting.startswith("final.") and last in OUTCOMES:
+        needed = [OUTCOMES[last]]
+    elif last in ("pointing_error", "mask_pointing_error"):
+        needed = [f"{setting}.{last.removesuffix('_error')}"]
+    elif last == "pointing_error_off_middle":
+        needed = [f"{setting}.pointing", f"{setting}.off_middle"]
+    elif re.fullmatch(r"gt_known_\d\d", last):
+        needed = [f"{setting}.iou"]
+    else:
+        return None
+    if any(name not in arrays for name in needed):
+        return None
+    found = np.asarray(arrays[needed[0]])
+    if needed[0].endswith(".iou"):  # 200 times the overlap, rounded up
+        return (found <= 2 * int(last[-2:])).astype(float)
+    right = found.astype(float)
+    return 1.0 - (right if len(needed) == 1 else right[np.asarray(arrays[needed[1]], dtype=bool)])
 
 
 def paper_table(name: str) -> dict[str, dict[str, str]]:

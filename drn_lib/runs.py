@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from drn_lib import localization_runs, paths
+from drn_lib import localization_masks, localization_runs, paths
 from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints import save_weights
 from drn_lib.clutter import open_clutter
@@ -78,6 +78,7 @@ def _train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
         dilation_rule=variant.dilation_rule,
         folder=folder,
         start=f"{variant.start}-s{seed}" if variant.start else None,
+        head=variant.head,
     )
     about = {
         "name": recipe.dataset,
@@ -135,7 +136,10 @@ def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: di
 
 
 def _localization(recipe: Recipe, model: Network, about: dict) -> tuple[dict, dict]:
-    """Boxes and points on the book's Tiny-ImageNet images, plain and in clutter; nothing for other data sets."""
+    """Boxes and points: on the book's Tiny-ImageNet images, plain and in clutter, or on the pets; else nothing."""
+    if recipe.dataset == "pets":
+        pets = (open_dataset("pets", part, **recipe.dataset_options) for part in ("tune", "test"))
+        return localization_masks.measure_masks(model, recipe.image_size, *pets)
     if recipe.dataset not in ("tiny-imagenet", "clutter"):
         return {}, {}
     tune, test = (open_dataset("tiny-imagenet", part, partition=BOOK_PARTITION) for part in ("tune", "test"))

@@ -29,7 +29,8 @@ class Variant:
     """One network as a study trains it: by which recipe and, where it is not the family's own, which dilation rule.
 
     `name` is the network's where nothing but the recipe's learning rate tells it apart, else one of its own.
-    `start` are shipped weights to start from, "classification/resnet_18": those of the same seed.
+    `start` are shipped weights to start from, "classification/resnet_18": those of the same seed. With `head` "drop"
+    the classifier begins fresh, for other classes than theirs.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Variant:
     recipe: Recipe
     dilation_rule: str | None = None
     start: str | None = None
+    head: str = "strict"
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,10 @@ def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
     return Wave(tuple(variants), tuple(seeds), tuple(keep_weights), optional, title)
 
 
-def _variant(name: str, recipe_name: str, network=None, dilation_rule=None, start=None, **recipe_changes) -> Variant:
-    return Variant(name, network or name, recipe(recipe_name, **recipe_changes), dilation_rule, start)
+def _variant(
+    name: str, recipe_name: str, network=None, dilation_rule=None, start=None, head="strict", **recipe_changes
+) -> Variant:
+    return Variant(name, network or name, recipe(recipe_name, **recipe_changes), dilation_rule, start, head)
 
 
 def run(plan: Plan, workers: int = 1) -> None:

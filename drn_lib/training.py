@@ -57,6 +57,7 @@ def train(
     folder: str | Path | None = None,
     device: str | torch.device = "cpu",
     start: str | Path | None = None,
+    head: str = "strict",
 ) -> Trained:
     """Train the network `name` by `recipe` on images in memory, or go on where a run in `folder` stopped.
 
@@ -72,13 +73,14 @@ def train(
         device: "cpu" or "cuda".
         start: weights to start from instead of fresh ones, as `load_weights` takes them; a ResNet's may start its
             dilated twin.
+        head: "strict" wants the classifier of these weights to fit; "drop" begins with a fresh one, for other classes.
 
     Raises:
         ValueError: labels out of range, weights that do not fit, or `folder` holds another run's state.
         ProcessEnded: another process of a distributed training ended.
     """
     source = from_memory(recipe, images, labels, num_classes, tune_images, tune_labels)
-    return _run(recipe, name, seed, source, dilation_rule, folder, device, start=start)
+    return _run(recipe, name, seed, source, dilation_rule, folder, device, start=start, head=head)
 
 
 def train_from_files(
@@ -126,13 +128,14 @@ def _run(
     synchronize: bool = False,
     tensorboard: bool = False,
     start: str | Path | None = None,
+    head: str = "strict",
 ) -> Trained:
     """The loop that all trainings share."""
     group = join(device)
     torch.manual_seed(seed)
     model = create_model(name, source.num_classes, recipe.width, dilation_rule)
     if start is not None:
-        load_weights(model, start)
+        load_weights(model, start, head=head)
     model = model.to(group.device)
     if synchronize:
         model = synchronize_norms(model, group.device)
@@ -152,6 +155,7 @@ def _run(
     run.update({"processes": group.world} if group.world > 1 else {})
     run.update({"synchronize": True} if synchronize else {})
     run.update({"start": str(start)} if start is not None else {})
+    run.update({"head": head} if head != "strict" else {})
     folder = Path(folder) if folder is not None else None
     state_file = folder / "state.pt" if folder is not None else None
     step, losses = _restore(state_file, run, model, optimizer, scaler, result)

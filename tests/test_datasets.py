@@ -15,6 +15,7 @@ from PIL import Image
 from drn_lib import datasets, splits
 from drn_lib.datasets import DataError, DatasetNotFound, list_datasets, locate, open_dataset
 from drn_lib.downloads import DownloadError
+from drn_lib.splits import write_partition
 from drn_lib.street_datasets import convert_camvid
 
 REAL = os.environ.get("DRN_DATA")
@@ -366,6 +367,24 @@ def test_pets_have_breed_box_and_mask(pets):
     )
     assert open_dataset("pets", "trainval", pets)[1]["boxes"].tolist() == [[2.5, 1.5, 9.5, 6.5]]
     assert open_dataset("pets", "trainval", pets)[0]["boxes"].tolist() == [[3.0, 2.0, 9.0, 6.0]]
+
+
+def test_pets_of_a_split_are_whole_squares(pets, tmp_path, monkeypatch):
+    rows = [("American Bulldog", "american_bulldog_2", "train"), ("Abyssinian", "Abyssinian_3", "test")]
+    write_partition("two", rows, {}, tmp_path / "splits")
+    monkeypatch.setattr(splits, "splits_dir", lambda: tmp_path / "splits")
+    data = open_dataset("pets", "train", pets, partition="two")
+    assert data.classes == ["American Bulldog", "Abyssinian"] and data.labels == [0]
+    sample = data[0]  # 12 x 10 px, the body from 3 to 9 and from 2 to 6
+    assert sample["image"].shape == (3, 224, 224) and sample["mask"].shape == (224, 224)
+    assert sample["boxes"][0].tolist() == pytest.approx([56.0, 44.8, 168.0, 134.4])
+    rows, columns = (sample["mask"] != 0).nonzero(as_tuple=True)
+    found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    assert found == pytest.approx(sample["boxes"][0].tolist(), abs=1)
+    assert torch.equal(data.arrays()[0][0], sample["image"])
+    assert open_dataset("pets", "test", pets, partition="two").labels == [1]
+    with pytest.raises(DataError, match="two has no split 'trainval'"):
+        open_dataset("pets", "trainval", pets, partition="two")
 
 
 def test_wrong_pets_are_one_sentence(pets):

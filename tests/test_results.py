@@ -109,11 +109,30 @@ def test_runs_and_metrics_by_network_and_seed(tmp_path):
 def test_wrong_images(tmp_path):
     write(tmp_path, a_run(seed=0), correct=[1, 1, 0, 0])
     write(tmp_path, a_run(seed=1), correct=[1, 0, 0, 0])
-    assert results.wrong("trial", "drn_a_18", root=tmp_path).tolist() == [[0, 0, 1, 1], [0, 1, 1, 1]]
-    assert results.wrong("trial", "drn_a_18", "top5", root=tmp_path) is None
+    top1 = results.wrong("trial", "drn_a_18", "final.test.top1", tmp_path)
+    assert top1.tolist() == [[0, 0, 1, 1], [0, 1, 1, 1]]
+    # Not stored; no count of images; another reading of the network than the one that is stored.
+    for key in ("final.test.top5", "lattice_energy.level_6", "posthoc.exact.test.top1", "clutter.pointing_error"):
+        assert results.wrong("trial", "drn_a_18", key, tmp_path) is None
     write(tmp_path, a_run(seed=2), correct=[1])
     with pytest.raises(results.ResultsError, match="different numbers of images"):
-        results.wrong("trial", "drn_a_18", root=tmp_path)
+        results.wrong("trial", "drn_a_18", "final.test.top1", tmp_path)
+
+
+def test_wrong_images_of_localization(tmp_path):
+    file = write(tmp_path, a_run())
+    arrays = {"iou": np.array([0, 60, 61, 100, 101, 200], np.uint8), "pointing": np.array([1, 0, 1, 0, 1, 0], bool)}
+    arrays["off_middle"] = np.array([1, 1, 1, 0, 0, 0], bool)
+    np.savez(file.with_suffix(".npz"), **{f"clutter.{name}": array for name, array in arrays.items()})
+
+    def wrong(key):
+        return results.wrong("trial", "drn_a_18", key, tmp_path)
+
+    assert wrong("clutter.gt_known_50").tolist() == [[1, 1, 1, 1, 0, 0]]  # an overlap of exactly a half is wrong
+    assert wrong("clutter.gt_known_30").tolist() == [[1, 1, 0, 0, 0, 0]]
+    assert wrong("clutter.pointing_error").tolist() == [[0, 1, 0, 1, 0, 1]]
+    assert wrong("clutter.pointing_error_off_middle").tolist() == [[0, 1, 0]]
+    assert wrong("clutter.posthoc.pointing_error") is None and wrong("clutter.top1_localization") is None
 
 
 def test_difference_by_bootstrap_where_images_are_stored(tmp_path):

@@ -49,6 +49,25 @@ def test_the_committed_split_follows_from_the_archive(tmp_path):
         assert made.with_suffix(end).read_bytes() == (splits.splits_dir() / f"{NAME}{end}").read_bytes()
 
 
+def test_the_split_of_the_pets_is_disjoint():
+    split = read_partition("pets-3")
+    assert split.classes == ("Abyssinian", "American Bulldog", "Bengal")
+    assert [len(split.members[part]) for part in PARTS] == [240, 60, 298]
+    files = [file for part in PARTS for _, file in split.members[part]]
+    assert len(files) == len(set(files)) == 598
+    assert set(Counter(breed for breed, _ in split.members["tune"]).values()) == {20}
+
+
+@needs_data
+def test_the_split_of_the_pets_follows_from_the_published_lists(tmp_path):
+    from drn_lib.datasets import locate
+    from drn_lib.pets import make_book_partition
+
+    made = make_book_partition(locate("pets"), tmp_path)
+    for end in (".csv", ".json"):
+        assert made.with_suffix(end).read_bytes() == (splits.splits_dir() / f"pets-3{end}").read_bytes()
+
+
 @needs_data
 def test_no_image_is_in_two_parts():
     from drn_lib.datasets import open_dataset

@@ -182,3 +182,16 @@ def test_a_training_may_start_from_weights_also_those_of_the_twin(tmp_path):
         training.train(still, "drn_a_18", 1, images, labels, 3, folder=tmp_path / "run")
     with pytest.raises(ValueError, match="holds a resnet_18, not a drn_c_26"):
         training.train(still, "drn_c_26", 1, images, labels, 3, start=file)
+
+
+def test_a_training_on_other_classes_begins_with_a_fresh_classifier(tmp_path):
+    images, labels = random_set()
+    file = save_weights(training.train(TINY, "resnet_18", 0, images, labels, 3).model, tmp_path / "three.safetensors")
+    still = replace(TINY, lr=0.0, epochs=1)
+    with pytest.raises(ValueError, match="has 3 classes and the model 5"):
+        training.train(still, "resnet_18", 1, images, labels, 5, start=file)
+    moved = training.train(still, "resnet_18", 1, images, labels, 5, start=file, head="drop").model
+    torch.manual_seed(1)
+    fresh = create_model("resnet_18", 5, TINY.width)
+    assert torch.equal(moved.classifier.weight, fresh.classifier.weight)
+    assert not torch.equal(moved.stem.conv.weight, fresh.stem.conv.weight)

@@ -6,7 +6,7 @@ import { announcer, clamp, h, listed, select, slider, svg } from "./dom.mjs";
 
 const FIRST = 35; // the character of the lowest cell
 const [WIDE, LEFT, RIGHT, HIGH] = [640, 60, 630, 110]; // of the plots: all of it, the axis's ends, one plot's height
-const TITLES = ["overlap with the cup’s place (IoU)", "GT-known error, %, of test images"];
+const TITLES = ["overlap with the cup’s place (IoU)", "GT-known error, %, test images"];
 
 /** A stored map: of each cell how many thresholds its score exceeds, and whether the class wins there. */
 export function decode({ scores }, count) {
@@ -96,7 +96,7 @@ export function explorer(data, place) {
         : "So there is no box, which always counts as wrong.",
       box && overlaps ? `It overlaps the cup’s place by ${overlap.toFixed(2)}: ${verdict} at IoU 0.5.` : "",
       overlaps ? "" : "Nobody drew a true box here: which one is best is for you to say.",
-      errors && `GT-known error over ${images.toLocaleString("en")} test images ${label}, at this threshold: ${errors}.`,
+      errors && `GT-known error over ${images.toLocaleString("en")} test images (${label}) at this threshold: ${errors}.`,
       missing.length ? `Not yet measured: ${listed(missing)}.` : "",
     ].filter(Boolean).join(" ");
   }
@@ -126,7 +126,7 @@ export function explorer(data, place) {
       top += HIGH + 50;
     };
     if (overlaps) plot(TITLES[0], [0, 1], 0.5, [{ name: state.network, values: overlaps }]);
-    if (errors.length) plot(`${TITLES[1]} ${label}`, [low, 100], 0, errors);
+    if (errors.length) plot(`${TITLES[1]} (${label})`, [low, 100], 0, errors);
     const bottom = top - 50;
     for (let u = first; u <= first + step * (count - 1); u++) {
       parts.push(svg("text", { x: x((u - first) / step), y: bottom + 24, "text-anchor": "middle" }, signed(u, 0)));
