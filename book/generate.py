@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "book")]
 
 import api_page  # noqa: E402
 import explorer_data  # noqa: E402
+import live_data  # noqa: E402
 import markers  # noqa: E402
 import pages  # noqa: E402
 import solutions_page  # noqa: E402
@@ -112,6 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
         if path.suffix == ".ipynb":
             problems += typed_results(path)
     problems += explorer_data.refresh(check)
+    problems += live_data.refresh(check)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
