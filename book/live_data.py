@@ -49,8 +49,7 @@ def pictures() -> dict:
             "alt": f"Three pictures: a wall of nine photographs; beside it, twice, the same wall under a pale veil that "
             f"opens where a network scores espresso high, for {labels[0]} and for {labels[1]}, with a ring at the best "
             "cell.",
-            "caption": f"A stored picture: where do {labels[0]} and {labels[1]} see the espresso? "
-            f"{samples[0]['credit']}",
+            "question": f"A stored picture: where do {labels[0]} and {labels[1]} see the espresso?",
             "weights": {name: export.sha256_of(_weights(name)) for name in live_files.NETWORKS},
         },
     }

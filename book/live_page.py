@@ -46,7 +46,7 @@ def figure(live: live_files.Live, prefix: str) -> str:
     return (
         f'<figure class="explorer live" id="live" data-live=""><script type="application/json">{script}</script>'
         f'<img src="{prefix}_static/live/{stored["file"]}" alt="{escape(stored["alt"])}">'
-        f"<figcaption>{escape(stored['caption'])} {escape(why)}</figcaption></figure>"
+        f"<figcaption>{escape(stored['question'])} {escape(why)} {escape(samples[0]['credit'])}</figcaption></figure>"
     )
 
 

@@ -1,12 +1,10 @@
 // The live part of the page: a picture, what is asked of it, and the answers of both networks side by side.
 
-import { announcer, h, radios, select, slider } from "../explorers/dom.mjs";
+import { announcer, h, radios, select } from "../explorers/dom.mjs";
 import { camera, fromBlob, fromImage, middleSquare } from "./pictures.mjs";
-import { evidence } from "./answer.mjs";
-import { panel, show, understood } from "./view.mjs";
+import { paint, panel, understood } from "./view.mjs";
 
 const SIZES = [64, 224, 448];
-const NONE = -Infinity; // no threshold
 
 /** A Worker with both networks in it, loaded; `tell` hears how many bytes came. */
 async function start({ networks }, tell) {
@@ -36,15 +34,16 @@ async function start({ networks }, tell) {
 }
 
 /** The body for the figure, once the networks are loaded; `begin` shows the first picture. */
-export async function open(about, tell) {
-  const answersTo = await start(about, tell);
+export async function open(about, loading) {
+  const answersTo = await start(about, loading);
   const classes = about.networks[0].classes;
-  const state = { source: null, size: 224, index: null, threshold: NONE, picture: null, answers: [], eye: null };
+  const state = { source: null, size: 224, index: null, fresh: true, picture: null, answers: [], eye: null };
   const panels = about.networks.map(panel);
   const voice = announcer();
   const status = h("p", { class: "status", role: "status" });
   let busy = false;
   let again = false;
+  let taken = 0;
 
   // ------------------------------------------------------------------------------------------ what is asked
 
@@ -59,8 +58,12 @@ export async function open(about, tell) {
     try {
       do {
         again = false;
-        state.picture = await middleSquare(state.eye?.video ?? state.source, state.size);
-        const answers = await answersTo(state.picture);
+        if (state.eye) state.source = await createImageBitmap(state.eye.video);
+        const { source } = state;
+        const picture = await middleSquare(source, state.size);
+        const answers = await answersTo(picture);
+        if (source !== state.source) continue; // another picture came meanwhile
+        state.picture = picture;
         state.answers = answers.map((answer, i) => understood(about.networks[i], answer));
         state.index ??= state.answers.at(-1).order[0];
         if (!state.eye) status.textContent = "";
@@ -79,13 +82,15 @@ export async function open(about, tell) {
   async function take(load, index) {
     stopCamera();
     status.textContent = "";
+    const mine = ++taken;
     try {
-      state.source = await load();
+      const source = await load();
+      if (mine !== taken) return; // a later choice was faster
+      Object.assign(state, { source, index, fresh: true });
     } catch (error) {
       status.textContent = error.message;
       return;
     }
-    Object.assign(state, { index, threshold: NONE });
     await look();
   }
 
@@ -105,7 +110,7 @@ export async function open(about, tell) {
       return;
     }
     press(null);
-    Object.assign(state, { source: state.eye.video, index: null, threshold: NONE });
+    Object.assign(state, { index: null, fresh: true });
     eyeControls.hidden = false;
     eyeButton.hidden = true;
     eyeControls.querySelector("button").focus();
@@ -151,27 +156,21 @@ export async function open(about, tell) {
   });
   const sorted = classes.map((name, c) => [c, name]).sort((a, b) => a[1].localeCompare(b[1]));
   const wanted = select("Class", sorted, 0, (c) => {
-    Object.assign(state, { index: Number(c), threshold: NONE });
+    Object.assign(state, { index: Number(c), fresh: true });
     draw();
   });
-  const threshold = slider("Threshold", (tenths) => {
-    state.threshold = tenths === Number(threshold.input.min) ? NONE : tenths / 10;
-    draw();
-  }, (tenths) => (tenths === Number(threshold.input.min) ? "none" : (tenths / 10).toFixed(1)));
   const seen = h("canvas", { role: "img", "aria-label": "The picture as the networks see it" });
   const credit = h("p", { class: "credit" });
 
   function draw() {
-    if (!state.answers.length) return;
-    // The slider spans the class's scores in both maps; at its left end there is no threshold.
-    const scores = state.answers.flatMap((answer) => [...evidence(answer.scores, state.index).own]);
-    const [low, high] = [Math.floor(10 * Math.min(...scores)), Math.ceil(10 * Math.max(...scores))];
-    Object.assign(threshold.input, { min: low, max: high });
-    if (state.threshold * 10 <= low) state.threshold = NONE;
-    threshold.set(state.threshold === NONE ? low : Math.round(Math.min(10 * state.threshold, high)), low, high);
     wanted.list.value = state.index;
-    show(seen, state.picture);
-    panels.forEach(({ draw }, i) => draw(state.answers[i], state.picture, state));
+    paint(seen, state.picture);
+    panels.forEach(({ show }, i) => show(state.answers[i], state.picture, state.index, state.fresh));
+    state.fresh = false;
+    tell();
+  }
+
+  function tell() {
     if (!state.eye) voice.say(panels.map(({ said }) => said()).join(" "));
   }
 
@@ -180,9 +179,10 @@ export async function open(about, tell) {
     samples,
     h("div", { class: "controls" }, file, eyeButton, eyeControls), status,
     h("div", { class: "question" }, seen,
-      h("div", {}, h("div", { class: "controls" }, size), h("div", { class: "controls" }, wanted.node),
-        h("div", { class: "controls" }, threshold.node), credit)),
-    h("div", { class: "panels" }, ...panels.map(({ node }) => node)), voice.node);
+      h("div", {}, h("div", { class: "controls" }, size), h("div", { class: "controls" }, wanted.node), credit)),
+    h("div", { class: "panels" }, ...panels.map(({ node }) => node)),
+    h("div", { class: "panels" }, ...panels.map(({ levels }) => levels)), voice.node);
+  panels.forEach(({ onchange }) => onchange(tell));
   const over = (event) => {
     if (![...event.dataTransfer.items].some(({ kind }) => kind === "file")) return;
     event.preventDefault();
@@ -197,6 +197,6 @@ export async function open(about, tell) {
     chooseFile(event.dataTransfer.files[0]);
   });
   // Lines take their color from the page's style, which changes between light and dark.
-  new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  new MutationObserver(() => panels.forEach((one) => one.draw())).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   return { body, begin: () => samples.querySelector("button").click() };
 }

@@ -22,9 +22,9 @@ export async function fromImage(image) {
   }
 }
 
-/** The middle square of a picture or of a video's frame, `size` pixels a side, as the pixels of a canvas. */
+/** The middle square of a picture, `size` pixels a side, as the pixels of a canvas. */
 export async function middleSquare(source, size) {
-  const [width, height] = [source.videoWidth ?? source.width, source.videoHeight ?? source.height];
+  const { width, height } = source;
   const side = Math.min(width, height);
   const scaled = { resizeWidth: size, resizeHeight: size, resizeQuality: "high" };
   const [left, top] = [Math.floor((width - side) / 2), Math.floor((height - side) / 2)];
