@@ -85,11 +85,11 @@ def place(app, doctree: nodes.document, docname: str) -> None:
 def load(app, pagename: str, templatename: str, context: dict, doctree) -> None:
     """Style and script on the pages that ask for them."""
     body = context.get("body", "")
-    if 'class="live-card"' in body or "data-live" in body:
-        app.add_css_file("live/live.css")
     if "data-live" in body:
-        app.add_css_file("explorers/explorers.css")
+        app.add_css_file("explorers/explorers.css")  # first: the next one goes on from it
         app.add_js_file("live/start.mjs", type="module")
+    if "data-live" in body or 'class="live-card"' in body:
+        app.add_css_file("live/live.css")
 
 
 def ship(app, error: Exception | None) -> None:

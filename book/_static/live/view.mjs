@@ -35,7 +35,8 @@ export function panel(network) {
   }, (tenths) => (atEnd(tenths) ? "none" : signed(tenths / 10)));
   slide.input.setAttribute("aria-label", `Threshold, ${network.label}`);
   const node = h("section", { class: "panel", "aria-label": network.label },
-    h("p", { class: "part" }, network.label, " ", note), canvas, h("div", { class: "controls" }, slide.node), words, names);
+    h("p", { class: "part" }, network.label, " ", note), canvas, h("div", { class: "controls" }, slide.node), words,
+    h("p", { class: "note" }, `First ${NAMES} of its ${network.classes.length} classes:`), names);
   const maps = h("ol", { class: "tiles maps" });
   const levels = h("section", { class: "panel", "aria-label": `Levels of ${network.label}` },
     h("p", { class: "part" }, `Levels of ${network.label}`), maps);
