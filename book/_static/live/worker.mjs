@@ -89,7 +89,7 @@ async function run({ size, pixels }) {
 /** What went wrong, for a reader. */
 function sentence(error) {
   if (error instanceof Told) return error.message;
-  const text = String(error?.message ?? error);
+  const text = String(error); // with its name: "RangeError: ..."
   if (/memory|allocat|RangeError/i.test(text)) {
     return "The browser gave the networks too little memory: choose fewer pixels, or close other pages.";
   }
