@@ -46,9 +46,9 @@ def pictures() -> dict:
         "samples": samples,
         "stored": {
             "file": STORED,
-            "alt": f"Three pictures: a wall of nine photographs; beside it, twice, the same wall under a pale veil that "
-            f"opens where a network scores espresso high, for {labels[0]} and for {labels[1]}, with a ring at the best "
-            "cell.",
+            "alt": f"Three pictures: a wall of nine photographs; beside it, twice, the same wall under a pale veil "
+            f"that opens where a network scores espresso high, for {labels[0]} and for {labels[1]}, with a ring at the "
+            "best cell.",
             "question": f"A stored picture: where do {labels[0]} and {labels[1]} see the espresso?",
             "weights": {name: export.sha256_of(_weights(name)) for name in live_files.NETWORKS},
         },

@@ -21,8 +21,8 @@ FOLDER = live_files.SCRIPTS
 # The page's own files that come after the click, beside those of `Live.files` and the samples.
 ON_CLICK = ("page.mjs", "view.mjs", "pictures.mjs", "answer.mjs", "worker.mjs")
 CARD = (
-    "<strong>Two of these networks run in your browser.</strong> Give them a picture of your own, or the camera, and "
-    "ask where they see what; nothing leaves your machine."
+    "<strong>Two networks of this book run in your browser.</strong> Give them a picture of your own, or the camera, "
+    "and ask where they see what; nothing leaves your machine."
 )
 
 

@@ -64,4 +64,3 @@ def _trained(weights: str, arch: str | None, load: Callable[[str, str | None], N
     tensors = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
     about = (model.classes, file.name, export.sha256_of(file), export.licence_of(file))
     return export.Trained(model.table, tensors, *about)
-

@@ -52,8 +52,9 @@ export function panel(network) {
     maps.replaceChildren(...answer.levels.map((level) => {
       const tile = h("canvas", { "aria-hidden": "true", width: level.columns, height: level.rows });
       grey(tile, level);
-      return h("li", {}, tile, h("span", {}, `Level ${level.level}: ${level.rows} × ${level.columns}`),
-        h("span", { class: "note" }, `channel ${level.channel + 1} of ${level.channels}`));
+      const note = (text) => h("span", { class: "note" }, text);
+      return h("li", {}, tile, h("span", {}, `Level ${level.level}`), note(`${level.rows} × ${level.columns} cells`),
+        note(`channel ${level.channel + 1} of ${level.channels}`));
     }));
   }
 

@@ -90,7 +90,7 @@ async function run({ size, pixels }) {
 function sentence(error) {
   if (error instanceof Told) return error.message;
   const text = String(error); // with its name: "RangeError: ..."
-  if (/memory|allocat|RangeError/i.test(text)) {
+  if (/memory|bad_alloc|RangeError/i.test(text)) {
     return "The browser gave the networks too little memory: choose fewer pixels, or close other pages.";
   }
   if (/CompileError|SIMD|WebAssembly/i.test(text)) {
