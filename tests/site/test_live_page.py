@@ -451,12 +451,12 @@ def test_in_the_book(browser, axe_script, live, site):  # noqa: F811
     seen.page.goto(f"{site}/book/live.html", wait_until="load")
     seen.page.locator(".begin").click()
     seen.page.wait_for_selector(FIRST)
+    assert seen.problems == []
     for width, scheme in (("wide", "light"), ("narrow", "light"), ("narrow", "dark")):
         seen.page.set_viewport_size(test_browser.WIDTHS[width])
         seen.set_scheme(scheme)
         assert seen.overflow() <= 0, (width, scheme)
         assert seen.accessibility(axe_script) == [], (width, scheme)
-    assert seen.problems == []
     seen.context.close()
 
 
