@@ -17,7 +17,7 @@ def cost() -> str:
     if found is None:
         return f"*The live page: {NOT_MEASURED}.*"
     loaded, first = found["bytes"], found["first_result_seconds"]
-    far = {key: "none" if value == 0 else f"{value:.0e}" for key, value in found["relative_difference"].items()}
+    far = {key: _power(value) for key, value in found["relative_difference"].items()}
     rows = [
         ["loaded with the page, with all that every page has", f"{loaded['before_click'] / 1e6:.1f} MB"],
         ["loaded by the click, once", f"{loaded['by_click'] / 1e6:.1f} MB"],
@@ -44,6 +44,14 @@ def times() -> str:
     rows.append([what, "224 px", f"{first['median']:.1f} s", f"{first['min']:.1f} s"])
     table = results.markdown_table(["network", "picture", "median", "fastest"], rows)
     return f"{table}\n\n{found['browser']}, {found['runtime']}, one thread, on {found['device']}."
+
+
+def _power(value: float) -> str:
+    """6.2e-07 as 6 × 10⁻⁷."""
+    if value == 0:
+        return "none"
+    digit, exponent = f"{value:.0e}".split("e")
+    return f"{digit} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def _measured() -> dict | None:

@@ -193,6 +193,15 @@ def test_the_measured_numbers_are_within_what_is_promised_and_of_these_files():
     assert f"{found['first_result_seconds']['median']:.1f} s" in live_tables.cost()
 
 
+def test_small_numbers_are_written_as_powers():
+    assert [live_tables._power(value) for value in (6.2e-7, 0.0014, 0, 9.6e-12)] == [
+        "6 × 10⁻⁷",
+        "1 × 10⁻³",
+        "none",
+        "1 × 10⁻¹¹",
+    ]
+
+
 def test_numbers_that_were_not_measured_say_so(tmp_path, monkeypatch):
     monkeypatch.setattr(live_tables, "results_dir", lambda: tmp_path)
     assert all("not yet measured" in make() for make in live_tables.TABLES.values())
