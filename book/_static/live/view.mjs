@@ -9,7 +9,10 @@ const FINE = 672; // canvas pixels a side, at least about so many, so that lines
 const NONE = -Infinity; // no threshold: every cell counts in which the class wins
 
 const signed = (value) => value.toFixed(1).replace("-", "−");
-const percent = (share) => (share > 0 && share < 0.005 ? "under 1 %" : `${Math.round(100 * share)} %`);
+const percent = (share) => {
+  if (share < 0.005) return "under 1 %";
+  return share > 0.995 ? "over 99 %" : `${Math.round(100 * share)} %`;
+};
 
 /** What a network says of a picture, put in order once; the class and the threshold are asked for later. */
 export function understood(network, { scores, levels, milliseconds }) {
