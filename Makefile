@@ -14,6 +14,7 @@ help:  ## list the commands
 	@echo "Another Python: make book PYTHON=python3.12 (3.11, 3.12 and 3.13 are supported)"
 
 book: $(VENV)/.book  ## build the book into _build/html and check it (no torch needed)
+	@$(PY) book/live_files.py
 	@rm -rf $(SITE)
 	$(VENV)/bin/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n -q
 	@$(PY) book/check_site.py $(SITE)

@@ -13,14 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 # Which page shows which modules, in the order in which an image travels; what is not named goes to the last page.
 PAGES = {
     "networks": """paths architecture axis geometry costs tracing network conversion gridding checkpoints weight_files
-        key_maps""".split(),
+        key_maps export""".split(),
     "data": """datasets samples file_trees splits downloads drawn drawing street_world street_scene street_things
         street_datasets tiny_imagenet pets imagenet photographs""".split(),
     "training": "recipes augmentation batches training training_logs distributed evaluation studies runs".split(),
     "tasks": """localization localization_cam localization_scores localization_runs localization_masks
         localization_command clutter
         segmentation segmentation_inference segmentation_scores segmentation_recipes segmentation_training
-        segmentation_command""".split(),
+        segmentation_command export_command""".split(),
     "work": "results intervals summaries names plotting".split(),
 }
 

@@ -19,6 +19,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "book")]
 
 import api_page  # noqa: E402
 import explorer_data  # noqa: E402
+import live_data  # noqa: E402
+import live_tables  # noqa: E402
 import markers  # noqa: E402
 import pages  # noqa: E402
 import solutions_page  # noqa: E402
@@ -28,6 +30,7 @@ from drn_lib.paths import replacing  # noqa: E402
 
 TABLES = {
     **pages.TABLES,
+    **live_tables.TABLES,
     **{f"api-{page}": partial(api_page.api, page) for page in api_page.PAGES},
     "solutions": solutions_page.solutions,
 }
@@ -112,6 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
         if path.suffix == ".ipynb":
             problems += typed_results(path)
     problems += explorer_data.refresh(check)
+    problems += live_data.refresh(check)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from drn_lib import localization_command, segmentation_command
+from drn_lib import export_command, localization_command, segmentation_command
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         add(commands)
     localization_command.add_commands(commands, _load)
     segmentation_command.add_commands(commands)
+    export_command.add_commands(commands, _load)
     options = parser.parse_args(arguments)
     try:
         options.function(options)

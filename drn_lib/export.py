@@ -1,0 +1,262 @@
+"""A trained network as an ONNX file, for programs that have no torch: onnxruntime, or a browser.
+
+The graph is written from the network's table, as `network` builds the modules from it, and not recorded from a run:
+so it takes a second, needs neither torch nor an example, and any image size and batch may be fed in. A test compares
+the two. Kernels are stored in 16 bits, with a cast to 32 behind them, and computed with in 32: half the bytes, and for
+weights that are stored in 16 bits anyway, as this book's are, no difference at all.
+
+    input    image       (N, 3, H, W)  float32, normalized as by `evaluation.normalize`
+    outputs  score_map   (N, classes, H/8, W/8) for a DRN
+             level_1 ... (N, channels, H/jump, W/jump), the map that leaves each level
+
+What a reader of the file has to know beside the graph (classes, normalization, jumps) stands in its metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drn_lib import geometry, paths
+from drn_lib.architecture import Architecture, architecture, scale_width
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto
+
+SHIPPED = "first_networks/{}-s0"
+"""The trained network that stands for an architecture where none is named; the book's live page shows these."""
+
+STORAGES = ("float16", "float32")
+OPSET = 18
+IR_VERSION = 10  # what goes with this opset; onnx would write a newer one than older runtimes read
+EPSILON = 1e-5  # of torch's BatchNorm2d, under the root of the variance
+SCORES = "score_map"
+
+# The same as evaluation.MEAN and STD (a test says so), which only torch's users can import.
+NORMALIZATION = {"order": "RGB", "range": [0, 1], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+SHIPPED_LICENCE = "Trained on Tiny-ImageNet, whose images are ImageNet's: non-commercial research and education only."
+OTHER_LICENCE = "That of the weights from which this file was made."
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network without torch.
+
+    table      its rows, at their final width
+    tensors    its state dict, by the names of `network.Network`
+    classes    the classes' names, in the classifier's order; None where they are not known
+    file       the name of the file of weights
+    sha256     of that file
+    licence    a sentence on what the weights may be used for
+    """
+
+    table: Architecture
+    tensors: Mapping[str, np.ndarray]
+    classes: list[str] | None
+    file: str
+    sha256: str
+    licence: str
+
+
+def read_trained(file: Path) -> Trained:
+    """The network in one of our own files (`checkpoints.save_weights`), read without torch.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or does not describe its network.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not file.is_file():
+        raise FileNotFoundError(f"there are no weights at {file}")
+    try:
+        with safe_open(file, "np") as opened:
+            about = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise ValueError(f"{file.name} is not a whole safetensors file ({error}); get it again") from None
+    if not {"architecture", "width", "dilation_rule", "classes"} <= about.keys():
+        raise ValueError(f"{file.name} does not say which network it holds")
+    rule = None if about["dilation_rule"] == "null" else about["dilation_rule"]
+    table = scale_width(architecture(about["architecture"], rule), float(about["width"]))
+    return Trained(table, tensors, json.loads(about["classes"]), file.name, sha256_of(file), licence_of(file))
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file, 64 hexadecimal digits."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def licence_of(file: Path) -> str:
+    """What the weights of a file may be used for: of those that come with the book we know it."""
+    try:
+        shipped = file.resolve().is_relative_to(paths.checkpoints_dir())
+    except FileNotFoundError:  # installed without the book's data
+        shipped = False
+    return SHIPPED_LICENCE if shipped else OTHER_LICENCE
+
+
+def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
+    """The network as an ONNX model, checked by onnx; see the head of this file.
+
+    Args:
+        trained: the network and its weights.
+        storage: of the kernels, "float16" or "float32".
+
+    Raises:
+        RuntimeError: the package onnx is not installed.
+        ValueError: another storage, a tensor that is missing, or a kernel with a value that 16 bits do not hold.
+    """
+    onnx = _onnx()
+    if storage not in STORAGES:
+        raise ValueError(f"the storage is {' or '.join(STORAGES)}, not {storage}")
+    graph = _Graph(trained, storage)
+    last = graph.network()
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    classes, outputs = len(graph.tensor("classifier.bias")), []
+    for name, (channels, _) in {SCORES: (classes, 0), **level_outputs(trained.table)}.items():
+        outputs.append(helper.make_tensor_value_info(name, floats, ["images", channels, f"{name}_h", f"{name}_w"]))
+    image = helper.make_tensor_value_info("image", floats, ["images", 3, "height", "width"])
+    graph.node("Conv", [last, graph.kernel("classifier.weight"), graph.constant("classifier.bias")], SCORES)
+    made = helper.make_graph(graph.nodes, trained.table.name, [image], outputs, graph.initializers)
+    model = helper.make_model(
+        made, producer_name="drn_lib", ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
+    )
+    helper.set_model_props(model, _metadata(trained, classes, storage))
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def save_onnx(trained: Trained, path: Path, storage: str = "float16") -> int:
+    """Write the network to an ONNX file, whole or not at all; the number of its bytes. Errors as `onnx_model`."""
+    content = onnx_model(trained, storage).SerializeToString(deterministic=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with paths.replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return len(content)
+
+
+def level_outputs(table: Architecture) -> dict[str, tuple[int, int]]:
+    """Each level's output by name: its channels, and the input pixels between neighbouring cells."""
+    channels = {level.number: level.out_channels for level in table.levels}
+    if table.stem_level is not None:
+        channels[table.stem_level] = table.stem.channels
+    places = geometry.table(table).levels
+    return {f"level_{number}": (channels[number], places[number].jump) for number in sorted(channels)}
+
+
+def _metadata(trained: Trained, classes: int, storage: str) -> dict[str, str]:
+    table = trained.table
+    published = architecture(table.name, table.dilation_rule)
+    outputs = {SCORES: {"channels": classes, "jump": table.output_stride}}
+    for name, (channels, jump) in level_outputs(table).items():
+        outputs[name] = {"channels": channels, "jump": jump, "level": int(name.removeprefix("level_"))}
+    values = {
+        "architecture": table.name,
+        "width": table.level(6).channels / published.level(6).channels,
+        "dilation_rule": table.dilation_rule or "none",
+        "num_classes": classes,
+        "classes": trained.classes,
+        "normalization": NORMALIZATION,
+        "outputs": outputs,
+        "kernel_storage": storage,
+        "weights": trained.file,
+        "weights_sha256": trained.sha256,
+        "licence": trained.licence,
+    }
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+class _Graph:
+    """The nodes and stored tensors of a network, in the order of computation."""
+
+    def __init__(self, trained: Trained, storage: str) -> None:
+        self.trained, self.storage, self.onnx = trained, storage, _onnx()
+        self.nodes: list[NodeProto] = []
+        self.initializers: list[TensorProto] = []
+        self.layers = {layer.name: layer for layer in geometry.layers(trained.table)}
+
+    def network(self) -> str:
+        """Everything below the classifier; the name of the last map. Each level's map is called level_<number>."""
+        table = self.trained.table
+        x = self.conv_norm("image", "stem", self.layers["stem.conv"].stride)
+        x = self.node("Relu", [x], "stem" if table.stem_level is None else f"level_{table.stem_level}")
+        for level in table.levels:
+            if level.pool:
+                pool = self.layers["pool"]
+                sides = {"kernel_shape": [pool.kernel] * 2, "strides": [pool.stride] * 2, "pads": [pool.padding] * 4}
+                x = self.node("MaxPool", [x], "pool", **sides)
+            for index in range(level.blocks):
+                is_last = index == level.blocks - 1
+                block = f"levels.{level.number}.{index}"
+                x = self.block(x, block, level.residual, f"level_{level.number}" if is_last else block)
+        return x
+
+    def block(self, x: str, name: str, residual: bool, result: str) -> str:
+        """Convolutions in a row, ReLU between them, the shortcut where there is one: `network.Block`."""
+        rows = [layer for layer in self.layers if layer.startswith(f"{name}.convs.")]
+        out = x
+        for index, row in enumerate(rows):
+            prefix = row.removesuffix(".conv")
+            out = self.conv_norm(out, prefix, self.layers[row].stride)
+            if index < len(rows) - 1:
+                out = self.node("Relu", [out], f"{prefix}.relu")
+        if residual:
+            if f"{name}.shortcut.conv.weight" in self.trained.tensors:
+                stride = max(self.layers[row].stride for row in rows)  # that of the block: one of them has it
+                x = self.conv_norm(x, f"{name}.shortcut", stride)
+            out = self.node("Add", [out, x], f"{name}.sum")
+        return self.node("Relu", [out], result)
+
+    def conv_norm(self, x: str, prefix: str, stride: int) -> str:
+        """A convolution without bias and its normalization: `network.ConvNorm`; runtimes make them one."""
+        layer = self.layers.get(f"{prefix}.conv")
+        padding, dilation = (layer.padding, layer.dilation) if layer else (0, 1)  # a shortcut is 1x1
+        how = {"strides": [stride] * 2, "pads": [padding] * 4, "dilations": [dilation] * 2}
+        x = self.node("Conv", [x, self.kernel(f"{prefix}.conv.weight")], f"{prefix}.conv", **how)
+        parts = [self.constant(f"{prefix}.norm.{part}") for part in ("weight", "bias", "running_mean", "running_var")]
+        return self.node("BatchNormalization", [x, *parts], f"{prefix}.norm", epsilon=EPSILON)
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(self.onnx.helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def tensor(self, name: str) -> np.ndarray:
+        if name not in self.trained.tensors:
+            raise ValueError(f"{self.trained.file} has no {name}, so it is no whole {self.trained.table.name}")
+        return self.trained.tensors[name]
+
+    def constant(self, name: str) -> str:
+        """A vector, stored in 32 bits."""
+        self.initializers.append(self.onnx.numpy_helper.from_array(self.tensor(name).astype(np.float32), name))
+        return name
+
+    def kernel(self, name: str) -> str:
+        """A kernel, stored as was asked and computed with in 32 bits."""
+        if self.storage == "float32":
+            return self.constant(name)
+        with np.errstate(over="ignore"):  # the sentence below says it better
+            stored = self.tensor(name).astype(np.float16)
+        if not np.isfinite(stored).all():
+            raise ValueError(f"{name} holds values that are not finite in 16 bits: export it with --storage float32")
+        self.initializers.append(self.onnx.numpy_helper.from_array(stored, name))
+        return self.node("Cast", [name], f"{name}.float32", to=self.onnx.TensorProto.FLOAT)
+
+
+def _onnx() -> Any:
+    """The package onnx, which only those need who export."""
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError:
+        raise RuntimeError("an export needs the package onnx: install it with `pip install onnx`") from None
+    return onnx
