@@ -18,8 +18,9 @@ from docutils import nodes
 
 MARKER = re.compile(r"<!-- live:(networks|card) -->")
 FOLDER = live_files.SCRIPTS
-# The page's own files that come after the click, beside those of `Live.files` and the samples.
-ON_CLICK = ("page.mjs", "view.mjs", "pictures.mjs", "answer.mjs", "worker.mjs")
+# The page's own files that come after the click, beside those of `Live.files` and the samples; the last is shared with
+# the explorer of the threshold.
+ON_CLICK = ("page.mjs", "view.mjs", "pictures.mjs", "answer.mjs", "worker.mjs", "../explorers/boxes.mjs")
 CARD = (
     "<strong>Two networks of this book run in your browser.</strong> Give them a picture of your own, or the camera, "
     "and ask where they see what; nothing leaves your machine."

@@ -3,6 +3,8 @@
 //
 // A score map is {values, classes, rows, columns}: a Float32Array, class by class, row by row.
 
+import { qualifying, tightBox } from "../explorers/boxes.mjs";
+
 /** The logits: the mean of each class's map. */
 export function pooledLogits({ values, classes, rows, columns }) {
   const cells = rows * columns;
@@ -34,21 +36,10 @@ export function evidence({ values, classes, rows, columns }, index) {
 
 /** The tight box around all cells where the class wins and scores more than t, equations (2) and (3): pixel edges
  *  [x0, y0, x1, y1], a cell being a tile of `jump` pixels, and the number of cells; null where no cell qualifies. */
-export function box({ own, wins }, { rows, columns }, threshold, jump, [height, width]) {
-  const t = Math.fround(threshold);
-  let [top, bottom, left, right, count] = [rows, -1, columns, -1, 0];
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const cell = row * columns + column;
-      if (!wins[cell] || !(own[cell] > t)) continue;
-      count++;
-      [top, bottom] = [Math.min(top, row), Math.max(bottom, row)];
-      [left, right] = [Math.min(left, column), Math.max(right, column)];
-    }
-  }
-  if (!count) return null;
-  const edges = [left * jump, top * jump, Math.min((right + 1) * jump, width), Math.min((bottom + 1) * jump, height)];
-  return { edges, count };
+export function box({ own, wins }, { columns }, threshold, jump, [height, width]) {
+  const counts = qualifying(Array.from(own), wins, Math.fround(threshold));
+  const edges = tightBox(counts, columns, jump, width, height);
+  return edges && { edges, count: counts.filter(Boolean).length };
 }
 
 /** The channel of highest mean activation of a map (channels, rows, columns), as the paper's Fig. 7 shows it. */
