@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from drn_lib import segmentation_metrics
 from drn_lib.architecture import list_ladder, list_models
 from drn_lib.intervals import Interval, Sample, bootstrap_difference, student_t, student_t_difference
 from drn_lib.names import display_name
@@ -126,15 +127,34 @@ def wrong(study: str, name: str, key: str = "top1", root: Path | None = None) ->
     Raises:
         ResultsError: the seeds were not scored on the same number of images.
     """
+    correct = per_image(study, name, OUTCOMES[key], root)
+    return None if correct is None else 1.0 - correct.astype(float)
+
+
+def per_image(study: str, name: str, array: str, root: Path | None = None) -> np.ndarray | None:
+    """What the runs of a network stored for each test image under one name: (seeds, images, ...).
+
+    Args:
+        study: a folder under `data/results/`.
+        name: of a network or variant.
+        array: of the `.npz` beside each run, for example "correct" or "confusion".
+        root: another folder of results than `data/results/`.
+
+    Returns:
+        None where nothing was measured yet, or a run did not store it.
+
+    Raises:
+        ResultsError: the seeds were not scored on the same number of images.
+    """
     rows = []
     for run in runs(study, name, root):
         path = (root or results_dir()) / study / f"{name}-s{run['seed']}.npz"
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:
-            if OUTCOMES[key] not in arrays:
+            if array not in arrays:
                 return None
-            rows.append(1.0 - np.asarray(arrays[OUTCOMES[key]], dtype=float))
+            rows.append(arrays[array])
     if len({len(row) for row in rows}) > 1:
         raise ResultsError(f"the seeds of {name} in study {study} were scored on different numbers of images")
     return np.stack(rows) if rows else None
@@ -149,7 +169,8 @@ def difference(
         study: a folder under `data/results/`.
         left: a network, for example "drn_a_18".
         right: the network that it is compared with; it may be the same one where `right_key` differs.
-        key: the metric; "….top1" and "….top5" have outcomes per image.
+        key: the metric; top-1 and top-5 errors and the scores of a segmentation, "final.test.…", have outcomes
+            per image.
         right_key: the metric of the right side where it is another one.
         root: another folder of results than `data/results/`.
 
@@ -159,12 +180,29 @@ def difference(
     sides = metric(study, left, key, root), metric(study, right, right_key or key, root)
     if not all(side.n for side in sides):
         return None
-    last = key.rpartition(".")[2]
-    if last in OUTCOMES and right_key in (None, key) and min(side.n for side in sides) > 1:
-        images = [wrong(study, name, last, root) for name in (left, right)]
+    if right_key in (None, key) and min(side.n for side in sides) > 1:
+        images = [_outcomes(study, name, key, root) for name in (left, right)]
         if images[0] is not None and images[1] is not None:
-            return bootstrap_difference(*images)
+            (left_counts, options), (right_counts, _) = images
+            return bootstrap_difference(left_counts, right_counts, **options)
     return student_t_difference(*sides)
+
+
+def _outcomes(study: str, name: str, key: str, root: Path | None) -> tuple[np.ndarray, dict] | None:
+    """What each image counts for a metric, (seeds, images, ...), and how `bootstrap_difference` makes it the metric."""
+    kind, _, score = key.partition(".")
+    score = score.partition(".")[2]
+    if kind != "final":
+        return None
+    if score in OUTCOMES:
+        errors = wrong(study, name, score, root)
+        return None if errors is None else (errors, {})
+    found = segmentation_metrics.outcome(score, runs(study, name, root)[0]["dataset"].get("classes", ()))
+    counts = None if found is None else per_image(study, name, found[0], root)
+    if counts is None:
+        return None
+    drives = per_image(study, name, "sequence", root)  # the same for every seed
+    return counts, {"statistic": found[1], "groups": None if drives is None else drives[0]}
 
 
 def paper_table(name: str) -> dict[str, dict[str, str]]:

@@ -14,19 +14,15 @@ from drn_lib.datasets import locate, open_dataset
 from drn_lib.network import create_model
 from drn_lib.samples import IGNORE, DataError
 from drn_lib.segmentation import SegmentationNetwork
+from drn_lib.segmentation_metrics import class_iou, miou_official, miou_present, pixel_accuracy, summarize
 from drn_lib.segmentation_scores import (
     boundary_band,
-    class_iou,
     confusion_matrix,
     find_specks,
     images_by_sequence,
-    miou_official,
-    miou_present,
-    pixel_accuracy,
     position_prior,
     score_image,
     score_segmentation,
-    summarize,
 )
 from drn_lib.street_datasets import TRAIN_ID_OF_ID, label_file, label_ids, write_prediction
 
