@@ -82,9 +82,8 @@ def outcome(name: str, classes: Sequence[str]) -> tuple[str, Callable[[np.ndarra
         **{specks: (specks, np.asarray) for specks in SPECKS},
     }
     for index, known in enumerate(classes):
-        if name in (f"iou.{known}", f"iou.{known.replace(' ', '_')}"):
-            return "confusion", lambda confusion: class_iou(confusion)[..., index]
-    return scores.get(name)
+        scores[f"iou.{known.replace(' ', '_')}"] = ("confusion", partial(_one_iou, index=index))
+    return scores.get(name.replace(" ", "_"))
 
 
 def summarize(per_image: dict[str, np.ndarray], classes: Sequence[str]) -> dict[str, float]:
@@ -113,6 +112,10 @@ def summarize(per_image: dict[str, np.ndarray], classes: Sequence[str]) -> dict[
     }
     metrics.update({f"iou.{name}": value for name, value in zip(classes, class_iou(confusion)) if np.isfinite(value)})
     return {name: float(value) for name, value in metrics.items()}
+
+
+def _one_iou(confusion: np.ndarray, index: int) -> np.ndarray:
+    return class_iou(confusion)[..., index]
 
 
 def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:

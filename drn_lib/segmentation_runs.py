@@ -29,9 +29,13 @@ from drn_lib.segmentation_scores import images_by_sequence, position_prior, scor
 from drn_lib.segmentation_training import train_segmentation
 from drn_lib.studies import Variant
 from drn_lib.training import Trained
+from drn_lib.weight_files import find_shipped
 
-LOOKS = 5
-"""How often the validation images are scored during a training; they cost as much time as half an epoch."""
+LOOKS = 4
+"""How often the validation images are scored during a training; once takes as long as an epoch."""
+
+DRAWN = {"train": 400, "tune": 40, "test": 100}
+"""Scenes of each part of a drawn set."""
 
 
 class InMemory(ImageDataset):
@@ -71,6 +75,10 @@ def train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
     parts = {part: _open(recipe, part) for part in ("train", watched)}
     torch.manual_seed(seed)
     start = f"{variant.start}-s{seed}" if variant.start else None
+    if start and find_shipped(start) is None:
+        raise FileNotFoundError(
+            f"there are no weights {start}: run the study {start.split('/')[0]} first, it makes them"
+        )
     backbone = make_backbone(variant.network, recipe.width, start, variant.dilation_rule)
     val_every = max(1, recipe.epochs // LOOKS)
     trained = train_segmentation(
@@ -125,7 +133,8 @@ def peak_memory_mb() -> float | None:
 
 
 def _open(recipe, part: str) -> ImageDataset:
-    return open_dataset(recipe.dataset, part, **recipe.dataset_options)
+    count = {"count": DRAWN[part]} if recipe.dataset == "streets" else {}
+    return open_dataset(recipe.dataset, part, **count, **recipe.dataset_options)
 
 
 def _metrics(prefix: str, per_image: dict[str, np.ndarray], classes: list[str], drives: dict) -> dict[str, float]:
