@@ -117,10 +117,10 @@ _RECIPES = (
     ),
     # Drawn streets, for the pictures of chapter 07: minutes of one core.
     SegmentationRecipe(
-        name="streets-reduced", dataset="streets", crop=128, width=0.125, epochs=24, batch_size=8, lr=0.05, size=256
+        name="streets-reduced", dataset="streets", crop=128, width=0.25, epochs=12, batch_size=8, lr=0.05, size=256
     ),
     # The live training of a chapter's cell: drawn streets, the narrowest network, seconds on one core.
-    SegmentationRecipe(name="streets-live", dataset="streets", crop=96, width=0.125, epochs=4, batch_size=8, lr=0.05),
+    SegmentationRecipe(name="streets-live", dataset="streets", crop=96, width=0.125, epochs=10, batch_size=8, lr=0.1),
     _CITYSCAPES,
     # Source: the command for DRN-D-105 there. Its random scale is drawn evenly from 1/2 to 2, ours on a logarithmic
     # scale; its normalization is synchronized, which `train_segmentation` does where it is told to.
