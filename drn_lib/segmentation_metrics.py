@@ -86,6 +86,34 @@ def outcome(name: str, classes: Sequence[str]) -> tuple[str, Callable[[np.ndarra
     return scores.get(name.replace(" ", "_"))
 
 
+def grid_ceiling(truth: np.ndarray, cell: int) -> tuple[float, np.ndarray]:
+    """The best IoU that a mask of whole cells can reach, and that mask.
+
+    Args:
+        truth: bool (N, H, W), the pixels of one class in N images.
+        cell: pixels a side of a cell; cells at the right and lower edge are cut by the image.
+
+    Returns:
+        IoU in percent over all images together, NaN where the class does not occur; and bool (N, H, W).
+
+    Source: chapter 07. The best set holds the cells that the class covers by more than some share: swapping one of
+    them for another cell of lower share loses hits or gains false pixels. So the sets to try are as many as cells.
+    """
+    rows, columns = (np.arange(0, side, cell) for side in truth.shape[1:])
+    hits = np.add.reduceat(np.add.reduceat(truth.astype(np.int64), rows, axis=1), columns, axis=2)  # (N, h, w)
+    area = np.multiply.outer(np.diff([*rows, truth.shape[1]]), np.diff([*columns, truth.shape[2]])) + 0 * hits
+    order = np.argsort(-(hits / area), axis=None, kind="stable")
+    union = truth.sum() + np.cumsum((area - hits).ravel()[order])
+    iou = 100.0 * np.divide(np.cumsum(hits.ravel()[order]), union, out=np.full(union.shape, np.nan), where=union > 0)
+    if not truth.any():
+        return float("nan"), np.zeros_like(truth)
+    best = int(np.nanargmax(iou))
+    chosen = np.zeros(hits.size, dtype=bool)
+    chosen[order[: best + 1]] = True
+    mask = chosen.reshape(hits.shape).repeat(cell, axis=1).repeat(cell, axis=2)
+    return float(iou[best]), mask[:, : truth.shape[1], : truth.shape[2]]
+
+
 def summarize(per_image: dict[str, np.ndarray], classes: Sequence[str]) -> dict[str, float]:
     """The scores of a set, or of some images of it, from what its images count.
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from drn_lib.datasets import open_dataset
-from drn_lib.samples import ImageDataset
+from drn_lib.samples import ImageDataset, InMemory
 from drn_lib.segmentation import SegmentationNetwork, make_backbone
 from drn_lib.segmentation_metrics import summarize
 from drn_lib.segmentation_scores import images_by_sequence, position_prior, score_image, score_segmentation
@@ -36,23 +36,6 @@ LOOKS = 4
 
 DRAWN = {"train": 400, "tune": 40, "test": 100}
 """Scenes of each part of a drawn set."""
-
-
-class InMemory(ImageDataset):
-    """A dataset whose images and masks are read once and kept as bytes: drawing or decoding costs a step's fifth.
-
-    Args:
-        dataset: with masks; its images may have any size.
-    """
-
-    def __init__(self, dataset: ImageDataset):
-        self.names, self.classes, self.mask_classes = dataset.names, dataset.classes, dataset.mask_classes
-        samples = (dataset[index] for index in range(len(dataset)))
-        self.kept = [(sample["image"], sample["mask"].byte()) for sample in samples]
-
-    def read(self, index: int) -> dict:
-        image, mask = self.kept[index]
-        return {"image": image, "mask": mask.long(), "name": self.names[index]}
 
 
 def train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:

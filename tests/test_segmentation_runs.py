@@ -13,6 +13,7 @@ from drn_lib.checkpoints import save_weights
 from drn_lib.conversion import dilate
 from drn_lib.datasets import open_dataset
 from drn_lib.network import create_model
+from drn_lib.samples import InMemory
 from drn_lib.segmentation import SegmentationNetwork, load_segmentation, make_backbone
 from drn_lib.segmentation_metrics import summarize
 from drn_lib.segmentation_recipes import SegmentationRecipe
@@ -114,7 +115,7 @@ def test_a_pilot_opens_no_test_image(elsewhere):
 
 def test_kept_in_memory_a_set_gives_the_same_samples():
     drawn = open_dataset("streets", "train", count=3, size=64)
-    kept = segmentation_runs.InMemory(drawn)
+    kept = InMemory(drawn)
     assert len(kept) == 3 and kept.mask_classes == drawn.mask_classes
     for sample, again in zip(drawn, kept):
         assert torch.equal(sample["image"], again["image"]) and torch.equal(sample["mask"], again["mask"])
@@ -209,14 +210,14 @@ def test_one_seed_resolves_nothing_and_a_drive_has_students_t_alone(tmp_path):
 def test_a_few_real_frames_go_through_a_whole_run(elsewhere, monkeypatch):
     """CamVid's own frames and drives: two steps, then whole frames of both test drives."""
 
-    class Few(segmentation_runs.InMemory):
+    class Few(InMemory):
         fingerprint = ""
 
         def __init__(self, dataset):
             places = [0, len(dataset) - 1]
             self.names, self.mask_classes = [dataset.names[place] for place in places], dataset.mask_classes
             self.classes, self.fingerprint = dataset.classes, "0" * 64
-            self.kept = [(dataset[place]["image"], dataset[place]["mask"].byte()) for place in places]
+            self._kept = [(dataset[place]["image"], dataset[place]["mask"].byte()) for place in places]
 
     monkeypatch.setattr(segmentation_runs, "open_dataset", lambda name, part, **options: Few(open_dataset(name, part)))
     recipe = replace(TINY, dataset="camvid", crop=64, epochs=2, size=None)
