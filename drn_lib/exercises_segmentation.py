@@ -134,7 +134,7 @@ EXERCISES = (
         tolerance=1e-3,
     ),
     Exercise(
-        name="which-control",
+        name="which-third-network",
         chapter=7,
         task="DRN-A-18 segments streets better than ResNet-18, each trained on streets from its own classifier. Which "
         "third network tells whether the weights learned with dilation matter, or the finer map alone?",
