@@ -117,7 +117,7 @@ _RECIPES = (
     ),
     # Drawn streets, for the pictures of chapter 07: minutes of one core.
     SegmentationRecipe(
-        name="streets-reduced", dataset="streets", crop=128, width=0.25, epochs=30, batch_size=8, lr=0.2, size=256
+        name="streets-reduced", dataset="streets", crop=128, width=0.25, epochs=14, batch_size=4, lr=0.1, size=256
     ),
     # The live training of a chapter's cell: drawn streets, the narrowest network, seconds on one core.
     SegmentationRecipe(name="streets-live", dataset="streets", crop=96, width=0.125, epochs=10, batch_size=8, lr=0.1),
