@@ -173,7 +173,7 @@ def test_images_are_redrawn_within_their_groups():
     left, right = np.stack([drives == 0] * 3).astype(float), np.zeros((3, 40))
     mixed = bootstrap_difference(left, right, draws=200)
     apart = bootstrap_difference(left, right, draws=200, groups=drives)
-    assert mixed.estimate == apart.estimate == apart.low == apart.high == 75.0
+    assert (mixed.estimate, apart.estimate, apart.low, apart.high) == pytest.approx((75.0,) * 4)
     assert mixed.low < 70 and mixed.high > 80
 
 
