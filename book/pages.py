@@ -63,14 +63,17 @@ def load_ledger() -> dict:
 
 @cache
 def primary_p_values(folder: Path) -> dict[tuple, float]:
-    """Holm's p-values of the claims' primary comparisons, which are looked at together; `folder` holds the results."""
-    found = {}
+    """Holm's p-values of the claims' primary comparisons; those of one study are looked at together.
+
+    `folder` holds the results.
+    """
+    found: dict[str, dict[tuple, float]] = {}
     for claim in load_claims():
         for check in claim["checks"]:
             difference, key = _compared(check)
             if difference and check["compare"].get("primary") and not math.isnan(difference.p):
-                found[key] = difference.p
-    return intervals.holm(found)
+                found.setdefault(key[0], {})[key] = difference.p
+    return {key: p for of_study in found.values() for key, p in intervals.holm(of_study).items()}
 
 
 def claims_table() -> str:
@@ -305,4 +308,5 @@ TABLES = {
     **{f"claims-of-chapter-{number}": partial(chapter_claims, number) for number in CHAPTERS},
     "pilot-classification": pilot,
     "progress-classification": partial(progress, "classification"),
+    "progress-segmentation": partial(progress, "segmentation"),
 }

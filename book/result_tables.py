@@ -38,6 +38,15 @@ HEADERS = {
     "clutter.top1_localization": "top-1 localization error in clutter, %",
     "clutter.pointing_error": "pointing error in clutter, %",
     "clutter.pointing_error_off_middle": "pointing error in clutter, off the middle, %",
+    "final.test.miou_present": "mean IoU, present classes, %",
+    "final.test.miou_official": "mean IoU, official, %",
+    "final.test.pixel_accuracy": "pixel accuracy, %",
+    "final.test.miou_thin": "mean IoU of thin classes, %",
+    "final.test.band_accuracy": "accuracy near boundaries, %",
+    "final.test.band_miou_present": "mean IoU near boundaries, %",
+    "final.test.specks": "specks an image",
+    "final.test.wrong_specks": "wrong specks an image",
+    "memory.peak_mb": "peak memory, MB",
 }
 
 
@@ -122,9 +131,10 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
 
 
 def metric_style(key: str) -> str:
-    """How a metric is printed: percentages with one decimal, shares and losses with three."""
+    """How a metric is printed: percentages and counts with one decimal, shares and losses with three."""
     name = key.rpartition(".")[2]
-    percent = name in ("top1", "top5") or any(part in name for part in ("_error", "gt_known", "localization"))
+    tenths = ("_error", "gt_known", "localization", "miou", "accuracy", "specks", "peak_mb")
+    percent = name in ("top1", "top5") or ".iou." in key or any(part in name for part in tenths)
     return ".1f" if percent else ".3f"
 
 

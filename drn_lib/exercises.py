@@ -21,6 +21,7 @@ _TASK_MODULES = (
     "exercises_gridding",
     "exercises_classification",
     "exercises_localization",
+    "exercises_segmentation",
 )
 LINE = 86
 """Characters a line: what a page of the book shows without scrolling."""

@@ -8,6 +8,7 @@ seeds cannot show more than three trainings), which is why neither is printed wi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -105,17 +106,32 @@ def bootstrap(errors: np.ndarray, draws: int = 4000, level: float = 0.95, seed: 
     return Interval(100 * errors.mean(), low, high, len(errors), "bootstrap over seeds and images")
 
 
+def percent(share: np.ndarray) -> np.ndarray:
+    """The statistic of an error: its share of the images, in percent."""
+    return 100 * share
+
+
 def bootstrap_difference(
-    left: np.ndarray, right: np.ndarray, draws: int = 4000, level: float = 0.95, seed: int = 0
+    left: np.ndarray,
+    right: np.ndarray,
+    draws: int = 4000,
+    level: float = 0.95,
+    seed: int = 0,
+    statistic: Callable[[np.ndarray], np.ndarray] = percent,
+    groups: np.ndarray | None = None,
 ) -> Interval:
-    """The interval of error(left) - error(right) in points, by redrawing each side's seeds and the shared images.
+    """The interval of score(left) - score(right), by redrawing each side's seeds and the shared images.
 
     Args:
-        left: (seeds, images), 1 where the image came out wrong.
-        right: (seeds, images) of the other network, the same images in the same order.
+        left: (seeds, images, ...), what each image counts: 1 where it came out wrong, or its confusion matrix.
+        right: the same of the other network, the same images in the same order.
         draws: how often to redraw.
         level: the share of the redrawn differences that the interval holds.
         seed: of the redrawing.
+        statistic: from the mean count over images, (..., one image's shape), to the score, (...); the default gives
+            an error in percent. The score of a network is the mean of its seeds' scores.
+        groups: (images,), equal numbers for images that belong together, for instance to one drive. Images are
+            redrawn within each group, so that a group keeps its share. None: all are one group.
 
     Raises:
         ValueError: the two sides have different numbers of images.
@@ -123,12 +139,12 @@ def bootstrap_difference(
     left, right = np.atleast_2d(left), np.atleast_2d(right)
     if left.shape[1] != right.shape[1]:
         raise ValueError(f"the same images are needed on both sides, not {left.shape[1]} and {right.shape[1]}")
-    redrawn = _redraw([left, right], draws, seed)
+    redrawn = _redraw([left, right], draws, seed, statistic, groups)
     difference = redrawn[0] - redrawn[1]
     low, high = np.quantile(difference, [0.5 - level / 2, 0.5 + level / 2])
     tail = min((difference <= 0).sum(), (difference >= 0).sum())
     p = min(1.0, 2 * (tail + 1) / (draws + 1))
-    estimate = 100 * (left.mean() - right.mean())
+    estimate = float(statistic(left.mean(axis=1)).mean() - statistic(right.mean(axis=1)).mean())
     return Interval(estimate, low, high, min(len(left), len(right)), "bootstrap over seeds and images", p)
 
 
@@ -176,16 +192,28 @@ def verdict(difference: Interval, claim: str, p_adjusted: float | None = None) -
     return "supported" if (high < 0) == (claim == "less") else "contradicted"
 
 
-def _redraw(sides: list[np.ndarray], draws: int, seed: int) -> list[np.ndarray]:
-    """Error in percent of each side in each draw; the images redrawn are the same for all sides."""
+def _redraw(
+    sides: list[np.ndarray],
+    draws: int,
+    seed: int,
+    statistic: Callable[[np.ndarray], np.ndarray] = percent,
+    groups: np.ndarray | None = None,
+) -> list[np.ndarray]:
+    """The score of each side in each draw; the images redrawn are the same for all sides."""
     generator = np.random.default_rng(seed)
     images = sides[0].shape[1]
-    redrawn = [np.empty(draws) for _ in sides]
+    members = [np.arange(images)] if groups is None else [np.flatnonzero(groups == one) for one in np.unique(groups)]
+    weights = np.empty((draws, images))
+    chosen = [np.empty((draws, len(counts)), dtype=int) for counts in sides]
     for draw in range(draws):
-        weights = np.bincount(generator.integers(images, size=images), minlength=images) / images
-        for side, errors in zip(redrawn, sides, strict=True):
-            chosen = generator.integers(len(errors), size=len(errors))
-            side[draw] = 100 * (errors[chosen].mean(axis=0) @ weights)
+        drawn = np.concatenate([own[generator.integers(len(own), size=len(own))] for own in members])
+        weights[draw] = np.bincount(drawn, minlength=images) / images
+        for seeds in chosen:
+            seeds[draw] = generator.integers(seeds.shape[1], size=seeds.shape[1])
+    redrawn = []
+    for seeds, counts in zip(chosen, sides, strict=True):
+        of_seeds = np.stack([statistic(np.tensordot(weights, own, axes=1)) for own in counts], axis=1)  # (draws, seeds)
+        redrawn.append(np.take_along_axis(of_seeds, seeds, axis=1).mean(axis=1))
     return redrawn
 
 

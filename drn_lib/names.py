@@ -23,4 +23,6 @@ def display_name(name: str) -> str:
         return _SPECIAL[name]
     if name.endswith("_128px"):
         return f"{display_name(name.removesuffix('_128px'))} at 128 px"
+    if name.endswith("_scratch"):
+        return f"{display_name(name.removesuffix('_scratch'))}, from scratch"
     return name.upper().replace("_", "-").replace("RESNET", "ResNet")

@@ -10,12 +10,12 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import yaml
 
+from drn_lib import segmentation_metrics
 from drn_lib.architecture import list_ladder, list_models
 from drn_lib.intervals import Interval, Sample, bootstrap_difference, student_t, student_t_difference
 from drn_lib.names import display_name
@@ -129,16 +129,50 @@ def wrong(study: str, name: str, key: str, root: Path | None = None) -> np.ndarr
     Raises:
         ResultsError: the seeds were not scored on the same number of images.
     """
+    setting, _, last = key.rpartition(".")
+    if setting.startswith("final.") and last in OUTCOMES:
+        needed = [OUTCOMES[last]]
+    elif last in ("pointing_error", "mask_pointing_error"):
+        needed = [f"{setting}.{last.removesuffix('_error')}"]
+    elif last == "pointing_error_off_middle":
+        needed = [f"{setting}.pointing", f"{setting}.off_middle"]
+    elif re.fullmatch(r"gt_known_\d\d", last):
+        needed = [f"{setting}.iou"]
+    else:
+        return None
+    found = [per_image(study, name, array, root) for array in needed]
+    if any(array is None for array in found):
+        return None
+    if needed[0].endswith(".iou"):  # 200 times the overlap, rounded up
+        return (found[0] <= 2 * int(last[-2:])).astype(float)
+    right = found[0].astype(float)
+    return 1.0 - (right[:, found[1][0].astype(bool)] if len(found) == 2 else right)  # the same canvases for every seed
+
+
+def per_image(study: str, name: str, array: str, root: Path | None = None) -> np.ndarray | None:
+    """What the runs of a network stored for each test image under one name: (seeds, images, ...).
+
+    Args:
+        study: a folder under `data/results/`.
+        name: of a network or variant.
+        array: of the `.npz` beside each run, for example "correct" or "confusion".
+        root: another folder of results than `data/results/`.
+
+    Returns:
+        None where nothing was measured yet, or a run did not store it.
+
+    Raises:
+        ResultsError: the seeds were not scored on the same number of images.
+    """
     rows = []
     for run in runs(study, name, root):
         path = (root or results_dir()) / study / f"{name}-s{run['seed']}.npz"
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:
-            row = _wrong_images(arrays, key)
-        if row is None:
-            return None
-        rows.append(row)
+            if array not in arrays:
+                return None
+            rows.append(arrays[array])
     if len({len(row) for row in rows}) > 1:
         raise ResultsError(f"the seeds of {name} in study {study} were scored on different numbers of images")
     return np.stack(rows) if rows else None
@@ -153,7 +187,8 @@ def difference(
         study: a folder under `data/results/`.
         left: a network, for example "drn_a_18".
         right: the network that it is compared with; it may be the same one where `right_key` differs.
-        key: the metric; errors that count images have outcomes per image (see `wrong`).
+        key: the metric; errors that count images (see `wrong`) and the scores of a segmentation, "final.test.…", have
+            outcomes per image.
         right_key: the metric of the right side where it is another one.
         root: another folder of results than `data/results/`.
 
@@ -164,32 +199,29 @@ def difference(
     if not all(side.n for side in sides):
         return None
     if min(side.n for side in sides) > 1:
-        images = wrong(study, left, key, root), wrong(study, right, right_key or key, root)
+        images = _outcomes(study, left, key, root), _outcomes(study, right, right_key or key, root)
         if images[0] is not None and images[1] is not None:
-            return bootstrap_difference(*images)
+            (left_counts, options), (right_counts, _) = images
+            return bootstrap_difference(left_counts, right_counts, **options)
     return student_t_difference(*sides)
 
 
-def _wrong_images(arrays: Mapping[str, np.ndarray], key: str) -> np.ndarray | None:
-    """(images,) of 0.0 and 1.0 for one metric of a run, or None where its arrays do not say."""
-    setting, _, last = key.rpartition(".")
-    if setting.startswith("final.") and last in OUTCOMES:
-        needed = [OUTCOMES[last]]
-    elif last in ("pointing_error", "mask_pointing_error"):
-        needed = [f"{setting}.{last.removesuffix('_error')}"]
-    elif last == "pointing_error_off_middle":
-        needed = [f"{setting}.pointing", f"{setting}.off_middle"]
-    elif re.fullmatch(r"gt_known_\d\d", last):
-        needed = [f"{setting}.iou"]
-    else:
+def _outcomes(study: str, name: str, key: str, root: Path | None) -> tuple[np.ndarray, dict] | None:
+    """What each image counts for a metric, (seeds, images, ...), and how `bootstrap_difference` makes it the metric."""
+    errors = wrong(study, name, key, root)
+    if errors is not None:
+        return errors, {}
+    kind, _, score = key.partition(".")
+    if kind != "final":
         return None
-    if any(name not in arrays for name in needed):
+    found = segmentation_metrics.outcome(
+        score.partition(".")[2], runs(study, name, root)[0]["dataset"].get("classes", ())
+    )
+    counts = None if found is None else per_image(study, name, found[0], root)
+    if counts is None:
         return None
-    found = np.asarray(arrays[needed[0]])
-    if needed[0].endswith(".iou"):  # 200 times the overlap, rounded up
-        return (found <= 2 * int(last[-2:])).astype(float)
-    right = found.astype(float)
-    return 1.0 - (right if len(needed) == 1 else right[np.asarray(arrays[needed[1]], dtype=bool)])
+    drives = per_image(study, name, "sequence", root)  # the same for every seed
+    return counts, {"statistic": found[1], "groups": None if drives is None else drives[0]}
 
 
 def paper_table(name: str) -> dict[str, dict[str, str]]:

@@ -4,6 +4,9 @@ It leaves data/results/<study>/<run>.json (valid against data/results/schema.jso
 each test image came to (its class and, where the data set has boxes, how well its object was found), and for the
 seeds that the plan keeps, the weights in data/checkpoints/<study>/. The JSON is written last: a run whose JSON exists
 is done and is not repeated.
+
+Here is what every run shares, and how classifiers are trained and scored; what `segmentation_runs` does instead is
+done where the recipe is one of segmentation.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from drn_lib import localization_masks, localization_runs, paths
+from drn_lib import localization_masks, localization_runs, paths, segmentation_runs
 from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints import save_weights
 from drn_lib.clutter import open_clutter
@@ -28,6 +31,8 @@ from drn_lib.evaluation import enlarge, evaluate, normalize
 from drn_lib.gridding import lattice_energy_by_level
 from drn_lib.network import Network, create_model
 from drn_lib.recipes import Recipe
+from drn_lib.segmentation import save_segmentation
+from drn_lib.segmentation_recipes import SegmentationRecipe
 from drn_lib.studies import Plan, Variant
 from drn_lib.tiny_imagenet import BOOK_PARTITION, SIZE
 from drn_lib.training import Trained, train
@@ -53,8 +58,12 @@ def run_one(plan: Plan, variant: str, seed: int) -> Path:
     try:
         with FileLock(folder / "lock", timeout=0):
             commit = _commit()  # of the code that this process runs, whatever is committed meanwhile
-            trained, dataset = _train(plan.variants[variant], seed, folder)
-            return _record(plan, plan.variants[variant], seed, trained, dataset, commit)
+            known = plan.variants[variant]
+            segments = isinstance(known.recipe, SegmentationRecipe)
+            train_run, score_run = (segmentation_runs.train, segmentation_runs.score) if segments else (_train, _score)
+            trained, about = train_run(known, seed, folder)
+            metrics, per_image = score_run(known, seed, trained.model, about, plan.scored_part)
+            return _record(plan, known, seed, trained, about, metrics, per_image, commit)
     except Timeout:
         raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
 
@@ -90,27 +99,42 @@ def _train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
     return trained, about
 
 
-def _record(plan: Plan, variant: Variant, seed: int, trained: Trained, about: dict, commit: str | None) -> Path:
-    """Score one part once and write .npz, weights and, last of all, the JSON that says the run is done."""
-    recipe, part, name = variant.recipe, plan.scored_part, plan.run_name(variant.name, seed)
+def _score(variant: Variant, seed: int, model: Network, about: dict, part: str) -> tuple[dict, dict]:
+    """Score one part once: metrics, and arrays with one entry for each image."""
+    recipe = variant.recipe
     dataset = open_dataset(recipe.dataset, part, **recipe.dataset_options)
     images, labels = dataset.arrays()
     about["counts"][part], about["sha256"][part] = len(dataset), dataset.fingerprint
-    scores, per_image = evaluate(trained.model, images, labels, recipe.image_size)
+    scores, per_image = evaluate(model, images, labels, recipe.image_size)
     metrics = {f"final.{part}.{key}": value for key, value in scores.items()}
-    metrics.update(_lattice_metrics(variant, seed, trained.model, images, len(about["classes"])))
-    metrics.update(_posthoc_metrics(trained.model, images, labels, recipe.image_size, part))
+    metrics.update(_lattice_metrics(variant, seed, model, images, len(about["classes"])))
+    metrics.update(_posthoc_metrics(model, images, labels, recipe.image_size, part))
     if part == "test":
-        found, boxes = _localization(recipe, trained.model, about)
+        found, boxes = _localization(recipe, model, about)
         metrics.update(found)
         per_image.update(boxes)
+    return metrics, per_image
 
+
+def _record(
+    plan: Plan,
+    variant: Variant,
+    seed: int,
+    trained: Trained,
+    about: dict,
+    metrics: dict,
+    per_image: dict,
+    commit: str | None,
+) -> Path:
+    """Write .npz, weights and, last of all, the JSON that says the run is done."""
+    recipe, name = variant.recipe, plan.run_name(variant.name, seed)
     result_file = plan.result_file(name)
     result_file.parent.mkdir(parents=True, exist_ok=True)
     with paths.replacing(result_file.with_suffix(".npz")) as temporary, open(temporary, "wb") as handle:
         np.savez_compressed(handle, **per_image)
     if plan.keeps_weights(variant.name, seed):
-        save_weights(trained.model, plan.weights_file(name), classes=about["classes"])
+        save = save_segmentation if isinstance(recipe, SegmentationRecipe) else save_weights
+        save(trained.model, plan.weights_file(name), classes=about["classes"])
     result = {
         "study": plan.study,
         "variant": variant.name,

@@ -105,6 +105,23 @@ class ImageDataset(Dataset):
         return self._fingerprint
 
 
+class InMemory(ImageDataset):
+    """A set with masks whose images are read, or drawn, once and kept as bytes, for many passes over it.
+
+    Args:
+        dataset: its images may have any size.
+    """
+
+    def __init__(self, dataset: ImageDataset):
+        self.names, self.classes, self.mask_classes = dataset.names, dataset.classes, dataset.mask_classes
+        samples = (dataset[index] for index in range(len(dataset)))
+        self._kept = [(sample["image"], sample["mask"].byte()) for sample in samples]
+
+    def read(self, index: int) -> dict:
+        image, mask = self._kept[index]
+        return {"image": image, "mask": mask.long(), "name": self.names[index]}
+
+
 def decode_image(data: bytes, name: str) -> Tensor:
     """Decodes a JPEG or PNG file; grey and palette images become RGB.
 

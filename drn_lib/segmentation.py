@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from drn_lib.architecture import Architecture
 from drn_lib.checkpoints import load_trained, load_weights, save_weights
 from drn_lib.conversion import dilate
 from drn_lib.evaluation import MEAN, STD
@@ -91,6 +92,11 @@ class SegmentationNetwork(nn.Module):
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in COLORS[colors])
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
+
+    @property
+    def table(self) -> Architecture:
+        """The backbone's levels."""
+        return self.backbone.table
 
     @property
     def num_classes(self) -> int:

@@ -1,17 +1,9 @@
 """How good is a segmentation: counts of pixels over a whole set, and what they come to.
 
 Everything is counted image by image and kept, so that intervals, single sequences and other averages need no second
-pass: `score_image` counts, `summarize` adds the counts of the images one asks for. Scores are in percent. Pixels
-whose truth is `IGNORE` count nowhere.
-
-Two means of the intersection over union (IoU) are told apart:
-
-``miou_present``   over the classes that occur in the truth
-``miou_official``  as the official evaluator of Cityscapes averages: over the classes that occur in the truth or in the
-                   predictions, so that a class predicted where it never occurs counts as 0
-
-Beside them, what the paper claims of finer maps: thin classes; pixels near a boundary; and specks, the small parts of
-a segmentation that make it look noisy (the paper's Fig. 8).
+pass: `score_image` counts, `segmentation_metrics.summarize` adds the counts of the images one asks for. Pixels whose
+truth is `IGNORE` count nowhere. Beside the classes are counted what the paper claims of finer maps: pixels near a
+boundary, and specks, the small parts of a segmentation that make it look noisy (the paper's Fig. 8).
 """
 
 from __future__ import annotations
@@ -30,10 +22,8 @@ from drn_lib.distributed import Group
 from drn_lib.samples import IGNORE, DataError, ImageDataset
 from drn_lib.segmentation import SegmentationNetwork
 from drn_lib.segmentation_inference import WHOLE, Inference, predict_labels
+from drn_lib.segmentation_metrics import summarize
 from drn_lib.street_datasets import write_prediction
-
-THIN = ("pole", "traffic sign", "person")
-"""Classes whose things are a few pixels wide, in Cityscapes' names."""
 
 BAND = 4
 """Half the width in pixels of the band around boundaries: half a cell of output stride 8."""
@@ -65,33 +55,6 @@ def confusion_matrix(labels: Tensor, truth: Tensor, num_classes: int) -> np.ndar
             raise ValueError(f"a {name} lies outside 0..{num_classes - 1}: {int(values.min())}..{int(values.max())}")
     counts = torch.bincount(num_classes * rows + columns, minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes).numpy()
-
-
-def class_iou(confusion: np.ndarray) -> np.ndarray:
-    """Intersection over union of each class in percent, (classes,); NaN for one in neither truth nor predictions."""
-    hits = np.diag(confusion).astype(np.float64)
-    union = confusion.sum(0) + confusion.sum(1) - hits
-    return 100.0 * np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
-
-
-def miou_present(confusion: np.ndarray, classes: Sequence[int] | None = None) -> float:
-    """Mean IoU in percent over the classes with true pixels, of those in `classes`; NaN where there is none."""
-    present = confusion.sum(1) > 0
-    if classes is not None:
-        present &= np.isin(np.arange(len(confusion)), classes)
-    return float(class_iou(confusion)[present].mean()) if present.any() else float("nan")
-
-
-def miou_official(confusion: np.ndarray) -> float:
-    """Mean IoU in percent as cityscapesScripts averages; NaN where nothing was counted."""
-    iou = class_iou(confusion)
-    return float(np.nanmean(iou)) if np.isfinite(iou).any() else float("nan")
-
-
-def pixel_accuracy(confusion: np.ndarray) -> float:
-    """Pixels with the right class, in percent of those counted; NaN where there is none."""
-    total = confusion.sum()
-    return float(100.0 * np.trace(confusion) / total) if total else float("nan")
 
 
 def boundary_band(truth: Tensor, radius: int = BAND) -> Tensor:
@@ -169,34 +132,6 @@ def score_image(labels: Tensor, truth: Tensor, num_classes: int) -> dict[str, np
         "wrong_specks": np.int32((2 * wrongly > labelled).sum()),
         "true_specks": np.int32(find_specks(truth)[1]),
     }
-
-
-def summarize(per_image: dict[str, np.ndarray], classes: Sequence[str]) -> dict[str, float]:
-    """The scores of a set, or of some images of it, from what its images count.
-
-    Args:
-        per_image: arrays of `score_image`, stacked: confusion (N, classes, classes), specks (N,) and so on. For a
-            part of the set, or a resampled one, each array indexed alike.
-        classes: the classes' names.
-
-    Returns:
-        In percent: miou_present, miou_official, pixel_accuracy, miou_thin (over `THIN`, as far as present),
-        band_accuracy, band_miou_present, and iou.<class> of every class that `miou_official` counts. Numbers an
-        image: specks, wrong_specks, true_specks.
-    """
-    confusion, band = (per_image[name].sum(0, dtype=np.int64) for name in ("confusion", "band_confusion"))
-    thin = [index for index, name in enumerate(classes) if name in THIN]
-    metrics = {
-        "miou_present": miou_present(confusion),
-        "miou_official": miou_official(confusion),
-        "pixel_accuracy": pixel_accuracy(confusion),
-        "miou_thin": miou_present(confusion, thin),
-        "band_accuracy": pixel_accuracy(band),
-        "band_miou_present": miou_present(band),
-    }
-    metrics.update({name: float(per_image[name].mean()) for name in ("specks", "wrong_specks", "true_specks")})
-    iou = {f"iou.{name}": float(value) for name, value in zip(classes, class_iou(confusion)) if np.isfinite(value)}
-    return {**metrics, **iou}
 
 
 def score_segmentation(

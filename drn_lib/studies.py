@@ -22,6 +22,7 @@ import yaml
 from drn_lib import paths
 from drn_lib.architecture import list_ladder, list_models
 from drn_lib.recipes import Recipe, recipe
+from drn_lib.segmentation_recipes import SegmentationRecipe, list_segmentation_recipes, segmentation_recipe
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,15 @@ class Variant:
     """One network as a study trains it: by which recipe and, where it is not the family's own, which dilation rule.
 
     `name` is the network's where nothing but the recipe's learning rate tells it apart, else one of its own.
-    `start` are shipped weights to start from, "classification/resnet_18": those of the same seed. With `head` "drop"
-    the classifier begins fresh, for other classes than theirs.
+    The recipe's kind says what is trained: a classifier, or a network that names every pixel.
+    `start` are shipped weights to start from, "classification/resnet_18": those of the same seed. A ResNet's may start
+    the DRN-A of its depth, which so is the ResNet dilated by the exact rule. With `head` "drop" the classifier begins
+    fresh, for other classes than theirs.
     """
 
     name: str
     network: str
-    recipe: Recipe
+    recipe: Recipe | SegmentationRecipe
     dilation_rule: str | None = None
     start: str | None = None
     head: str = "strict"
@@ -56,7 +59,8 @@ class Wave:
 class Plan:
     """A study's plan as data/studies/<study>.yml holds it, committed before its runs.
 
-    scored_part   the part of the data on which each finished run is scored: "test", or "tune" for a pilot
+    scored_part   the part of the data on which each finished run is scored: "test", or for a pilot the part that
+                  may be looked at, "tune" or "val"
     """
 
     study: str
@@ -145,7 +149,8 @@ def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
 def _variant(
     name: str, recipe_name: str, network=None, dilation_rule=None, start=None, head="strict", **recipe_changes
 ) -> Variant:
-    return Variant(name, network or name, recipe(recipe_name, **recipe_changes), dilation_rule, start, head)
+    make = segmentation_recipe if recipe_name in list_segmentation_recipes() else recipe
+    return Variant(name, network or name, make(recipe_name, **recipe_changes), dilation_rule, start, head)
 
 
 def run(plan: Plan, workers: int = 1) -> None:

@@ -23,7 +23,7 @@ class Summary:
     n               seeds that were trained
     metrics         Student's t interval over seeds of each metric asked for; metrics that no run has are left out
     parameters      learned numbers
-    multiply_adds   of one image
+    multiply_adds   of one image, at the size it is trained at
     minutes         of training, mean over seeds, wall-clock on the machine that the runs name
     live_taps       share of the taps in level 6, the most dilated level, that read the map and not its padding
     """
@@ -77,6 +77,7 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
         runs = results.runs(study, name, root)
         recipe, classes = runs[0]["recipe"], len(runs[0]["dataset"]["classes"])
         table = scale_width(architecture(runs[0]["architecture"], runs[0].get("dilation_rule")), recipe["width"])
+        size = recipe.get("image_size") or recipe["crop"]
         samples = {key: results.metric(study, name, key, root) for key in keys}
         rows.append(
             Summary(
@@ -84,9 +85,9 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
                 n=len(runs),
                 metrics={key: intervals.student_t(sample) for key, sample in samples.items() if sample.n},
                 parameters=costs.parameters(table, classes),
-                multiply_adds=costs.multiply_adds(table, recipe["image_size"], classes),
+                multiply_adds=costs.multiply_adds(table, size, classes),
                 minutes=sum(run["seconds"] for run in runs) / len(runs) / 60,
-                live_taps=live_taps(table, recipe["image_size"]),
+                live_taps=live_taps(table, size),
             )
         )
     return rows

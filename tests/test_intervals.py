@@ -165,3 +165,20 @@ def test_holm_can_take_a_verdict_back():
     assert verdict(clear, "less", p_adjusted=0.06) == "not resolved"
     with pytest.raises(ValueError, match="'less', 'greater' or 'matches'"):
         verdict(clear, "better")
+
+
+def test_images_are_redrawn_within_their_groups():
+    """One drive all wrong, the other all right: only a redrawing that mixes drives can change the share."""
+    drives = np.array([0] * 30 + [1] * 10)
+    left, right = np.stack([drives == 0] * 3).astype(float), np.zeros((3, 40))
+    mixed = bootstrap_difference(left, right, draws=200)
+    apart = bootstrap_difference(left, right, draws=200, groups=drives)
+    assert (mixed.estimate, apart.estimate, apart.low, apart.high) == pytest.approx((75.0,) * 4)
+    assert mixed.low < 70 and mixed.high > 80
+
+
+def test_a_score_is_computed_for_each_seed_and_then_averaged():
+    """The square of a share is no mean over images: the order of averaging shows."""
+    left = np.stack([np.zeros(20), np.ones(20)])  # shares 0 and 1: the mean of squares is 1/2, the square of means 1/4
+    found = bootstrap_difference(left, np.zeros((2, 20)), draws=50, statistic=np.square)
+    assert found.estimate == 0.5

@@ -230,6 +230,27 @@ def test_a_claim_is_judged_by_its_numbers(measured):
     assert pages.judge({"what": "error", "compare": missing})[3] == "open"
 
 
+def test_holms_correction_counts_the_comparisons_of_one_study(measured, monkeypatch):
+    def check(study, left, right):
+        plan = {"studies": [study], "left": left, "right": right, "metric": "final.test.top1", "primary": True}
+        return {"compare": plan}
+
+    for study in ("first", "second"):
+        (measured / study).mkdir()
+        for file in (measured / "trial").glob("*.json"):
+            run = {**json.loads(file.read_text()), "study": study}
+            (measured / study / file.name).write_text(json.dumps(run))
+    checks = [check("first", "drn_a_18", "resnet_18"), check("second", "drn_a_18", "resnet_18")]
+    monkeypatch.setattr(pages, "load_claims", lambda: [{"checks": checks}])
+    p = pages.results.difference("first", "drn_a_18", "resnet_18", "final.test.top1").p
+    pages.primary_p_values.cache_clear()
+    assert list(pages.primary_p_values(measured).values()) == [p, p]  # one each: nothing to correct
+    checks.append(check("first", "resnet_18", "drn_a_18"))
+    pages.primary_p_values.cache_clear()
+    assert list(pages.primary_p_values(measured).values()) == [2 * p, 2 * p, p]
+    pages.primary_p_values.cache_clear()
+
+
 def test_an_exact_claim_can_come_out_either_way():
     sides = {"left": "architectures/DRN-A-18/parameters", "right": "architectures/ResNet-18/parameters"}
     assert pages.judge({"what": "", "arithmetic": {**sides, "claim": "equal"}})[3] == "supported"

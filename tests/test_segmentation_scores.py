@@ -1,5 +1,6 @@
 """Scores of a segmentation: by hand, by brute force, and by the official evaluator of Cityscapes."""
 
+import itertools
 import os
 from types import SimpleNamespace
 
@@ -14,19 +15,23 @@ from drn_lib.datasets import locate, open_dataset
 from drn_lib.network import create_model
 from drn_lib.samples import IGNORE, DataError
 from drn_lib.segmentation import SegmentationNetwork
+from drn_lib.segmentation_metrics import (
+    class_iou,
+    grid_ceiling,
+    miou_official,
+    miou_present,
+    outcome,
+    pixel_accuracy,
+    summarize,
+)
 from drn_lib.segmentation_scores import (
     boundary_band,
-    class_iou,
     confusion_matrix,
     find_specks,
     images_by_sequence,
-    miou_official,
-    miou_present,
-    pixel_accuracy,
     position_prior,
     score_image,
     score_segmentation,
-    summarize,
 )
 from drn_lib.street_datasets import TRAIN_ID_OF_ID, label_file, label_ids, write_prediction
 
@@ -240,3 +245,37 @@ def test_the_official_evaluator_agrees_on_camvid(tmp_path, monkeypatch):
     metrics = agrees_with_the_official(labels, masks, names, truths, tmp_path, data.mask_classes)
     assert metrics["iou.bus"] == 0
     assert metrics["miou_official"] == pytest.approx(metrics["miou_present"] * 11 / 12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_the_best_mask_of_whole_cells_is_the_best_of_all_masks_of_whole_cells(seed):
+    random = np.random.default_rng(seed)
+    truth = random.random((2, 5, 4)) < random.random()  # cells of 3 px are cut at the right and below
+    found, mask = grid_ceiling(truth, 3)
+    corners = list(itertools.product(range(2), (0, 3), (0, 3)))
+    best = 0.0
+    for taken in itertools.product((False, True), repeat=len(corners)):
+        tried = np.zeros_like(truth)
+        for (image, top, left), chosen in zip(corners, taken):
+            tried[image, top : top + 3, left : left + 3] = chosen
+        best = max(best, 100 * (tried & truth).sum() / max(1, (tried | truth).sum()))
+    if truth.any():
+        assert found == pytest.approx(best)
+        assert 100 * (mask & truth).sum() / (mask | truth).sum() == pytest.approx(best)
+    else:
+        assert np.isnan(found) and not mask.any()
+
+
+def test_scores_of_many_matrices_at_once_and_by_name():
+    random = np.random.default_rng(0)
+    classes = ["road", "traffic sign", "pole"]
+    counts = random.integers(0, 9, (4, 6, 3, 3))
+    per_image = {"confusion": counts[0], "band_confusion": counts[1]}
+    per_image.update({name: random.integers(0, 5, 6) for name in ("specks", "wrong_specks", "true_specks")})
+    for name, value in summarize(per_image, classes).items():
+        array, function = outcome(name.replace(" ", "_"), classes)
+        assert function(per_image[array].mean(axis=0)) == pytest.approx(value)
+        many = function(np.stack([per_image[array].mean(axis=0)] * 2)[:, None])
+        assert many.shape == (2, 1) and many.ravel().tolist() == pytest.approx([value] * 2)
+    assert outcome("top1", classes) is None and outcome("iou.sky", classes) is None

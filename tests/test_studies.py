@@ -203,13 +203,14 @@ def test_committed_plans_load_and_their_results_are_of_them():
         assert stored <= names
 
 
-def test_the_primary_comparisons_of_the_plan_are_those_of_the_claims():
+@pytest.mark.parametrize("study", ["classification", "segmentation"])
+def test_the_primary_comparisons_of_the_plan_are_those_of_the_claims(study):
     import yaml
 
-    plan = yaml.safe_load((paths.studies_dir() / "classification.yml").read_text())
+    plan = yaml.safe_load((paths.studies_dir() / f"{study}.yml").read_text())
     claims = yaml.safe_load((paths.paper_dir() / "claims.yml").read_text())["claims"]
     compared = [check["compare"] for claim in claims for check in claim["checks"] if "compare" in check]
-    primary = [[row["left"], row["right"]] for row in compared if row.get("primary")]
+    primary = [[row["left"], row["right"]] for row in compared if row.get("primary") and study in row["studies"]]
     assert plan["primary_comparisons"] == primary
 
 

@@ -1,0 +1,81 @@
+"""Tables of the segmentation study that no general key makes: by drive, and class by class beside Table 3."""
+
+from __future__ import annotations
+
+from number_text import NOT_MEASURED, interval_text, signed
+from result_tables import interval_cell
+
+from drn_lib import intervals, results
+from drn_lib.names import display_name
+from drn_lib.street_world import CLASSES
+
+STUDY = "segmentation"
+LEFT, RIGHT = "drn_c_26", "drn_a_18"
+"""Our two beside the paper's DRN-C-26 and DRN-A-50, class by class."""
+
+SCORE = "final.test.{}miou_present"
+
+
+def by_drive() -> str:
+    """Mean IoU of all test frames and of each drive: every network, and the position prior."""
+    measured = results.runs(STUDY)
+    if not measured:
+        return f"*The study `{STUDY}` is {NOT_MEASURED}.*"
+    frames = measured[0]["dataset"]["sequences"]
+    keys = ["", *(f"sequence.{name.lower()}." for name in frames)]
+    prior = [measured[0]["metrics"][SCORE.format(key).replace("final", "prior")] for key in keys]
+    rows = [["position prior", "–", *(signed(value, ".1f") for value in prior)]]
+    for name in results.variants(STUDY):
+        samples = [results.metric(STUDY, name, SCORE.format(key)) for key in keys]
+        cells = [interval_cell(intervals.student_t(sample), ".1f") for sample in samples]
+        rows.append([display_name(name), str(samples[0].n), *cells])
+    drives = [f"{name}, {count} frames" for name, count in frames.items()]
+    return results.markdown_table(["mean IoU, %", "seeds", f"all, {sum(frames.values())} frames", *drives], rows)
+
+
+def by_class() -> str:
+    """The paper's Table 3 class by class, and beside it the difference that our two networks show on CamVid."""
+    printed = results.paper_table("table3_cityscapes")
+    columns = ["DRN-A-50", "DRN-C-26", "DRN-C-42"]
+    rows = []
+    for name in [*CLASSES, None]:
+        key = "mean_iou" if name is None else name.replace(" ", "_")
+        values = [printed[column][key] for column in columns]
+        theirs = float(values[1]) - float(values[0])
+        metric = SCORE.format("") if name is None else f"final.test.iou.{key}"
+        rows.append([name or "**mean**", *values, signed(theirs, "+.1f"), *_ours(metric, theirs)])
+    names = f"{display_name(LEFT)} − {display_name(RIGHT)}, ours on CamVid (reduced)"
+    header = ["class", *columns, "C-26 − A-50", names, "95 % over seeds and frames", "same direction"]
+    return results.markdown_table(header, rows)
+
+
+def _ours(metric: str, theirs: float) -> list[str]:
+    """Our difference, its interval, and whether it points where the paper's does; an answer needs a clear interval."""
+    sides = [results.runs(STUDY, name) for name in (LEFT, RIGHT)]
+    if not all(sides):
+        return [NOT_MEASURED, "–", "–"]
+    if any(metric not in run["metrics"] for side in sides for run in side):
+        return ["does not occur", "–", "–"]
+    found = results.difference(STUDY, LEFT, RIGHT, metric)
+    clear = found.n > 1 and (found.low > 0 or found.high < 0)
+    agrees = ("yes" if found.estimate * theirs > 0 else "no") if clear and theirs else "not resolved"
+    return [signed(found.estimate, "+.1f"), interval_text(found), agrees]
+
+
+def pilot() -> str:
+    """The pilot of the segmentation study: mean IoU on val by network and learning rate."""
+    rows = []
+    for run in results.runs("segmentation_pilot"):
+        score = run["metrics"]["final.val.miou_present"]
+        last = run["curve"][-1]["train_loss"]
+        recipe = run["recipe"]
+        cells = [f"{recipe['lr']:g}", str(recipe["epochs"]), f"{score:.1f}", f"{last:.2f}"]
+        rows.append([display_name(run["architecture"]), *cells])
+    if not rows:
+        return f"*The pilot is {NOT_MEASURED}.*"
+    rows.sort(key=lambda row: (row[0], float(row[1])))
+    header = ["network", "learning rate", "epochs", "mean IoU on val, %", "training loss at the end"]
+    return results.markdown_table(header, rows)
+
+
+TABLES = {"segmentation-drives": by_drive, "table-3-by-class": by_class, "pilot-segmentation": pilot}

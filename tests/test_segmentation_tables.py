@@ -1,0 +1,62 @@
+"""The tables of the segmentation study: filled from its runs, and honest where there are none."""
+
+import json
+import shutil
+
+import markers
+import pytest
+import result_tables
+import segmentation_tables
+from test_segmentation_runs import stored_run
+
+from drn_lib import paths, results
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Two networks with two seeds each on made-up drives."""
+    shutil.copy(paths.results_dir() / "schema.json", tmp_path)
+    for module in (results, markers):
+        monkeypatch.setattr(module, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(segmentation_tables, "STUDY", "trial")
+    for name, share in (("drn_c_26", 0.8), ("drn_a_18", 0.7)):
+        for seed in range(2):
+            stored_run(tmp_path, name, seed, share)
+            file = tmp_path / "trial" / f"{name}-s{seed}.json"
+            run = json.loads(file.read_text())
+            run["dataset"]["sequences"] = {"0001TP": 30, "Seq05VD": 10}
+            more = {"prior.test.miou_present": 17.0}
+            for part in ("0001tp", "seq05vd"):
+                more[f"prior.test.sequence.{part}.miou_present"] = 16.0
+                more[f"final.test.sequence.{part}.miou_present"] = 50.0 + seed
+            run["metrics"].update(more)
+            file.write_text(json.dumps(run))
+    return tmp_path
+
+
+def test_drives_stand_beside_the_prior(study):
+    lines = segmentation_tables.by_drive().splitlines()
+    assert lines[0] == "| mean IoU, % | seeds | all, 40 frames | 0001TP, 30 frames | Seq05VD, 10 frames |"
+    assert lines[2] == "| position prior | – | 17.0 | 16.0 | 16.0 |"
+    assert lines[3].startswith("| DRN-A-18 | 2 | ") and "| 50.5 [" in lines[3]
+
+
+def test_classes_stand_beside_table_3_and_say_whether_they_agree(study):
+    rows = {line.split(" | ")[0].strip("| "): line for line in segmentation_tables.by_class().splitlines()}
+    pole = rows["pole"].split(" | ")
+    assert pole[1:5] == ["59.0", "56.9", "59.2", "−2.1"]
+    assert pole[5].startswith("+") and pole[7].strip(" |") == "no"  # ours gains on poles, theirs lost
+    assert rows["road"].endswith("| yes |") and "does not occur" in rows["bus"]
+    assert rows["**mean**"].split(" | ")[1] == "67.3"
+
+
+def test_without_runs_the_tables_say_so(monkeypatch):
+    monkeypatch.setattr(segmentation_tables, "STUDY", "never_run")
+    assert "not yet measured" in segmentation_tables.by_drive()
+    assert "not yet measured" in segmentation_tables.by_class()
+
+
+def test_scores_are_printed_with_one_decimal():
+    for key in ("final.test.miou_present", "final.test.iou.pole", "final.test.band_accuracy", "final.test.specks"):
+        assert result_tables.metric_style(key) == ".1f"
+    assert result_tables.metric_style("lattice_energy.score_map") == ".3f"
