@@ -118,18 +118,18 @@ EXERCISES = (
         name="two-means",
         chapter=7,
         task="Three classes have an IoU of 90, 60 and 0. The third never occurs in the truth; the network named a few "
-        "pixels so. Answer with the tuple (miou_present, miou_official).",
-        solution=(75.0, 50.0),
-        explanation="The first mean is over the classes in the truth: (90 + 60) / 2. The official evaluator also "
-        "counts a class that was only named: (90 + 60 + 0) / 3. A single pixel decides between 75 and 50.",
+        "pixels so. How many points lie between the two averages, miou_present and miou_official?",
+        solution=25.0,
+        explanation="The first mean is over the classes in the truth: (90 + 60) / 2 = 75. The official evaluator also "
+        "counts a class that was only named: (90 + 60 + 0) / 3 = 50. A single pixel decides between them.",
         hints=(
             "Which classes does each of the two averages count?",
             "The official mean leaves out only what is in neither truth nor predictions.",
         ),
         mistakes=(
-            Mistake((50.0, 75.0), "The other way round: the official mean counts the class that was only named."),
-            Mistake((75.0, 75.0), "The official evaluator counts the third class: it was named."),
-            Mistake((50.0, 50.0), "The third class has no true pixel, so the mean over present classes leaves it out."),
+            Mistake(0.0, "They differ: the official evaluator counts the third class, since it was named."),
+            Mistake(50.0, "That is the official mean itself; how far above it is the mean over present classes?"),
+            Mistake(75.0, "That is the mean over the classes in the truth; how far below it is the official one?"),
         ),
         tolerance=1e-3,
     ),
