@@ -177,8 +177,8 @@ def judge(check: dict) -> tuple[str, str, str, str]:
     ours = f"{shown[0]} − {shown[1]} = {shown[2]} (reduced)"
     p = primary_p_values(results_dir()).get(key)
     judged = intervals.verdict(difference, plan["claim"], p)
-    if difference.n < 2:
-        judged = "not resolved (one seed)"
+    if difference.n < intervals.LEAST_SEEDS:
+        judged = f"not resolved ({'one seed' if difference.n == 1 else f'{difference.n} seeds'})"
     return ours, f"{left.n}, {right.n}", interval_text(difference, style), judged
 
 

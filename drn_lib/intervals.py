@@ -16,6 +16,9 @@ import numpy as np
 
 MATCH_MARGIN = 1.0
 """Two networks *match* only where the whole interval of their difference lies within this many points of zero."""
+LEAST_SEEDS = 3
+"""Below so many seeds a side nothing is resolved: two trainings say next to nothing of the spread between trainings,
+and a study that has not run its seeds yet would be judged anew after each of them."""
 
 
 @dataclass(frozen=True)
@@ -175,13 +178,13 @@ def verdict(difference: Interval, claim: str, p_adjusted: float | None = None) -
             counts as resolved only below 0.05.
 
     Returns:
-        "supported", "contradicted", "matches" or "not resolved". One seed a side resolves nothing: the spread
-        between trainings is not known. Whether something is "not testable here" the claim itself says.
+        "supported", "contradicted", "matches" or "not resolved"; below `LEAST_SEEDS` seeds a side it is the last.
+        Whether something is "not testable here" the claim itself says.
     """
     if claim not in ("less", "greater", "matches"):
         raise ValueError(f"a claim is 'less', 'greater' or 'matches', not {claim!r}")
     low, high = difference.low, difference.high
-    if difference.n < 2 or math.isnan(low):
+    if difference.n < LEAST_SEEDS or math.isnan(low):
         return "not resolved"
     if claim == "matches":
         if -MATCH_MARGIN <= low and high <= MATCH_MARGIN:

@@ -151,6 +151,7 @@ def test_holm_against_an_example_by_hand():
         (-0.4, 1.1, 3, "matches", "not resolved"),
         (1.1, 2.0, 3, "matches", "contradicted"),
         (-2.0, -1.1, 3, "matches", "contradicted"),
+        (-3.0, -1.0, 2, "less", "not resolved"),
         (-3.0, -1.0, 1, "less", "not resolved"),
         (math.nan, math.nan, 1, "matches", "not resolved"),
     ],
