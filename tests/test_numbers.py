@@ -222,9 +222,15 @@ def test_a_claim_is_judged_by_its_numbers(measured):
     compare = {"studies": ["none", "trial"], "left": "drn_a_18", "right": "resnet_18", "metric": "final.test.top1"}
     ours, n, interval, judged = pages.judge({"what": "error", "compare": {**compare, "claim": "less"}})
     assert ours.startswith("41.0 − 61.0 = −20.0") and n == "2, 2" and interval.startswith("[−")
-    assert judged == "supported"
+    assert judged == "not resolved (2 seeds)"  # a clear interval, and too few seeds to believe it
+    for name, error in (("drn_a_18", 41.0), ("resnet_18", 61.0)):
+        run = json.loads((measured / "trial" / f"{name}-s0.json").read_text())
+        run.update(seed=2, metrics={"final.test.top1": error})
+        (measured / "trial" / f"{name}-s2.json").write_text(json.dumps(run))
+    assert pages.judge({"what": "error", "compare": {**compare, "claim": "less"}})[3] == "supported"
     assert pages.judge({"what": "error", "compare": {**compare, "claim": "greater"}})[3] == "contradicted"
-    (measured / "trial" / "drn_a_18-s1.json").unlink()
+    for seed in (1, 2):
+        (measured / "trial" / f"drn_a_18-s{seed}.json").unlink()
     assert pages.judge({"what": "error", "compare": {**compare, "claim": "less"}})[3] == "not resolved (one seed)"
     missing = {**compare, "left": "drn_b_26", "claim": "less"}
     assert pages.judge({"what": "error", "compare": missing})[3] == "open"
