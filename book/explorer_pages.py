@@ -39,12 +39,17 @@ def figure(name: str, prefix: str) -> str:
     )
 
 
+def to_root(app, docname: str) -> str:
+    """What leads from a page to the site's root, "../" for a page in a folder."""
+    here = posixpath.dirname(app.builder.get_target_uri(docname))
+    return posixpath.relpath(".", here or ".") + "/"
+
+
 def place(app, doctree: nodes.document, docname: str) -> None:
     """Exchange each marked paragraph for its explorer; formats other than HTML keep the paragraph."""
     if app.builder.format != "html":
         return
-    here = posixpath.dirname(app.builder.get_target_uri(docname))
-    prefix = posixpath.relpath(".", here or ".") + "/"
+    prefix = to_root(app, docname)
     for comment in list(doctree.findall(nodes.raw)):
         found = MARKER.fullmatch(comment.astext().strip())
         if found:

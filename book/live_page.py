@@ -9,12 +9,12 @@ rendered page the paragraph gives way to a card. Pages with neither load none of
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 from html import escape
 
 import live_files
 from docutils import nodes
+from explorer_pages import to_root
 
 MARKER = re.compile(r"<!-- live:(networks|card) -->")
 FOLDER = live_files.SCRIPTS
@@ -71,8 +71,7 @@ def place(app, doctree: nodes.document, docname: str) -> None:
     """Exchange each marked paragraph; formats other than HTML keep it."""
     if app.builder.format != "html":
         return
-    here = posixpath.dirname(app.builder.get_target_uri(docname))
-    prefix = posixpath.relpath(".", here or ".") + "/"
+    prefix = to_root(app, docname)
     for comment in list(doctree.findall(nodes.raw)):
         found = MARKER.fullmatch(comment.astext().strip())
         if found:
