@@ -74,8 +74,13 @@ def element(name: str) -> str:
     return f'<div class="page-exercise" data-exercise="{content}"></div>'
 
 
+def in_one_line(task: str) -> str:
+    """The task as `check` prints it, without its line breaks: the page breaks lines where the window ends."""
+    return re.sub(r"\n(?!Choose from:)", " ", task.strip())
+
+
 def place(app, doctree: nodes.document, docname: str) -> None:
-    """Put the element of each exercise behind its cell; formats other than HTML get none."""
+    """Put the element of each exercise behind its cell, and let its task fill the line; only in HTML."""
     if app.builder.format != "html":
         return
     for code in list(doctree.findall(nodes.literal_block)):
@@ -83,6 +88,10 @@ def place(app, doctree: nodes.document, docname: str) -> None:
         while cell is not None and "cell" not in cell.get("classes", ()):
             cell = cell.parent
         if call and cell is not None:
+            for output in cell.findall(nodes.literal_block):
+                if output.astext().startswith("Task: "):
+                    output.rawsource = in_one_line(output.astext())
+                    output[:] = [nodes.Text(output.rawsource)]
             cell.parent.insert(cell.parent.index(cell) + 1, nodes.raw("", element(call[1]), format="html"))
 
 

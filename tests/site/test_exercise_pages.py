@@ -53,6 +53,13 @@ def seen(browser, address):  # noqa: F811
     assert problems == []
 
 
+def test_a_task_in_the_page_breaks_its_lines_where_the_window_ends(capsys):
+    check("which-control", ...)
+    task, choices = exercise_pages.in_one_line(capsys.readouterr().out).splitlines()
+    assert task.split() == ["Task:", *EXERCISES["which-control"].task.split()]
+    assert choices.startswith("Choose from:")
+
+
 def test_every_exercise_is_answered_in_the_page_or_wants_a_function():
     assert len(IN_PAGE) >= 13
     assert all(exercise.is_function for name, exercise in EXERCISES.items() if name not in IN_PAGE)
