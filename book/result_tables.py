@@ -118,7 +118,7 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
     lines = []
     for row in rows:
         intervals_shown = [interval_text(found, style) for found in (row.difference, row.over_seeds)]
-        p = "–" if math.isnan(row.p_adjusted) else f"{row.p_adjusted:.3f}"
+        p = p_text(row.p_adjusted)
         estimate = signed(row.difference.estimate, f"+{style}")
         names = f"{display_name(row.left)} − {display_name(row.right)}"
         lines.append([names, str(row.difference.n), estimate, *intervals_shown, p])
@@ -128,6 +128,13 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
         del header[3]
         lines = [line[:3] + line[4:] for line in lines]
     return results.markdown_table(header, lines)
+
+
+def p_text(p: float) -> str:
+    """A p-value with three decimals; never as zero, which no number of redrawings can show."""
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def metric_style(key: str) -> str:

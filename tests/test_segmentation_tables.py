@@ -60,3 +60,8 @@ def test_scores_are_printed_with_one_decimal():
     for key in ("final.test.miou_present", "final.test.iou.pole", "final.test.band_accuracy", "final.test.specks"):
         assert result_tables.metric_style(key) == ".1f"
     assert result_tables.metric_style("lattice_energy.score_map") == ".3f"
+
+
+def test_a_p_value_is_never_printed_as_zero():
+    assert [result_tables.p_text(p) for p in (0.0005, 0.001, 0.04972, 1.0)] == ["< 0.001", "0.001", "0.050", "1.000"]
+    assert result_tables.p_text(float("nan")) == "–"
