@@ -14,6 +14,7 @@ PATHS = chapters.PATHS
 MAX_BYTES = 2_000_000
 MAX_IGNORED_SHARE = 0.15
 WORDS = (1300, 4000)
+WIDTH = 90  # characters of code that a page of 1440 px shows without scrolling
 LAST_HEADINGS = ["summary", "exercises", "references"]
 ROLE = re.compile(r"\{[\w:.+-]+\}$")
 TARGET = re.compile(r"^\([\w:.-]+\)=$", re.MULTILINE)
@@ -72,6 +73,11 @@ def test_no_cell_is_kept_from_the_comparison_in_another_way(notebook):
 
 def test_words(notebook):
     assert WORDS[0] <= chapters.words(notebook) <= WORDS[1]
+
+
+def test_code_that_the_page_shows_fits_its_width(notebook):
+    shown = [cell for cell in chapters.code_cells(notebook) if "hide-input" not in chapters.tags(cell)]
+    assert [line for cell in shown for line in cell.source.splitlines() if len(line) > WIDTH] == []
 
 
 def test_headings(notebook):
