@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from drn_lib import paths, runs, studies
-from drn_lib.architecture import DILATION_RULES
+from drn_lib import costs, paths, runs, studies
+from drn_lib.architecture import DILATION_RULES, architecture, scale_width
 from drn_lib.recipes import Recipe
 
 TINY = Recipe("tiny", "random", None, image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2)
@@ -201,6 +201,13 @@ def test_committed_plans_load_and_their_results_are_of_them():
         names = {plan.run_name(*run) for run in plan.runs()}
         stored = {path.stem for path in (paths.results_dir() / plan.study).glob("*.json")}
         assert stored <= names
+
+
+def test_the_weights_that_the_classification_study_keeps_fit_into_40_mb():
+    plan, classes = studies.load_plan("classification"), 20
+    kept = [plan.variants[name] for name, seed in plan.runs() if plan.keeps_weights(name, seed)]
+    tables = [scale_width(architecture(one.network), one.recipe.width) for one in kept]
+    assert 30e6 < sum(2 * costs.parameters(table, classes) for table in tables) < 39e6  # float16, without file heads
 
 
 @pytest.mark.parametrize("study", ["classification", "segmentation"])
