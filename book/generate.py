@@ -23,6 +23,7 @@ import live_data  # noqa: E402
 import live_tables  # noqa: E402
 import markers  # noqa: E402
 import pages  # noqa: E402
+import result_tables  # noqa: E402
 import segmentation_tables  # noqa: E402
 import solutions_page  # noqa: E402
 import yaml  # noqa: E402
@@ -31,6 +32,7 @@ from drn_lib.paths import replacing  # noqa: E402
 
 TABLES = {
     **pages.TABLES,
+    **result_tables.TABLES,
     **live_tables.TABLES,
     **segmentation_tables.TABLES,
     **{f"api-{page}": partial(api_page.api, page) for page in api_page.PAGES},

@@ -130,6 +130,23 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
     return results.markdown_table(header, lines)
 
 
+def reading_or_training() -> str:
+    """How much ResNet-18 gains in clutter by being read densely, and how much more DRN-A-18's training brings."""
+    outcomes, lines = ("pointing_error_off_middle", "gt_known_30", "gt_known_50"), []
+    for outcome in outcomes:
+        trained, dilated = f"clutter.{outcome}", f"clutter.posthoc.{outcome}"
+        steps = [
+            results.difference("classification", "resnet_18", "resnet_18", dilated, trained),
+            results.difference("classification", "drn_a_18", "resnet_18", trained, dilated),
+        ]
+        if None in steps:
+            return f"*These networks of the study `classification` are {NOT_MEASURED}.*"
+        cells = [f"{signed(step.estimate, '+.1f')} {interval_text(step)}" for step in steps]
+        lines.append([HEADERS[trained], str(min(step.n for step in steps)), *cells])
+    header = ["outcome", "seeds", "ResNet-18: dilated afterwards − as trained"]
+    return results.markdown_table([*header, "DRN-A-18 − ResNet-18 dilated afterwards"], lines)
+
+
 def p_text(p: float) -> str:
     """A p-value with three decimals; never as zero, which no number of redrawings can show."""
     if math.isnan(p):
@@ -151,3 +168,6 @@ def interval_cell(found: intervals.Interval | None, style: str) -> str:
         return "–"
     mean = signed(found.estimate, style)
     return mean if math.isnan(found.low) else f"{mean} {interval_text(found, style)}"
+
+
+TABLES = {"reading-or-training": reading_or_training}

@@ -89,7 +89,7 @@ def test_interval(measured):
         ("paper:table1_classification/DRN-A-18/top2", "no column 'top2'"),
         ("paper:table1_classification/DRN-A-18/note|.1f", "not a number"),
         ("results:trial/drn_a_19/final.test.top1", "no network is called"),
-        ("results:trial/drn_a_18/final.test.top9", "no metric 'final.test.top9'; it has final.test.top1"),
+        ("results:trial/drn_a_18/final.test.top9", "no metric 'final.test.top9'; names near it: final.test.top1"),
         ("results:trial/drn_a_18/final.test.top1#mean", "#mean is not known"),
         ("results:trial/drn_a_18", "takes 3 names"),
         ("measured:trial", "a key begins with one of"),
