@@ -156,3 +156,10 @@ def test_example_pictures_shows_the_first_ones():
     images = torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 3, 8, 8)
     figure = figures.example_pictures(images, ["a", "b", "c"], count=2)
     assert [int(picture[0, 0, 0]) for picture in pictures(figure)] == [0, 1]
+
+
+def test_the_legend_of_training_curves_names_a_network_once():
+    stored = {name: len(results.runs("classification", name)) for name in ("resnet_18", "drn_a_18")}
+    loss, _ = figures.training_curves("classification", list(stored)).axes
+    assert len(loss.lines) == sum(stored.values()) > 2
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["ResNet-18", "DRN-A-18"]
