@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "book")]
 
 import api_page  # noqa: E402
+import claims  # noqa: E402
 import explorer_data  # noqa: E402
 import live_data  # noqa: E402
 import live_tables  # noqa: E402
@@ -32,6 +33,7 @@ from drn_lib.paths import replacing  # noqa: E402
 
 TABLES = {
     **pages.TABLES,
+    **claims.TABLES,
     **result_tables.TABLES,
     **live_tables.TABLES,
     **segmentation_tables.TABLES,

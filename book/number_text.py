@@ -28,10 +28,10 @@ def sample(study: str, network: str, metric: str) -> intervals.Sample:
 
 
 def interval_text(interval: intervals.Interval, style: str = ".1f") -> str:
-    """An interval in brackets, or the reason why there is none."""
+    """An interval in brackets that no line end breaks, or the reason why there is none."""
     if math.isnan(interval.low):
         return "one seed: no interval"
-    return f"[{signed(interval.low, style)}, {signed(interval.high, style)}]"
+    return f"[{signed(interval.low, style)},\u00a0{signed(interval.high, style)}]"
 
 
 def signed(value: float, style: str) -> str:

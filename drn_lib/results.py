@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +56,13 @@ def load_run(path: str | Path) -> dict:
     """
     path = Path(path)
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        run = json.loads(text)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ResultsError(f"{path} is not complete JSON ({error}): delete it and run its study again") from error
-    _validate(run, path)
+    problem = _problem(text, results_dir() / "schema.json")
+    if problem:
+        raise ResultsError(f"{path} does not follow data/results/schema.json: {problem}")
     return run
 
 
@@ -277,17 +281,17 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join([line(header), "|" + " --- |" * len(header), *map(line, rows)])
 
 
-def _validate(run: object, path: Path) -> None:
+@lru_cache(maxsize=1024)  # the pages ask for the same run some forty times, and checking takes 18 ms
+def _problem(text: str, schema: Path) -> str | None:
+    """What is wrong with a run, if anything; `text` is valid JSON."""
+    run = json.loads(text)
     try:
         import jsonschema
     except ImportError:  # the light check below is enough for a reader; the tests use the whole schema
-        problem = _light_problem(run)
-    else:
-        schema = json.loads((results_dir() / "schema.json").read_text(encoding="utf-8"))
-        error = next(jsonschema.Draft202012Validator(schema).iter_errors(run), None)
-        problem = error and f"{'.'.join(map(str, error.absolute_path)) or 'the run'}: {error.message[:200]}"
-    if problem:
-        raise ResultsError(f"{path} does not follow data/results/schema.json: {problem}")
+        return _light_problem(run)
+    rules = json.loads(schema.read_text(encoding="utf-8"))
+    error = next(jsonschema.Draft202012Validator(rules).iter_errors(run), None)
+    return error and f"{'.'.join(map(str, error.absolute_path)) or 'the run'}: {error.message[:200]}"
 
 
 def _light_problem(run: object) -> str | None:

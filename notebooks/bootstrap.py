@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-CELL = '''\
+CELL = """\
 # Makes `drn_lib` and `data/` available: from this checkout, or on Colab from a shallow clone of the release.
 import os
 import subprocess
@@ -23,7 +23,7 @@ if not (checkout / "drn_lib").is_dir():
         if subprocess.run(clone).returncode != 0:
             raise RuntimeError(f"Could not clone {address}: check the network, then run this cell again.")
 if str(checkout) not in sys.path:
-    sys.path.insert(0, str(checkout))'''
+    sys.path.insert(0, str(checkout))"""
 
 ID = "bootstrap"
 METADATA = {"tags": ["hide-input"]}

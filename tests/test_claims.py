@@ -1,9 +1,16 @@
-"""Claims of the paper that are exact, each in a few lines; `data/paper/claims.yml` names these tests."""
+"""Claims of the paper that no difference of two stored metrics settles; `data/paper/claims.yml` names these tests."""
 
+import numpy as np
+import pytest
 import torch
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, max_pool2d
 
+from drn_lib import intervals, paths, results
+from drn_lib.checkpoints import load_trained
+from drn_lib.evaluation import normalize
+from drn_lib.figures_gridding import high_frequency_share
 from drn_lib.network import create_model
+from drn_lib.photographs import photograph
 
 
 def test_c4_one_pixel_becomes_nine_that_stand_apart():
@@ -16,6 +23,21 @@ def test_c4_one_pixel_becomes_nine_that_stand_apart():
         assert lattice[row - 1 : row + 2, column - 1 : column + 2].sum() == lattice[row, column]
 
 
+def test_c5_fine_detail_that_enters_level_3():
+    """Finer than 16 px: above 1/4 cycle per cell of 4 px in A, behind its pooling; above 1/8 per cell of 2 px in B."""
+    x = normalize(torch.stack([photograph(name, 224) for name in ("coffee", "rocket", "chelsea", "astronaut")]))
+    seeds, in_a, in_b = (0, 1, 2), [], []
+    with torch.inference_mode():
+        for seed in seeds:
+            entering_a = max_pool2d(load_trained(f"classification/drn_a_18-s{seed}").features(x)[2], 3, 2, 1)
+            entering_b = load_trained(f"classification/drn_b_26-s{seed}").features(x)[2]
+            in_a.append(high_frequency_share(entering_a, above=0.25))
+            in_b.append(high_frequency_share(entering_b, above=0.125))
+    assert max(in_a) < min(in_b)
+    found = intervals.student_t_difference(*(intervals.Sample(seeds, tuple(values)) for values in (in_a, in_b)))
+    assert intervals.verdict(found, "greater") == "not resolved"
+
+
 def test_c14_mean_of_the_score_map_is_the_logits():
     torch.manual_seed(0)
     for name in ("resnet_18", "drn_a_18", "drn_c_26"):
@@ -26,3 +48,14 @@ def test_c14_mean_of_the_score_map_is_the_logits():
         assert score_map.shape[1] == 20 and score_map[0, 0].numel() > 1
         assert torch.allclose(score_map.mean(dim=(2, 3)), logits, rtol=0, atol=1e-12)
         assert not torch.allclose(score_map.amax(dim=(2, 3)), logits, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("network", ["resnet_18", "drn_a_18", "drn_b_26", "drn_c_26"])
+def test_c14_the_error_of_boxes_hangs_on_the_threshold(network):
+    folder = paths.results_dir() / "classification"
+    runs = results.runs("classification", network)
+    assert len(runs) >= 3
+    for run in runs:
+        with np.load(folder / f"{network}-s{run['seed']}.npz") as stored:
+            errors = stored["localization.native.curve"][:, 2]  # GT-known error on the test images, %
+        assert errors.shape == (41,) and np.ptp(errors) > 20

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import claims
 import generate
 import markers
 import numpy as np
@@ -11,6 +12,7 @@ import pages
 import pytest
 import yaml
 
+from drn_lib import results
 from drn_lib.paths import paper_dir
 
 
@@ -77,7 +79,7 @@ def test_keys(measured, key, text):
 
 def test_interval(measured):
     low, high = np.array([41.0, 41.0]) + np.array([-1, 1]) * 12.7062
-    assert markers.number("results:trial/drn_a_18/final.test.top1#interval|.1f") == f"[{low:.1f}, {high:.1f}]"
+    assert markers.number("results:trial/drn_a_18/final.test.top1#interval|.1f") == f"[{low:.1f},\u00a0{high:.1f}]"
     (measured / "trial" / "drn_a_18-s1.json").unlink()
     assert markers.number("results:trial/drn_a_18/final.test.top1#interval|.1f") == "one seed: no interval"
 
@@ -205,35 +207,36 @@ def test_check_names_what_differs_and_writes_nothing(tmp_path, monkeypatch, caps
 
 
 def test_claims_are_complete_and_point_to_what_exists():
-    claims = pages.load_claims()
-    assert [claim["id"] for claim in claims] == [f"C{number}" for number in range(1, 23)]
-    kinds = {"compare", "arithmetic", "test", "planned", "not_testable"}
-    for claim in claims:
+    ledger = claims.load_claims()
+    assert [claim["id"] for claim in ledger] == [f"C{number}" for number in range(1, 23)]
+    kinds = {"compare", "arithmetic", "test", "not_testable"}
+    for claim in ledger:
         assert set(claim) == {"id", "short", "claim", "where", "sure", "chapter", "settle", "checks"}
         assert claim["chapter"] in pages.CHAPTERS and claim["sure"].split(" ")[0].rstrip(",") in pages.SURE
         for check in claim["checks"]:
             assert len(kinds & set(check)) == 1, (claim["id"], check)
-            pages.paper_text(check)
+            claims.paper_text(check)
             if "test" in check:
-                assert pages.has_test(check["test"]), check["test"]
+                assert check.get("finds", "supported") in claims.VERDICTS
+                assert claims.has_test(check["test"]), check["test"]
 
 
 def test_a_claim_is_judged_by_its_numbers(measured):
     compare = {"studies": ["none", "trial"], "left": "drn_a_18", "right": "resnet_18", "metric": "final.test.top1"}
-    ours, n, interval, judged = pages.judge({"what": "error", "compare": {**compare, "claim": "less"}})
+    ours, n, interval, judged = claims.judge({"what": "error", "compare": {**compare, "claim": "less"}})
     assert ours.startswith("41.0 − 61.0 = −20.0") and n == "2, 2" and interval.startswith("[−")
     assert judged == "not resolved (2 seeds)"  # a clear interval, and too few seeds to believe it
     for name, error in (("drn_a_18", 41.0), ("resnet_18", 61.0)):
         run = json.loads((measured / "trial" / f"{name}-s0.json").read_text())
         run.update(seed=2, metrics={"final.test.top1": error})
         (measured / "trial" / f"{name}-s2.json").write_text(json.dumps(run))
-    assert pages.judge({"what": "error", "compare": {**compare, "claim": "less"}})[3] == "supported"
-    assert pages.judge({"what": "error", "compare": {**compare, "claim": "greater"}})[3] == "contradicted"
+    assert claims.judge({"what": "error", "compare": {**compare, "claim": "less"}})[3] == "supported"
+    assert claims.judge({"what": "error", "compare": {**compare, "claim": "greater"}})[3] == "contradicted"
     for seed in (1, 2):
         (measured / "trial" / f"drn_a_18-s{seed}.json").unlink()
-    assert pages.judge({"what": "error", "compare": {**compare, "claim": "less"}})[3] == "not resolved (one seed)"
+    assert claims.judge({"what": "error", "compare": {**compare, "claim": "less"}})[3] == "not resolved (one seed)"
     missing = {**compare, "left": "drn_b_26", "claim": "less"}
-    assert pages.judge({"what": "error", "compare": missing})[3] == "open"
+    assert claims.judge({"what": "error", "compare": missing})[3] == "open"
 
 
 def test_holms_correction_counts_the_comparisons_of_one_study(measured, monkeypatch):
@@ -247,21 +250,25 @@ def test_holms_correction_counts_the_comparisons_of_one_study(measured, monkeypa
             run = {**json.loads(file.read_text()), "study": study}
             (measured / study / file.name).write_text(json.dumps(run))
     checks = [check("first", "drn_a_18", "resnet_18"), check("second", "drn_a_18", "resnet_18")]
-    monkeypatch.setattr(pages, "load_claims", lambda: [{"checks": checks}])
-    p = pages.results.difference("first", "drn_a_18", "resnet_18", "final.test.top1").p
-    pages.primary_p_values.cache_clear()
-    assert list(pages.primary_p_values(measured).values()) == [p, p]  # one each: nothing to correct
+    monkeypatch.setattr(claims, "load_claims", lambda: [{"checks": checks}])
+    p = results.difference("first", "drn_a_18", "resnet_18", "final.test.top1").p
+    claims.primary_p_values.cache_clear()
+    assert list(claims.primary_p_values(measured).values()) == [p, p]  # one each: nothing to correct
     checks.append(check("first", "resnet_18", "drn_a_18"))
-    pages.primary_p_values.cache_clear()
-    assert list(pages.primary_p_values(measured).values()) == [2 * p, 2 * p, p]
-    pages.primary_p_values.cache_clear()
+    claims.primary_p_values.cache_clear()
+    assert list(claims.primary_p_values(measured).values()) == [2 * p, 2 * p, p]
+    claims.primary_p_values.cache_clear()
 
 
 def test_an_exact_claim_can_come_out_either_way():
     sides = {"left": "architectures/DRN-A-18/parameters", "right": "architectures/ResNet-18/parameters"}
-    assert pages.judge({"what": "", "arithmetic": {**sides, "claim": "equal"}})[3] == "supported"
-    assert pages.judge({"what": "", "arithmetic": {**sides, "claim": "less"}})[3] == "contradicted"
-    assert pages.judge({"what": "", "test": "tests/test_claims.py::test_c99", "shows": ""})[3] == "open"
+    assert claims.judge({"what": "", "arithmetic": {**sides, "claim": "equal"}})[3] == "supported"
+    assert claims.judge({"what": "", "arithmetic": {**sides, "claim": "less"}})[3] == "contradicted"
+    assert claims.judge({"what": "", "test": "tests/test_claims.py::test_c99", "shows": ""})[3] == "open"
+    shown = {"test": "tests/test_claims.py::test_c5_fine_detail_that_enters_level_3", "shows": "less"}
+    assert claims.judge({"what": "", **shown}) == ("less", "exact", "–", "supported")
+    found = claims.judge({"what": "", **shown, "n": "3, 3", "finds": "not resolved"})
+    assert found == ("less", "3, 3", "–", "not resolved")
 
 
 def test_the_ledger_is_complete():

@@ -75,6 +75,7 @@ def test_every_required_key_is_missed_with_and_without_jsonschema(tmp_path, monk
     with pytest.raises(results.ResultsError, match=key):
         results.load_run(path)
     monkeypatch.setitem(__import__("sys").modules, "jsonschema", None)
+    results._problem.cache_clear()
     with pytest.raises(results.ResultsError, match=f"the key '{key}' is missing"):
         results.load_run(path)
 
