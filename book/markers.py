@@ -22,6 +22,7 @@ A number that was not measured yet reads "not yet measured"; a key that names no
     table:results/STUDY/METRIC,METRIC   every network of a study: seeds, then each metric's mean
     table:beside/STUDY/METRIC/TABLE/COLUMN   our mean and interval beside the paper's number
     table:summary/STUDY/METRIC,METRIC/NAMES  variants with intervals and costs (NAMES: "all", or some with commas)
+    table:scores/STUDY/METRIC,METRIC/NAMES   the same without costs
     table:differences/STUDY/METRIC/LEFT-RIGHT,LEFT-RIGHT   left - right, both intervals, Holm's p over all of them
 """
 
@@ -89,9 +90,11 @@ def table(key: str, tables: dict[str, Callable[[], str]] | None = None) -> str:
         return result_tables.beside_table(*parts)
     if kind == "summary" and len(parts) == 3:
         return result_tables.summary_table(*parts)
+    if kind == "scores" and len(parts) == 3:
+        return result_tables.summary_table(*parts, costs=False)
     if kind == "differences" and len(parts) == 3:
         return result_tables.differences_table(*parts)
-    known = ["paper/…", "results/…", "beside/…", "summary/…", "differences/…", *(tables or ())]
+    known = ["paper/…", "results/…", "beside/…", "summary/…", "scores/…", "differences/…", *(tables or ())]
     raise MarkerError(f"no table is called {key!r}; there are: {', '.join(known)}")
 
 

@@ -19,6 +19,7 @@ HEADERS = {
     "top1_loc_err_pct": "top-1 localization error, %",
     "top5_loc_err_pct": "top-5 localization error, %",
     "mean_iou": "mean IoU, %",
+    "in_paper": "in the paper",
     "parameters": "parameters",
     "gmacs_224": "10⁹ multiply-adds at 224 px",
     "map_at_224": "last map at 224 px, cells a side",
@@ -31,6 +32,8 @@ HEADERS = {
     "localization.native.pointing_error": "pointing error, %",
     **{f"localization.native.top{k}_localization": f"top-{k} localization error, %" for k in (1, 5)},
     **{f"clutter.gt_known_{k}": f"GT-known error in clutter at IoU 0.{k // 10}, %" for k in (30, 50)},
+    **{f"clutter.cam.gt_known_{k}": f"usual method: in clutter at IoU 0.{k // 10}, %" for k in (30, 50)},
+    "localization.native.cam.gt_known_50": "usual method: plain, GT-known error at IoU 0.5, %",
     "pets.mask_iou": "overlap with the animal",
     "pets.mask_pointing_error": "points off the animal, %",
     "pets.gt_known_70": "box error at IoU 0.7, %",
@@ -78,18 +81,18 @@ def results_table(study: str, metric_names: str) -> str:
 
 def beside_table(study: str, metric: str, name: str, column: str) -> str:
     """Our mean of every network that the paper's table has beside the number that it prints."""
-    found = results.beside_paper(study, metric, name, column)
+    found = [row for row in results.beside_paper(study, metric, name, column) if row["paper"]]
     if not found:
         return f"*The study `{study}` is {NOT_MEASURED}.*"
     rows = []
     for row in found:
         ours = row["ours"]
-        rows.append([row["model"], row["paper"] or "–", signed(ours.estimate, ".1f"), str(ours.n), interval_text(ours)])
+        rows.append([row["model"], row["paper"], signed(ours.estimate, ".1f"), str(ours.n), interval_text(ours)])
     return results.markdown_table(["network", "the paper", "ours (reduced)", "seeds", "95 % interval over seeds"], rows)
 
 
-def summary_table(study: str, metric_names: str, names: str) -> str:
-    """Variants ("all", or some with commas) with seeds, means and intervals over seeds, and what they cost."""
+def summary_table(study: str, metric_names: str, names: str, costs: bool = True) -> str:
+    """Variants ("all", or some with commas) with seeds, means and intervals over seeds, and perhaps what they cost."""
     keys = metric_names.split(",")
     rows = summaries.summarize(study, keys, None if names == "all" else names.split(","))
     if not rows:
@@ -97,10 +100,13 @@ def summary_table(study: str, metric_names: str, names: str) -> str:
     lines = []
     for row in rows:
         cells = [interval_cell(row.metrics.get(key), metric_style(key)) for key in keys]
-        costs = [f"{row.parameters / 1e6:.2f}", f"{row.multiply_adds / 1e6:.0f}", f"{100 * row.live_taps:.0f}"]
-        lines.append([row.name, str(row.n), *cells, *costs, f"{row.minutes:.0f}"])
+        if costs:
+            cells += [f"{row.parameters / 1e6:.2f}", f"{row.multiply_adds / 1e6:.0f}"]
+            cells += [f"{100 * row.live_taps:.0f}", f"{row.minutes:.0f}"]
+        lines.append([row.name, str(row.n), *cells])
     header = ["network", "seeds", *(HEADERS.get(key, key.replace("_", " ")) for key in keys)]
-    header += ["parameters, millions", "multiply-adds, millions", "live taps in level 6, %", "minutes of training"]
+    if costs:
+        header += ["parameters, millions", "multiply-adds, millions", "live taps in level 6, %", "minutes of training"]
     return results.markdown_table(header, lines)
 
 
@@ -132,7 +138,8 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
 
 def reading_or_training() -> str:
     """How much ResNet-18 gains in clutter by being read densely, and how much more DRN-A-18's training brings."""
-    outcomes, lines = ("pointing_error_off_middle", "gt_known_30", "gt_known_50"), []
+    outcomes = ("pointing_error_off_middle", "gt_known_30", "gt_known_50", "cam.gt_known_30", "cam.gt_known_50")
+    lines = []
     for outcome in outcomes:
         trained, dilated = f"clutter.{outcome}", f"clutter.posthoc.{outcome}"
         steps = [
@@ -170,4 +177,19 @@ def interval_cell(found: intervals.Interval | None, style: str) -> str:
     return mean if math.isnan(found.low) else f"{mean} {interval_text(found, style)}"
 
 
-TABLES = {"reading-or-training": reading_or_training}
+def pets_controls() -> str:
+    """What the pets' networks are read against: ResNet-18 dilated afterwards, and a fixed box."""
+    outcomes, lines = ("mask_iou", "mask_pointing_error", "gt_known_70"), []
+    for name, prefix in (
+        ("ResNet-18, dilated afterwards", "pets.posthoc"),
+        ("one fixed box", "pets.trivial.fixed_box"),
+    ):
+        samples = [sample("pets", "resnet_18", f"{prefix}.{outcome}") for outcome in outcomes]
+        if not all(values.n for values in samples):
+            return f"*These answers of the study `pets` are {NOT_MEASURED}.*"
+        styles = [metric_style(outcome) for outcome in outcomes]
+        lines.append([name, *(signed(values.mean, style) for values, style in zip(samples, styles, strict=True))])
+    return results.markdown_table(["answer", *(HEADERS[f"pets.{outcome}"] for outcome in outcomes)], lines)
+
+
+TABLES = {"reading-or-training": reading_or_training, "pets-controls": pets_controls}

@@ -1,8 +1,9 @@
 """Images moved into clutter: each pasted at a random place of a canvas tiled with images of other classes.
 
-In most images of Tiny-ImageNet the object fills the frame, so a box around the middle is right half of the time and
-says nothing about the network. Here the object is one of many things: a 64 px image lies somewhere on a 128 px canvas
-of four others, which come from the 30 classes that the book's networks were not trained on. Its true box moves along.
+In four of ten images of Tiny-ImageNet the object takes more than half of the frame, so that a box around the middle is
+right nearly half of the time and says nothing about the network. Here the object is one of many things: a 64 px image
+lies somewhere on a 128 px canvas of four others, which come from the 30 classes that the book's networks were not
+trained on. Its true box moves along.
 
     >>> canvases = open_clutter("test")                        # doctest: +SKIP
     >>> canvases[0]["image"].shape, canvases[0]["boxes"]       # doctest: +SKIP

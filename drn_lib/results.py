@@ -141,13 +141,13 @@ def wrong(study: str, name: str, key: str, root: Path | None = None) -> np.ndarr
     elif last == "pointing_error_off_middle":
         needed = [f"{setting}.pointing", f"{setting}.off_middle"]
     elif re.fullmatch(r"gt_known_\d\d", last):
-        needed = [f"{setting}.iou"]
+        needed = [f"{setting.removesuffix('.cam')}.cam_iou" if setting.endswith(".cam") else f"{setting}.iou"]
     else:
         return None
     found = [per_image(study, name, array, root) for array in needed]
     if any(array is None for array in found):
         return None
-    if needed[0].endswith(".iou"):  # 200 times the overlap, rounded up
+    if needed[0].endswith("iou"):  # 200 times the overlap, rounded up
         return (found[0] <= 2 * int(last[-2:])).astype(float)
     right = found[0].astype(float)
     return 1.0 - (right[:, found[1][0].astype(bool)] if len(found) == 2 else right)  # the same canvases for every seed

@@ -1,4 +1,4 @@
-"""The live training of chapter 04 learns what it says, and would not on labels that mean nothing."""
+"""The live trainings of chapters 04 and 05 learn what they say, and would not on labels that mean nothing."""
 
 import pytest
 import torch
@@ -7,11 +7,15 @@ from drn_lib import live_training
 from drn_lib.recipes import recipe
 from drn_lib.training import train
 
+LIVE = [("drn_d_22", {}), ("drn_a_18", {"epochs": 6})]
+"""What the cells of chapters 04 and 05 train."""
 
-def trained_on(labels_of):
+
+def trained_on(labels_of, network, changes):
     """The network, trained as in the chapter's cell, on the labels that `labels_of` makes of the true ones."""
     images, labels = live_training.pictures("train")
-    return train(recipe("shapes-live"), "drn_d_22", 0, images, labels_of(labels), len(live_training.SHAPES)).model
+    plan = recipe("shapes-live", **changes)
+    return train(plan, network, 0, images, labels_of(labels), len(live_training.SHAPES)).model
 
 
 def shuffled(labels):
@@ -25,12 +29,15 @@ def unseen():
 
 @pytest.mark.slow
 def test_it_beats_a_constant_answer_on_unseen_pictures(unseen):
-    assert live_training.points_over_constant(trained_on(lambda labels: labels), *unseen) > live_training.MARGIN
+    model = trained_on(lambda labels: labels, *LIVE[0])
+    assert live_training.points_over_constant(model, *unseen) > live_training.MARGIN
 
 
 @pytest.mark.slow
-def test_shuffled_labels_fail_the_margin(unseen):
-    assert live_training.points_over_constant(trained_on(shuffled), *unseen) < live_training.MARGIN
+@pytest.mark.parametrize(("network", "changes"), LIVE)
+def test_shuffled_labels_fail_the_margin(unseen, network, changes):
+    model = trained_on(shuffled, network, changes)
+    assert live_training.points_over_constant(model, *unseen) < live_training.MARGIN
 
 
 def test_a_constant_answer_has_no_points(unseen):

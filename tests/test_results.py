@@ -124,6 +124,7 @@ def test_wrong_images_of_localization(tmp_path):
     file = write(tmp_path, a_run())
     arrays = {"iou": np.array([0, 60, 61, 100, 101, 200], np.uint8), "pointing": np.array([1, 0, 1, 0, 1, 0], bool)}
     arrays["off_middle"] = np.array([1, 1, 1, 0, 0, 0], bool)
+    arrays["cam_iou"] = np.array([101, 101, 101, 0, 0, 0], np.uint8)
     np.savez(file.with_suffix(".npz"), **{f"clutter.{name}": array for name, array in arrays.items()})
 
     def wrong(key):
@@ -131,6 +132,7 @@ def test_wrong_images_of_localization(tmp_path):
 
     assert wrong("clutter.gt_known_50").tolist() == [[1, 1, 1, 1, 0, 0]]  # an overlap of exactly a half is wrong
     assert wrong("clutter.gt_known_30").tolist() == [[1, 1, 0, 0, 0, 0]]
+    assert wrong("clutter.cam.gt_known_50").tolist() == [[0, 0, 0, 1, 1, 1]]  # the usual method has boxes of its own
     assert wrong("clutter.pointing_error").tolist() == [[0, 1, 0, 1, 0, 1]]
     assert wrong("clutter.pointing_error_off_middle").tolist() == [[0, 1, 0]]
     assert wrong("clutter.posthoc.pointing_error") is None and wrong("clutter.top1_localization") is None
