@@ -104,9 +104,11 @@ def judge(check: dict) -> tuple[str, str, str, str]:
     ours = f"{signed(left.mean, style)} − {signed(right.mean, style)} = {apart} (reduced)"
     p = primary_p_values(results_dir()).get(key)
     judged = intervals.verdict(difference, plan["claim"], p)
+    if intervals.is_provisional(judged, intervals.student_t_difference(left, right)):
+        judged += " (provisional)"
     if difference.n < intervals.LEAST_SEEDS:
         judged = f"not resolved ({'one seed' if difference.n == 1 else f'{difference.n} seeds'})"
-    return ours, f"{left.n}, {right.n}", interval_text(difference, style), judged
+    return ours, f"{left.n},\u00a0{right.n}", interval_text(difference, style), judged
 
 
 def paper_text(check: dict) -> str:

@@ -180,7 +180,7 @@ CHAPTER_01 = (
         "share of all their taps reads the map and not the padding? Give a number from 0 to 1.",
         solution=1 / 9,
         explanation="Four cells to the left of any cell of a 4x4 map there is only padding, and so on each side: the "
-        "center tap alone is alive. At this size the 3x3 kernel is a 1x1 kernel.",
+        "middle tap alone is alive. At this size the 3x3 kernel is a 1x1 kernel.",
         hints=(
             "Take one axis first: from which of the four positions does the left tap, four cells away, hit the map?",
             "The share in two dimensions is the square of the share along one axis.",

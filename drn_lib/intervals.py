@@ -168,6 +168,19 @@ def holm(p_values: dict[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
+def is_provisional(judged: str, over_seeds: Interval) -> bool:
+    """Whether a verdict could fall with more trainings: the interval over seeds alone holds zero.
+
+    Redrawing three seeds shows less spread than there is (they can be no further apart than they were), so the two
+    kinds of intervals may disagree.
+
+    Args:
+        judged: from `verdict`.
+        over_seeds: Student's t interval of the same difference.
+    """
+    return judged in ("supported", "contradicted") and over_seeds.low <= 0 <= over_seeds.high
+
+
 def verdict(difference: Interval, claim: str, p_adjusted: float | None = None) -> str:
     """What the interval of left - right says about a claim; the one rule of the book.
 

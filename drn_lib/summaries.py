@@ -61,6 +61,11 @@ class Comparison:
         """What it says about a claim ("less", "greater" or "matches"): `intervals.verdict`."""
         return intervals.verdict(self.difference, claim, self.p_adjusted)
 
+    def judged(self, claim: str) -> str:
+        """The verdict as a page prints it: with "(provisional)" where the interval over seeds alone holds zero."""
+        found = self.verdict(claim)
+        return f"{found} (provisional)" if intervals.is_provisional(found, self.over_seeds) else found
+
 
 def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = None, root: Path | None = None):
     """One `Summary` for each variant of a study that has a run, in the book's order or in that of `names`.

@@ -224,7 +224,7 @@ def test_claims_are_complete_and_point_to_what_exists():
 def test_a_claim_is_judged_by_its_numbers(measured):
     compare = {"studies": ["none", "trial"], "left": "drn_a_18", "right": "resnet_18", "metric": "final.test.top1"}
     ours, n, interval, judged = claims.judge({"what": "error", "compare": {**compare, "claim": "less"}})
-    assert ours.startswith("41.0 − 61.0 = −20.0") and n == "2, 2" and interval.startswith("[−")
+    assert ours.startswith("41.0 − 61.0 = −20.0") and n == "2,\u00a02" and interval.startswith("[−")
     assert judged == "not resolved (2 seeds)"  # a clear interval, and too few seeds to believe it
     for name, error in (("drn_a_18", 41.0), ("resnet_18", 61.0)):
         run = json.loads((measured / "trial" / f"{name}-s0.json").read_text())

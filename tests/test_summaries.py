@@ -9,6 +9,7 @@ import torch
 from test_results import a_run, write
 
 from drn_lib import create_model, results, summaries
+from drn_lib.intervals import Interval
 from drn_lib.paths import results_dir
 
 RECIPE = {"image_size": 64, "width": 0.25}
@@ -80,3 +81,15 @@ def test_committed_runs_of_the_classification_study_can_be_summarized():
         return
     for row in summaries.summarize("classification", ["final.test.top1"]):
         assert 0 < row.metrics["final.test.top1"].estimate < 95 and row.n >= 1 and 0 < row.live_taps < 1
+
+
+def test_a_verdict_is_provisional_where_the_seeds_alone_hold_zero():
+    def comparison(low, high):
+        clear = Interval(-3.0, -4.0, -2.0, 3, "bootstrap over seeds and images", 0.001)
+        alone = Interval(-3.0, low, high, 3, "Student's t over seeds", 0.2)
+        return summaries.Comparison("drn_a_18", "resnet_18", clear, alone, 0.003)
+
+    assert comparison(-5.0, -1.0).judged("less") == "supported"
+    assert comparison(-7.0, 1.0).judged("less") == "supported (provisional)"
+    assert comparison(-7.0, 1.0).judged("greater") == "contradicted (provisional)"
+    assert comparison(-7.0, 1.0).verdict("less") == "supported"
