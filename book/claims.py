@@ -103,9 +103,8 @@ def judge(check: dict) -> tuple[str, str, str, str]:
     apart = signed(difference.estimate, f"+{style}")
     ours = f"{signed(left.mean, style)} − {signed(right.mean, style)} = {apart} (reduced)"
     p = primary_p_values(results_dir()).get(key)
-    judged = intervals.verdict(difference, plan["claim"], p)
-    if intervals.is_provisional(judged, intervals.student_t_difference(left, right)):
-        judged += " (provisional)"
+    over_seeds = intervals.student_t_difference(left, right)
+    judged = intervals.printed_verdict(intervals.verdict(difference, plan["claim"], p), over_seeds)
     if difference.n < intervals.LEAST_SEEDS:
         judged = f"not resolved ({'one seed' if difference.n == 1 else f'{difference.n} seeds'})"
     return ours, f"{left.n},\u00a0{right.n}", interval_text(difference, style), judged

@@ -168,17 +168,18 @@ def holm(p_values: dict[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def is_provisional(judged: str, over_seeds: Interval) -> bool:
-    """Whether a verdict could fall with more trainings: the interval over seeds alone holds zero.
+def printed_verdict(judged: str, over_seeds: Interval) -> str:
+    """A verdict as pages print it: "(provisional)" behind it where the interval over seeds alone holds zero.
 
     Redrawing three seeds shows less spread than there is (they can be no further apart than they were), so the two
-    kinds of intervals may disagree.
+    kinds of intervals may disagree, and more trainings may take such a verdict back.
 
     Args:
         judged: from `verdict`.
         over_seeds: Student's t interval of the same difference.
     """
-    return judged in ("supported", "contradicted") and over_seeds.low <= 0 <= over_seeds.high
+    resolved = judged in ("supported", "contradicted")
+    return f"{judged} (provisional)" if resolved and over_seeds.low <= 0 <= over_seeds.high else judged
 
 
 def verdict(difference: Interval, claim: str, p_adjusted: float | None = None) -> str:

@@ -62,9 +62,8 @@ class Comparison:
         return intervals.verdict(self.difference, claim, self.p_adjusted)
 
     def judged(self, claim: str) -> str:
-        """The verdict as a page prints it: with "(provisional)" where the interval over seeds alone holds zero."""
-        found = self.verdict(claim)
-        return f"{found} (provisional)" if intervals.is_provisional(found, self.over_seeds) else found
+        """The verdict as pages print it: `intervals.printed_verdict`."""
+        return intervals.printed_verdict(self.verdict(claim), self.over_seeds)
 
 
 def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = None, root: Path | None = None):
