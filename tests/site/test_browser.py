@@ -112,6 +112,20 @@ class Visit:
     def overflow(self) -> int:
         return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
+    def cut_tables(self) -> list[str]:
+        """The headings of tables that show some of their columns only after scrolling."""
+        boxes = "[...document.querySelectorAll('.pst-scrollable-table-container')]"
+        return self.page.evaluate(
+            f"{boxes}.filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.innerText.slice(0, 80))"
+        )
+
+    def broken_names(self) -> list[str]:
+        """The networks' names that stand in two lines."""
+        names = "[...document.querySelectorAll('article .network')]"
+        return self.page.evaluate(
+            f"{names}.filter((name) => name.getClientRects().length > 1).map((name) => name.innerText)"
+        )
+
     def accessibility(self, script: str) -> list[str]:
         self.page.evaluate(script)
         options = json.dumps({"runOnly": AXE_TAGS, "resultTypes": ["violations"]})
@@ -150,6 +164,9 @@ def test_page(visit, axe_script, name, width):
         seen.set_scheme(scheme)
         assert seen.overflow() <= 0, f"{scheme}: the page is wider than the window"
         assert seen.accessibility(axe_script) == [], scheme
+    assert seen.broken_names() == []
+    if width == "wide":
+        assert seen.cut_tables() == []
 
 
 @pytest.mark.slow
@@ -174,10 +191,15 @@ def test_the_checks_can_fail(visit, axe_script):
     seen.open("book/references.html")
     seen.page.evaluate(
         """document.querySelector("article").innerHTML += `<img src="https://example.org/x.png">
-        <div style="width: 900px">wide</div>`; setTimeout(() => { throw new Error("broken") })"""
+        <div style="width: 900px">wide</div>
+        <div class="pst-scrollable-table-container"><div style="width: 9000px">a table</div></div>
+        <div style="width: 0"><span class="network" style="white-space: normal">DRN-A-18</span></div>`;
+        setTimeout(() => { throw new Error("broken") })"""
     )
     seen.page.wait_for_timeout(500)
     assert any("another host" in problem for problem in seen.problems)
     assert any("JavaScript error" in problem for problem in seen.problems)
     assert seen.overflow() > 0
+    assert seen.cut_tables() == ["a table"]
+    assert seen.broken_names() == ["DRN-A-18"]
     assert any(problem.startswith("image-alt") for problem in seen.accessibility(axe_script))
