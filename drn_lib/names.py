@@ -25,4 +25,10 @@ def display_name(name: str) -> str:
         return f"{display_name(name.removesuffix('_128px'))} at 128 px"
     if name.endswith("_scratch"):
         return f"{display_name(name.removesuffix('_scratch'))}, from scratch"
+    network, _, change = name.partition("_lr_")
+    if change:
+        return f"{display_name(network)}, rate {change.replace('_', '.')}"
+    network, _, change = name.partition("_epochs_")
+    if change:
+        return f"{display_name(network)}, {change} epochs"
     return name.upper().replace("_", "-").replace("RESNET", "ResNet")

@@ -59,8 +59,8 @@ class Wave:
 class Plan:
     """A study's plan as data/studies/<study>.yml holds it, committed before its runs.
 
-    scored_part   the part of the data on which each finished run is scored: "test", or for a pilot the part that
-                  may be looked at, "tune" or "val"
+    scored_part   the part of the data on which each finished run is scored: "test", or for a pilot "tune" or "val",
+                  which may be looked at
     """
 
     study: str
