@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import os
 import sys
 from pathlib import Path
@@ -78,10 +77,12 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib import distributed
     from drn_lib.checkpoints import save_weights
     from drn_lib.datasets import open_dataset
-    from drn_lib.recipes import recipe
+    from drn_lib.recipes import recipe, with_fields
     from drn_lib.training import train, train_from_files
 
-    plan = _changed(recipe(options.recipe), options.set + ([f"epochs={options.epochs}"] if options.epochs else []))
+    if options.epochs is not None:
+        options.set.append(f"epochs={options.epochs}")
+    plan = with_fields(recipe(options.recipe), options.set)
     if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
         raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
     scored = "val" if plan.reads_files else "tune"
@@ -116,27 +117,6 @@ def _train(options: argparse.Namespace) -> None:
             errors += f", top-5 error {last[f'{scored}_top5']:.1f} %"
         print(f"{errors}; weights in {file}")
     distributed.leave()
-
-
-def _changed(plan, changes: list[str]):
-    """The recipe with the fields that the command line sets, "lr=0.05", read as Python reads them."""
-    from dataclasses import asdict, replace
-
-    for change in changes:
-        field, _, text = change.partition("=")
-        if field not in asdict(plan) or not text:
-            raise ValueError(f"--set {change} is not FIELD=VALUE; the fields are {', '.join(asdict(plan))}")
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):  # a name, without quotes
-            value = text
-        kind = type(getattr(plan, field))
-        if kind is float and type(value) is int:
-            value = float(value)
-        if kind not in (type(None), type(value)):
-            raise ValueError(f"--set {change}: {field} is a {kind.__name__}, for instance {getattr(plan, field)!r}")
-        plan = replace(plan, **{field: value})
-    return plan
 
 
 def _add_evaluate(commands) -> None:

@@ -89,6 +89,17 @@ def read_trained(file: Path) -> Trained:
     return Trained(table, tensors, json.loads(about["classes"]), file.name, sha256_of(file), licence_of(file))
 
 
+def weights_named(weights: str | None, arch: str | None) -> str:
+    """The weights that --weights and --arch name together: without the first, the network that ships for the second.
+
+    Raises:
+        ValueError: neither is given.
+    """
+    if weights is None and arch is None:
+        raise ValueError("say which network: --arch for one of this book's, or --weights for another")
+    return weights or SHIPPED.format(arch)
+
+
 def sha256_of(file: Path) -> str:
     """The SHA-256 of a file, 64 hexadecimal digits."""
     return hashlib.sha256(file.read_bytes()).hexdigest()

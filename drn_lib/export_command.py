@@ -47,9 +47,7 @@ def add_commands(commands, load: Callable[[str, str | None], Network]) -> None:
 def _export(options: argparse.Namespace, load: Callable[[str, str | None], Network]) -> None:
     if options.out.suffix != ".onnx":
         raise ValueError(f"--out is a file whose name ends in .onnx, not {options.out}")
-    if options.weights is None and options.arch is None:
-        raise ValueError("say which network: --arch for one of this book's, or --weights for another")
-    trained = _trained(options.weights or export.SHIPPED.format(options.arch), options.arch, load)
+    trained = _trained(export.weights_named(options.weights, options.arch), options.arch, load)
     size = export.save_onnx(trained, options.out, options.storage)
     outputs = ", ".join([export.SCORES, *export.level_outputs(trained.table)])
     print(f"{options.out}: {trained.table.name}, {size / 1e6:.2f} MB, kernels in {options.storage}; outputs {outputs}")

@@ -26,6 +26,7 @@ from drn_lib.geometry import cell_edges as edges_of_cells
 SCORES = ("logits", "softmax")
 CELL_EDGES = ("centre", "tile")
 EMPTY = ("none", "peak", "image")
+ONE_CELL = ("box", "none")
 
 
 def class_map(score_map: Tensor) -> Tensor:
@@ -55,6 +56,7 @@ def boxes(
     scores: str = "logits",
     cell_edges: str = "tile",
     empty: str = "none",
+    one_cell: str = "box",
     jump: Pair | None = None,
 ) -> Tensor:
     """The box of one class in each image: the tight box around all cells where it wins and scores more than t.
@@ -73,12 +75,14 @@ def boxes(
             belongs to none, and a coarse map suffers most: the default did better on tune images, mostly.
         empty: what to answer where no cell qualifies, so that (3) has no answer: "none" (a box of NaN, which overlaps
             nothing; the default, as no answer must not pass for one), "peak" (the class's highest cell) or "image".
+        one_cell: what to answer where one cell alone qualifies. Counted in cells, (3) gives it no area: "box" takes its
+            pixels (the default: a box of a cell's size is the right answer for a small object), "none" takes it for
+            no answer, as if no cell qualified.
         jump: input pixels between neighbouring cells, one number or (along the height, along the width); None works
             it out, see `map_jump`.
 
     Returns:
-        Pixel edges (N, 4), float32, clipped to the image; (T, N, 4) for a tensor of thresholds. One cell alone is a
-        box of its own pixels: areas are taken in pixels, where (3) in cells would call it zero.
+        Pixel edges (N, 4), float32, clipped to the image; (T, N, 4) for a tensor of thresholds.
 
     Raises:
         ValueError: shapes that do not fit, a class out of range, values or thresholds that are not numbers, an
@@ -86,9 +90,9 @@ def boxes(
 
     Source: equations (2) and (3).
     """
-    check_choice("scores", scores, SCORES)
     own, wins = class_evidence(score_map, classes, scores)  # (N, h, w) each
-    return tight_boxes(own, wins, threshold, image_size, cell_edges=cell_edges, empty=empty, jump=jump)
+    choices = {"cell_edges": cell_edges, "empty": empty, "one_cell": one_cell, "jump": jump}
+    return tight_boxes(own, wins, threshold, image_size, **choices)
 
 
 def class_evidence(score_map: Tensor, classes: Tensor, scores: str = "logits") -> tuple[Tensor, Tensor]:
@@ -99,10 +103,14 @@ def class_evidence(score_map: Tensor, classes: Tensor, scores: str = "logits") -
 
     Returns:
         The class's score at every cell, and whether it wins there: (N, h, w), float and boolean.
+
+    Raises:
+        ValueError: shapes that do not fit, a class out of range, values that are not numbers, or unknown `scores`.
     """
+    check_choice("scores", scores, SCORES)
     _check_map(score_map)
     _check_classes(classes, len(score_map), score_map.shape[1])
-    logits = score_map.gather(1, classes.view(-1, 1, 1, 1).expand(-1, 1, *score_map.shape[2:]))[:, 0]
+    logits = score_map.gather(1, classes.long().view(-1, 1, 1, 1).expand(-1, 1, *score_map.shape[2:]))[:, 0]
     wins = logits >= score_map.amax(dim=1)  # equation (1) for this class alone
     own = logits if scores == "logits" else (logits - score_map.logsumexp(dim=1)).exp()
     return own, wins
@@ -116,11 +124,16 @@ def tight_boxes(
     *,
     cell_edges: str = "tile",
     empty: str = "none",
+    one_cell: str = "box",
     jump: Pair | None = None,
 ) -> Tensor:
     """`boxes` from what `class_evidence` gives; other arguments, result and errors as there."""
     check_choice("cell_edges", cell_edges, CELL_EDGES)
     check_choice("empty", empty, EMPTY)
+    check_choice("one_cell", one_cell, ONE_CELL)
+    check_own(own)
+    if wins.shape != own.shape:
+        raise ValueError(f"scores {tuple(own.shape)} and winning cells {tuple(wins.shape)} differ in shape")
     t = torch.as_tensor(threshold, dtype=own.dtype)
     if t.dim() > 1 or bool(t.isnan().any()):
         raise ValueError(f"the threshold must be a number or a tensor (T,) of numbers, not {threshold!r}")
@@ -136,7 +149,8 @@ def tight_boxes(
     x0, x1 = extent(in_column, jumps[1], width, cell_edges)
     found = torch.stack([x0, y0, x1, y1], dim=-1).to(torch.float32)  # (T, N, 4)
 
-    nothing = ~in_row.any(dim=2)[..., None]  # (T, N, 1)
+    least = 1 if one_cell == "box" else 2  # of qualifying cells; one alone marks one row and one column
+    nothing = ((in_row.sum(dim=2) < least) & (in_column.sum(dim=2) < least))[..., None]  # (T, N, 1)
     if empty == "peak":
         row, column = _peak(own)
         y0, y1 = edges_of_cells(row, jumps[0], height, convention=cell_edges)
@@ -258,7 +272,7 @@ def check_own(own: Tensor) -> None:
 
 
 def _check_classes(classes: Tensor, images: int, count: int) -> None:
-    if classes.dim() != 1 or len(classes) != images or classes.is_floating_point():
+    if classes.dim() != 1 or len(classes) != images or classes.is_floating_point() or classes.dtype is torch.bool:
         raise ValueError(f"expected one whole class number for each of {images} images, got {tuple(classes.shape)}")
     if images and (int(classes.min()) < 0 or int(classes.max()) >= count):
         raise ValueError(f"classes must lie in 0..{count - 1}; found {int(classes.min())}..{int(classes.max())}")

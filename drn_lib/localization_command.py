@@ -1,9 +1,9 @@
 """The command `localize`: boxes around what a classifier names in photographs, as COCO JSON and as pictures.
 
-    python -m drn_lib localize cup.jpg rocket.png --weights first_networks/drn_c_26-s0 --out found
+    python -m drn_lib localize cup.jpg rocket.png --arch drn_c_26 --out found
 
-`find_object` is the same for one image from Python. The method is the paper's (`drn_lib.localization`); what it leaves
-open is an option here. torch is imported when the command runs.
+`localization_photographs.find_object` is the same for one image from Python. The method is the paper's
+(`drn_lib.localization`); what it leaves open is an option here. torch is imported when the command runs.
 """
 
 from __future__ import annotations
@@ -13,89 +13,32 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from drn_lib import export
+from drn_lib.localization_photographs import CLASS_FROM, CROPS, SIZE, Found, find_object
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from drn_lib.network import Network
 
-SIZE = 224
-"""Pixels to which the shorter side of a photograph is brought: the paper's input size."""
-MOST_PIXELS = 4_000_000
-"""Of a photograph brought to that size; a longer and narrower one is refused, so that memory stays bounded."""
 DRAWN_SIDE = 640
 """Longer side, in pixels, of the pictures that are written."""
 BOX_COLOR = (194, 65, 12)  # the book's accent color
 
-
-@dataclass(frozen=True)
-class Found:
-    """What a network found in one image.
-
-    index        number of the class that was looked for
-    box          (x0, y0, x1, y1), pixel edges in the image as it was given; None where no cell qualifies
-    probability  of the class, from the pooled logits
-    class_map    scores of the class, (h, w)
-    """
-
-    index: int
-    box: tuple[float, float, float, float] | None
-    probability: float
-    class_map: Tensor
-
-
-def find_object(
-    model: Network,
-    image: Tensor,
-    threshold: float = -math.inf,
-    index: int | None = None,
-    size: int = SIZE,
-    scores: str = "logits",
-    cell_edges: str = "tile",
-    empty: str = "none",
-) -> Found:
-    """The box of one class in a photograph of any size and aspect; nothing is cropped away.
-
-    Args:
-        model: a trained network.
-        image: uint8 (3, H, W).
-        threshold: t of equation (2); by default none, so that every cell counts where the class wins.
-        index: the class to look for; None takes the one that the network names.
-        size: pixels to which the shorter side is brought before the network sees it.
-        scores, cell_edges, empty: as for `localization.boxes`.
-
-    Returns:
-        What was found, its box in pixels of `image`.
-
-    Raises:
-        DataError: the image is so long and narrow that at this size it would have more than `MOST_PIXELS`.
-        ValueError: a size below 1, a class that the network does not have, or what `localization.boxes` refuses.
-    """
-    import torch
-
-    from drn_lib.evaluation import normalize
-    from drn_lib.localization import class_evidence, pooled_logits, tight_boxes
-
-    known = model.classifier.out_channels
-    if index is not None and not 0 <= index < known:
-        raise ValueError(f"the network has the classes 0 to {known - 1}, not {index}")
-    small = _brought_to(image, size)  # (3, h', w')
-    with torch.inference_mode():
-        device = next(model.parameters()).device
-        score_map = model.score_map(normalize(small[None].to(device))).float().cpu()  # (1, C, h, w)
-        logits = pooled_logits(score_map)[0]
-        index = int(logits.argmax()) if index is None else index
-        own, wins = class_evidence(score_map, torch.tensor([index]), scores)
-        seen, jump = tuple(small.shape[1:]), model.feature_info[-1].reduction
-        box = tight_boxes(own, wins, threshold, seen, cell_edges=cell_edges, empty=empty, jump=jump)[0]
-    (height, width), probability = image.shape[1:], logits.softmax(dim=0)[index].item()
-    box = (box * torch.tensor([width / seen[1], height / seen[0]] * 2)).tolist()  # back to the image's own pixels
-    return Found(index, None if math.isnan(box[0]) else tuple(box), probability, own[0].clone())
+CHOICES = {
+    "scores": (("logits", "softmax"), "what T is compared with"),
+    "crop": (CROPS, "what the box is looked for in: the whole photograph, or its central square"),
+    "class_from": (CLASS_FROM, "what names the class: the pass that gives the box, or one or ten crops"),
+    "cell_edges": (("tile", "centre"), "which pixels a cell stands for"),
+    "empty": (("none", "peak", "image"), "the box where no cell qualifies"),
+    "one_cell": (("box", "none"), "the box where one cell alone qualifies: its pixels, or none"),
+}
+"""What the paper leaves open, by the names of `find_object`: the choices, the default first, and what is chosen."""
 
 
 def coco_document(
@@ -144,6 +87,8 @@ def coco_document(
 def draw_found(image: Tensor, found: Found) -> np.ndarray:
     """The photograph with its box, and the class map beside it with the same box: uint8 (h, 2 w, 3).
 
+    What the network did not see is white beside it.
+
     Args:
         image: uint8 (3, H, W).
         found: what was found in it.
@@ -156,7 +101,11 @@ def draw_found(image: Tensor, found: Found) -> np.ndarray:
     values = found.class_map.numpy()
     grey = (255 * (values - values.min()) / max(float(np.ptp(values)), 1e-12)).astype(np.uint8)
     photograph = Image.fromarray(image.permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BILINEAR)
-    cells = Image.fromarray(grey).resize(size, Image.Resampling.NEAREST).convert("RGB")
+    edges = found.seen or (0, 0, width, height)
+    x0, y0, x1, y1 = (round(edge * side / whole) for edge, side, whole in zip(edges, size * 2, (width, height) * 2))
+    part = Image.fromarray(grey).resize((max(1, x1 - x0), max(1, y1 - y0)), Image.Resampling.NEAREST)
+    cells = Image.new("RGB", size, "white")
+    cells.paste(part.convert("RGB"), (x0, y0))
     for picture in (photograph, cells):
         if found.box is not None:
             x0, y0, x1, y1 = (
@@ -202,15 +151,12 @@ def add_commands(commands, load: Callable[[str, str | None], Network]) -> None:
         "each photograph with its box, the class map beside it.",
     )
     localize.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files of any size, or folders of them")
-    localize.add_argument(
-        "--weights", required=True, help="a file, a shipped name, e.g. first_networks/drn_c_26-s0, or 'released'"
-    )
-    localize.add_argument("--arch", help="the network, where the file does not say it: the authors' weights")
+    localize.add_argument("--arch", help="the network, e.g. drn_c_26; alone it means the trained one of this book")
+    localize.add_argument("--weights", help="a file, a shipped name, or 'released' (needs --arch)")
     localize.add_argument("--class", dest="wanted", metavar="NAME", help="look for this class (default: what is named)")
     localize.add_argument(
         "--threshold", type=float, default=-math.inf, metavar="T", help="cells must score more (default: no threshold)"
     )
-    localize.add_argument("--scores", choices=("logits", "softmax"), default="logits", help="what T is compared with")
     localize.add_argument(
         "--size",
         type=int,
@@ -218,12 +164,9 @@ def add_commands(commands, load: Callable[[str, str | None], Network]) -> None:
         metavar="N",
         help="px of the shorter side as the network sees it (%(default)s)",
     )
-    localize.add_argument(
-        "--empty",
-        choices=("none", "peak", "image"),
-        default="none",
-        help="the box where no cell qualifies (%(default)s)",
-    )
+    for name, (known, text) in CHOICES.items():
+        flag = f"--{name.replace('_', '-')}"
+        localize.add_argument(flag, choices=known, default=known[0], help=f"{text} ({known[0]})")
     localize.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     localize.add_argument(
         "--out", type=Path, default=Path("localized"), help="folder for what is written (%(default)s)"
@@ -244,11 +187,12 @@ def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Net
         raise ValueError(f"--size is a number of pixels, not {options.size}")
     if math.isnan(options.threshold):
         raise ValueError("--threshold is a number, not nan")
-    model = load(options.weights, options.arch)
+    weights = export.weights_named(options.weights, options.arch)
+    model = load(weights, options.arch)
     model.to(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     index = None if options.wanted is None else class_index(model, options.wanted)
     classes = model.classes or [f"class {number}" for number in range(model.classifier.out_channels)]
-    choices = {"size": options.size, "scores": options.scores, "empty": options.empty}
+    choices = {"size": options.size, **{name: getattr(options, name) for name in CHOICES}}
 
     files = list_images(options.images)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -266,7 +210,8 @@ def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Net
         Image.fromarray(draw_found(image, one)).save(picture)
 
     limit = "no threshold" if options.threshold == -math.inf else f"threshold {options.threshold:g} on {options.scores}"
-    note = f"Weights {options.weights}, {limit}, shorter side {options.size} px."
+    changed = [f"{name} {choices[name]}" for name, (known, _) in CHOICES.items() if choices[name] != known[0]]
+    note = ", ".join([f"Weights {weights}, {limit}, shorter side {options.size} px", *changed]) + "."
     document = coco_document(photographs, found, classes, note)
     with paths.replacing(options.out / "boxes.json") as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -276,19 +221,3 @@ def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Net
         print(f"{len(found) - boxes} images have no box: no cell qualifies (lower --threshold, or see --empty)")
     if failed:
         raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
-
-
-def _brought_to(image: Tensor, size: int) -> Tensor:
-    """The image uint8 (3, H, W) with a shorter side of `size`."""
-    from torchvision.transforms import functional
-
-    from drn_lib.samples import DataError
-
-    if size < 1:
-        raise ValueError(f"the size is a number of pixels, not {size}")
-    height, width = image.shape[1:]
-    factor = size / min(height, width)
-    target = [max(1, round(height * factor)), max(1, round(width * factor))]
-    if target[0] * target[1] > MOST_PIXELS:
-        raise DataError(f"{width}x{height} px is too long and narrow for a shorter side of {size}: cut it into pieces")
-    return functional.resize(image, target, antialias=True)

@@ -85,7 +85,12 @@ def gt_known_error(ious: Tensor, level: float = 0.5) -> Tensor:
 
     Returns:
         (...), double.
+
+    Raises:
+        ValueError: there is no image.
     """
+    if not ious.dim() or not ious.shape[-1]:
+        raise ValueError(f"an error needs at least one image, got overlaps of shape {tuple(ious.shape)}")
     return 100.0 * (1.0 - (ious > level).double().mean(dim=-1))
 
 
@@ -101,9 +106,14 @@ def localization_error(logits: Tensor, labels: Tensor, ious: Tensor, k: int = 1,
         k: 1 for top-1, 5 for top-5 localization error.
         level: the overlap that must be exceeded.
 
+    Raises:
+        ValueError: logits, labels and overlaps are not of as many images, or what `topk_error` refuses.
+
     Source: section 4, Table 2; the rule is ILSVRC's.
     """
     topk_error(logits, labels, k)  # refuses bad input
+    if ious.shape != labels.shape:
+        raise ValueError(f"expected one overlap for each of {len(labels)} images, got {tuple(ious.shape)}")
     named = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
     return 100.0 * (1.0 - (named & (ious > level)).double().mean().item())
 
@@ -180,7 +190,12 @@ def best_fixed_box(true: Tensor, image_size: Pair, level: float = 0.5) -> Tensor
 
     Returns:
         (4,).
+
+    Raises:
+        ValueError: there is no image.
     """
+    if not len(true):
+        raise ValueError("the best fixed box needs at least one image with a true box")
     height, width = pair(image_size)
     pairs = torch.combinations(torch.arange(17), 2).to(torch.float32) / 16  # (136, 2)
     xs, ys = torch.cartesian_prod(torch.arange(len(pairs)), torch.arange(len(pairs))).T

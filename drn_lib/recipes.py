@@ -6,8 +6,25 @@ one for days on a million images.
 
 from __future__ import annotations
 
+import ast
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
+
+AnyRecipe = TypeVar("AnyRecipe")
+"""A `Recipe` or a `segmentation_recipes.SegmentationRecipe`."""
+
+
+def check_positive(plan: AnyRecipe, *fields: str) -> None:
+    """Refuse a recipe by which nothing could be trained.
+
+    Raises:
+        ValueError: one of these fields is not above zero.
+    """
+    for field in fields:
+        if not getattr(plan, field) > 0:
+            raise ValueError(f"{field} must be above zero, not {getattr(plan, field)}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,9 @@ class Recipe:
     shorter_side: int | None = None
     smallest_area: float | None = None
     color: float | None = None
+
+    def __post_init__(self) -> None:
+        check_positive(self, "image_size", "width", "epochs", "batch_size")
 
     @property
     def dataset_options(self) -> dict:
@@ -170,3 +190,27 @@ def recipe(name: str, **changes) -> Recipe:
         if candidate.name == name:
             return replace(candidate, **changes)
     raise ValueError(f"no recipe is called {name!r}; choose one of {', '.join(r.name for r in _RECIPES)}")
+
+
+def with_fields(plan: AnyRecipe, changes: Iterable[str]) -> AnyRecipe:
+    """The recipe with the fields that a command line sets, "lr=0.05", read as Python reads them.
+
+    Raises:
+        ValueError: no such field, or a value that the field cannot have.
+    """
+    values = {}
+    for change in changes:
+        field, _, text = change.partition("=")
+        if field not in asdict(plan) or not text:
+            raise ValueError(f"--set {change} is not FIELD=VALUE; the fields are {', '.join(asdict(plan))}")
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):  # a name, without quotes
+            value = text
+        kind = type(getattr(plan, field))
+        if kind is float and type(value) is int:
+            value = float(value)
+        if kind not in (type(None), type(value)):
+            raise ValueError(f"--set {change}: {field} is a {kind.__name__}, for instance {getattr(plan, field)!r}")
+        values[field] = value
+    return replace(plan, **values)

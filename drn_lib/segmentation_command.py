@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -52,10 +51,10 @@ def _add_train(commands) -> None:
     train.add_argument("--output-stride", type=int, choices=(8, 16), help="dilate a ResNet to it (default: leave it)")
     train.add_argument("--dilation-rule", help="exact, levels or released (default: the family's own)")
     train.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
-    for field in ("epochs", "batch-size", "crop"):
-        train.add_argument(f"--{field}", type=int, help="instead of the recipe's")
-    for field in ("lr", "width"):
-        train.add_argument(f"--{field}", type=float, help="instead of the recipe's")
+    train.add_argument("--epochs", type=int, help="instead of the recipe's")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="another field of the recipe, e.g. scale=2"
+    )
     train.add_argument("--root", type=Path, help="folder of the data set")
     train.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     train.add_argument("--out", type=Path, required=True, help="folder for the state, the logs and the weights")
@@ -233,12 +232,14 @@ def _train(options: argparse.Namespace) -> None:
 
     from drn_lib import distributed
     from drn_lib.datasets import open_dataset
+    from drn_lib.recipes import with_fields
     from drn_lib.segmentation import make_backbone, save_segmentation
     from drn_lib.segmentation_recipes import segmentation_recipe
     from drn_lib.segmentation_training import train_segmentation
 
-    changes = {field: getattr(options, field) for field in ("epochs", "batch_size", "crop", "lr", "width")}
-    plan = replace(segmentation_recipe(options.recipe), **{k: v for k, v in changes.items() if v is not None})
+    if options.epochs is not None:
+        options.set.append(f"epochs={options.epochs}")
+    plan = with_fields(segmentation_recipe(options.recipe), options.set)
     train_set = open_dataset(plan.dataset, "train", options.root)
     val_set = open_dataset(plan.dataset, "tune" if plan.dataset == "streets" else "val", options.root)
     weights = options.arch if options.weights == "released" else options.weights

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 
+from drn_lib.recipes import check_positive
+
 SCHEDULES = ("poly", "poly-epochs", "step")
 """How the learning rate falls, by name:
 
@@ -59,6 +61,7 @@ class SegmentationRecipe:
     size: int | None = None
 
     def __post_init__(self) -> None:
+        check_positive(self, "crop", "width", "epochs", "batch_size")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
         if (self.schedule == "step") != (self.drop_every is not None):

@@ -68,11 +68,13 @@ def train_segmentation(
         The network, a `SegmentationNetwork` in eval mode; its curve; and the seconds that its steps took.
 
     Raises:
-        ValueError: the folder holds another run's state, TensorBoard wanted but not installed, or `synchronize` on a
-            CPU.
+        ValueError: the folder holds another run's state, TensorBoard wanted but not installed, `synchronize` on a
+            CPU, or `val_every` below 1.
         DataError: an image or its labels are damaged.
         ProcessEnded: another process of a distributed training ended.
     """
+    if val_every < 1:
+        raise ValueError(f"scores come every 1 epochs or more, not {val_every}")
     group = join(device)
     torch.manual_seed(seed)
     model = SegmentationNetwork(backbone, len(train_set.mask_classes), colors=recipe.colors).to(group.device)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -19,8 +20,8 @@ from pathlib import Path
 import torch
 import yaml
 
-from drn_lib import paths
-from drn_lib.architecture import list_ladder, list_models
+from drn_lib import costs, paths
+from drn_lib.architecture import architecture, list_ladder, list_models, scale_width
 from drn_lib.recipes import Recipe, recipe
 from drn_lib.segmentation_recipes import SegmentationRecipe, list_segmentation_recipes, segmentation_recipe
 
@@ -159,6 +160,8 @@ def run(plan: Plan, workers: int = 1) -> None:
     Two processes of one thread use two cores better than one of two. Killing it loses at most half a minute of
     each run; calling it again goes on.
     """
+    if workers < 1:
+        raise ValueError(f"a study needs 1 worker or more, not {workers}")
     left = [status.name for status in status(plan) if not status.done]
     busy: dict[str, subprocess.Popen] = {}
     failed = []
@@ -199,24 +202,35 @@ def status(plan: Plan) -> list[RunStatus]:
     return out
 
 
-def hours_left(statuses: list[RunStatus]) -> float | None:
-    """One thread's hours that the unfinished runs still take; None as long as a network has never run.
+def hours_left(plan: Plan, statuses: list[RunStatus]) -> tuple[float, bool] | None:
+    """One thread's hours that the unfinished runs still take; None as long as nothing has run.
 
-    A run that has not begun is taken to cost what another seed of the same network costs.
+    A run that has not begun is taken to cost what another seed of the same network costs. For a network that has never
+    run it is taken from the others by multiply-adds; then the second value is True: the hours are a guess.
     """
     whole = {}
     for item in statuses:
         if item.step:
             whole[item.name.rsplit("-s", 1)[0]] = item.seconds / item.step * item.total_steps
-    seconds = 0.0
+    if not whole:
+        return None
+    pace = statistics.median(seconds / _work(plan.variants[name]) for name, seconds in whole.items())
+    seconds, guessed = 0.0, False
     for item in statuses:
-        network = item.name.rsplit("-s", 1)[0]
-        if item.done:
-            continue
-        if network not in whole:
-            return None
-        seconds += whole[network] * (1.0 - (item.step / item.total_steps if item.total_steps else 0.0))
-    return seconds / 3600.0
+        name = item.name.rsplit("-s", 1)[0]
+        if not item.done:
+            guessed |= name not in whole
+            cost = whole[name] if name in whole else pace * _work(plan.variants[name])
+            seconds += cost * (1.0 - (item.step / item.total_steps if item.total_steps else 0.0))
+    return seconds / 3600.0, guessed
+
+
+def _work(variant: Variant) -> int:
+    """Multiply-adds of one image, times the epochs: what a variant's training costs next to another's."""
+    recipe = variant.recipe
+    table = scale_width(architecture(variant.network, variant.dilation_rule), recipe.width)
+    size = recipe.crop if isinstance(recipe, SegmentationRecipe) else recipe.image_size
+    return costs.multiply_adds(table, size) * recipe.epochs
 
 
 def report(plan: Plan) -> str:
@@ -232,9 +246,11 @@ def report(plan: Plan) -> str:
         left = [item for item in part if not item.done]
         if not part:
             continue
-        # The runs that are done tell what another seed costs, whichever part they are in.
-        hours = hours_left([item for item in statuses if item.done] + left)
-        when = "unknown until each network has run once" if hours is None else f"{hours:.1f} h of one thread"
+        # The runs that are done tell what another one costs, whichever part they are in.
+        found = hours_left(plan, [item for item in statuses if item.done] + left)
+        when = "unknown until a run has begun"
+        if found is not None:
+            when = f"{'about ' if found[1] else ''}{found[0]:.1f} h of one thread"
         lines.append(f"{title}: {len(part) - len(left)} done, {len(left)} left: {when}")
     return "\n".join(lines)
 

@@ -44,6 +44,19 @@ def test_train_then_evaluate_what_was_written(capsys, tmp_path, small_shapes):
         (["data", "cityscapes", "--root", "no-such-folder"], "cityscapes"),
         (["train", "--arch", "drn_x", "--recipe", "shapes-live", "--epochs", "1", "--out", "unused"], "drn_x"),
         (["train", "--arch", "drn_c_26", "--recipe", "none", "--out", "unused"], "no recipe is called"),
+        (
+            ["train", "--arch", "drn_c_26", "--recipe", "shapes-live", "--epochs", "0", "--out", "unused"],
+            "epochs must be",
+        ),
+        (["train", "--arch", "drn_c_26", "--set", "batch_size=0", "--out", "unused"], "batch_size must be above zero"),
+        (["train-segmentation", "--arch", "drn_d_22", "--epochs", "0", "--out", "unused"], "epochs must be above zero"),
+        (["train-segmentation", "--arch", "drn_d_22", "--set", "crops=2", "--out", "unused"], "the fields are name"),
+        (
+            ["train-segmentation", "--recipe", "streets-live", "--arch", "drn_d_22", "--score-every", "0"]
+            + ["--out", "unused"],
+            "every 1 epochs or more, not 0",
+        ),
+        (["study", "first_networks", "--workers", "0"], "1 worker or more, not 0"),
         (["evaluate", "no-such-file.safetensors"], "no-such-file"),
     ],
 )

@@ -118,6 +118,14 @@ def test_one_cell_is_a_box_of_its_own_pixels():
     assert box_of(one_class_map([[2]]), 0, (20, 30)) == [0, 0, 30, 20]
 
 
+def test_one_cell_may_count_as_none():
+    alone = one_class_map([[-1, -1], [-1, 2]])
+    assert all(math.isnan(edge) for edge in box_of(alone, 0, 64, one_cell="none"))
+    assert box_of(alone, 0, 64, one_cell="none", empty="image") == [0, 0, 64, 64]
+    for two in ([[-1, 2], [2, -1]], [[2, 2], [-1, -1]], [[2, -1], [2, -1]]):
+        assert box_of(one_class_map(two), 0, 64, one_cell="none") == box_of(one_class_map(two), 0, 64)
+
+
 def test_no_qualifying_cell():
     low = one_class_map([[-3, -1], [-2, -4]])
     assert all(math.isnan(edge) for edge in box_of(low, 0, 64))
@@ -213,6 +221,8 @@ def test_cam_boxes_take_the_largest_part_of_each_image():
         (torch.zeros(1, 3, 2, 2), [0], {"scores": "sigmoid"}, "scores must"),
         (torch.zeros(1, 3, 2, 2), [0], {"cell_edges": "middle"}, "cell_edges must"),
         (torch.zeros(1, 3, 2, 2), [0], {"empty": "guess"}, "empty must"),
+        (torch.zeros(1, 3, 2, 2), [0], {"one_cell": "guess"}, "one_cell must"),
+        (torch.zeros(1, 3, 2, 2), [True], {}, "one whole class"),
         (torch.zeros(1, 3, 2, 2), [0], {"threshold": math.nan}, "threshold"),
         (torch.zeros(1, 3, 7, 9), [0], {}, "does not follow"),
     ],
@@ -229,6 +239,20 @@ def test_other_bad_input_is_refused():
         cam_boxes(torch.full((1, 2, 2), math.inf), 0.5, 64)
     with pytest.raises(ValueError, match="finite"):
         peak_points(torch.zeros(1, 0, 2), 64, jump=8)
+    with pytest.raises(ValueError, match="scores must"):
+        class_evidence(torch.zeros(1, 3, 2, 2), torch.tensor([0]), "probability")
+    with pytest.raises(ValueError, match="finite"):
+        tight_boxes(torch.full((1, 2, 2), math.nan), torch.ones(1, 2, 2, dtype=torch.bool), 0.0, 64)
+    with pytest.raises(ValueError, match="differ in shape"):
+        tight_boxes(torch.zeros(1, 2, 2), torch.ones(1, 2, 3, dtype=torch.bool), 0.0, 64)
+
+
+def test_small_integers_may_name_the_classes():
+    score_map = torch.randn(2, 3, 4, 4)
+    wanted = boxes(score_map, torch.tensor([2, 0]), -math.inf, 32)
+    assert torch.equal(
+        boxes(score_map, torch.tensor([2, 0], dtype=torch.uint8), -math.inf, 32).nan_to_num(-1), wanted.nan_to_num(-1)
+    )
 
 
 def test_evidence_is_all_that_boxes_need():

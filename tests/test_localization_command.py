@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from drn_lib import localization_command as command
 from drn_lib.__main__ import main
 from drn_lib.checkpoints import save_weights
-from drn_lib.localization_command import Found, class_index, coco_document, draw_found, find_object
+from drn_lib.localization_command import class_index, coco_document, draw_found
+from drn_lib.localization_photographs import Found, find_object
 from drn_lib.network import FeatureInfo, create_model
 from drn_lib.samples import DataError
 
@@ -29,6 +29,9 @@ class Bright(nn.Module):
     def score_map(self, x):
         bright = nn.functional.avg_pool2d(x.mean(dim=1, keepdim=True), 8, ceil_mode=True)
         return torch.cat([-bright, bright], dim=1)
+
+    def forward(self, x):
+        return self.score_map(x).mean(dim=(2, 3))
 
 
 def night(height, width, box):
@@ -60,6 +63,37 @@ def test_without_a_qualifying_cell_there_is_no_box_unless_one_is_asked_for():
     image = night(64, 64, (16, 8, 40, 48))
     assert find_object(Bright(), image, 1e9, 1, size=64).box is None
     assert find_object(Bright(), image, 1e9, 1, size=64, empty="image").box == pytest.approx((0, 0, 64, 64))
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_the_central_square_alone_can_be_looked_at(factor):
+    box = tuple(factor * edge for edge in (16, 8, 72, 48))  # of 64 x 128 pixels; the central square begins at 32
+    image = night(factor * 64, factor * 128, box)
+    found = find_object(Bright(), image, index=1, size=64, crop="centre")
+    assert found.box == pytest.approx([factor * edge for edge in (32, 8, 72, 48)], abs=1e-3)
+    assert found.class_map.shape == (8, 8) and found.seen == pytest.approx((32 * factor, 0, 96 * factor, 64 * factor))
+    beside = draw_found(image, found)[:, image.shape[2] :]  # the map's half
+    assert (beside[:, : 30 * factor] == 255).all() and (beside[:, 98 * factor :] == 255).all()
+    assert beside[-1, 90 * factor, 0] == 0  # dark in the square
+    assert find_object(Bright(), image, index=1, size=64).seen is None
+
+
+def test_the_class_may_come_from_crops():
+    image = night(64, 192, (0, 0, 64, 64))
+    image[:, :, 160:] = 255  # bright at both ends, dark in the middle
+    whole, centre, ten = (find_object(Bright(), image, size=64, class_from=how) for how in ("whole", "centre", "ten"))
+    assert (whole.index, centre.index, ten.index) == (1, 0, 1)
+    assert ten.probability > whole.probability  # eight of the ten crops lie at the bright ends
+    assert ten.box == find_object(Bright(), image, index=ten.index, size=64).box  # the box is the one pass's
+    one = find_object(Bright(), night(64, 64, (0, 0, 64, 64)), size=64, class_from="ten")
+    assert one.index == 1
+
+
+def test_unknown_choices_are_refused():
+    image = night(64, 64, (0, 0, 8, 8))
+    for choice in ("crop", "class_from", "scores", "cell_edges", "empty", "one_cell"):
+        with pytest.raises(ValueError, match=f"{choice} must be"):
+            find_object(Bright(), image, size=64, **{choice: "else"})
 
 
 def test_a_photograph_that_would_fill_the_memory_is_refused():
@@ -160,6 +194,17 @@ def test_the_command_writes_boxes_and_pictures(weights, tmp_path, capsys):
     assert Image.open(out / "0001_a.png").size == (100, 37)
 
 
+def test_without_weights_the_books_own_network_is_taken(tmp_path, capsys):
+    file, out = photograph(tmp_path / "a.png"), tmp_path / "out"
+    open_choices = ["--cell-edges", "centre", "--crop", "centre", "--class-from", "ten", "--one-cell", "none"]
+    assert main(["localize", file, "--arch", "drn_c_26", "--size", "48", "--out", str(out), *open_choices]) == 0
+    said = json.loads((out / "boxes.json").read_text())["info"]["description"]
+    assert "Weights first_networks/drn_c_26-s0" in said
+    assert "crop centre, class_from ten, cell_edges centre, one_cell none." in said
+    assert main(["localize", file, "--out", str(out)]) == 1
+    assert "say which network: --arch for one of this book's" in capsys.readouterr().err
+
+
 def test_a_class_can_be_asked_for_and_a_box_may_be_missing(weights, tmp_path, capsys):
     file = photograph(tmp_path / "a.png")
     common = ["localize", file, "--weights", weights, "--size", "48", "--class", "bird", "--out", str(tmp_path / "out")]
@@ -205,4 +250,4 @@ def test_help_says_what_is_written(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["localize", "--help"])
     assert stopped.value.code == 0 and "boxes.json" in capsys.readouterr().out
-    assert math.isinf(command.find_object.__defaults__[0])  # no threshold unless one is given
+    assert math.isinf(find_object.__defaults__[0])  # no threshold unless one is given

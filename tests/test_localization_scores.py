@@ -105,6 +105,17 @@ def test_size_terciles_are_equal_thirds_by_area():
     assert scoring.size_terciles(true).tolist() == [1, 0, 2, 1, 2, 0]
 
 
+def test_no_image_and_other_counts_are_refused():
+    logits, labels = torch.zeros(3, 4), torch.zeros(3, dtype=torch.long)
+    for ious in (torch.ones(1), torch.ones(2)):
+        with pytest.raises(ValueError, match="one overlap for each of 3 images"):
+            scoring.localization_error(logits, labels, ious)
+    with pytest.raises(ValueError, match="at least one image"):
+        scoring.gt_known_error(torch.zeros(0))
+    with pytest.raises(ValueError, match="at least one image"):
+        scoring.best_fixed_box(torch.zeros(0, 4), 64)
+
+
 def test_the_best_fixed_box_is_found():
     torch.manual_seed(0)
     true = torch.tensor([9.0, 18.0, 50.0, 61.0]) + torch.randint(-2, 3, (100, 4))

@@ -146,16 +146,31 @@ def test_two_processes_cannot_do_one_run(elsewhere):
 
 def test_status_and_hours_left(elsewhere):
     assert [item.done for item in studies.status(PLAN)] == [False] * 5
-    assert studies.hours_left(studies.status(PLAN)) is None
+    assert studies.hours_left(PLAN, studies.status(PLAN)) is None
     runs.run_one(PLAN, "drn_a_18", 0)
     runs.run_one(PLAN, "resnet_18", 0)
     statuses = studies.status(PLAN)[:4]
     assert [item.name for item in statuses if item.done] == ["drn_a_18-s0", "resnet_18-s0"]
     expected = sum(item.seconds for item in statuses if item.done) / 3600  # the same again with the other seed
-    assert studies.hours_left(statuses) == pytest.approx(expected)
+    assert studies.hours_left(PLAN, statuses) == (pytest.approx(expected), False)
     report = studies.report(PLAN)
     assert "the study: 2 done, 2 left: 0.0 h" in report
-    assert "if hours are left: 0 done, 1 left: unknown" in report  # it has never run and is not waited for
+    assert "if hours are left: 0 done, 1 left: about 0.0 h" in report  # it has never run: guessed from the others
+
+
+def test_a_network_that_has_never_run_is_taken_to_cost_by_its_multiply_adds():
+    def status(name, done):
+        return studies.RunStatus(f"{name}-s0", 10 if done else 0, 10, 7200.0 if done else 0.0, done, False)
+
+    work = {name: studies._work(variant) for name, variant in PLAN.variants.items()}
+    hours, guessed = studies.hours_left(PLAN, [status("drn_a_18", True), status("a_levels", False)])
+    assert guessed and hours == pytest.approx(2 * work["a_levels"] / work["drn_a_18"])
+    assert work["a_levels"] > 2 * work["drn_a_18"]  # 24 px against 16, whose last maps have 9 cells and 4
+
+
+def test_a_study_without_workers_is_refused(elsewhere):
+    with pytest.raises(ValueError, match="1 worker or more, not 0"):
+        studies.run(PLAN, workers=0)
 
 
 def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch):
