@@ -1,5 +1,6 @@
 """Images in clutter: places, boxes, tiles, and that a canvas depends on nothing but seed, part and index."""
 
+import json
 import os
 from collections import Counter
 
@@ -10,7 +11,7 @@ import torch
 from drn_lib import clutter
 from drn_lib.clutter import Clutter, open_clutter
 from drn_lib.datasets import locate, open_dataset
-from drn_lib.paths import splits_dir
+from drn_lib.paths import results_dir, splits_dir
 from drn_lib.samples import DataError, DatasetNotFound, ImageDataset
 from drn_lib.splits import PARTS, read_partition
 
@@ -105,6 +106,12 @@ def test_without_data_the_error_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("DRN_OFFLINE", "1")
     with pytest.raises(DatasetNotFound, match="DRN_DATA"):
         open_clutter("test")
+
+
+def test_all_committed_results_were_measured_on_these_canvases():
+    runs = [json.loads(file.read_text()) for file in (results_dir() / "classification").glob("*-s*.json")]
+    assert len(runs) >= 22
+    assert {run["dataset"]["sha256"]["clutter"] for run in runs} == {clutter.FINGERPRINTS["test"]}
 
 
 @needs_data

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drn_lib import segmentation_inference
 from drn_lib.network import create_model
 from drn_lib.segmentation import SegmentationNetwork
 from drn_lib.segmentation_inference import (
@@ -53,6 +54,19 @@ def test_labels_are_the_most_probable_classes_of_every_pixel(size):
         assert torch.equal(labels, probabilities.argmax(0).byte())
         assert torch.allclose(probabilities.sum(0), torch.ones(size), atol=1e-5)
     assert len(predict_labels(model, picture(48, 72)).unique()) > 1
+
+
+def test_windows_bound_what_is_held(monkeypatch):
+    seen = []
+    whole = segmentation_inference._probabilities
+    monkeypatch.setattr(segmentation_inference, "_probabilities", lambda m, x: seen.append(x.shape[1:]) or whole(m, x))
+    strips = segmentation_inference._strips(Pointwise(), picture(200, 72), Inference(window=32, overlap=16))
+    held = []
+    for _, rows in strips:
+        held.append(strips.gi_frame.f_locals["open_rows"].shape[1])
+        assert rows.shape[1] <= 32
+    assert max(held) <= 2 * 32 and len(held) > 8
+    assert max(max(size) for size in seen) == 32
 
 
 def test_one_window_over_all_is_the_whole_image():
