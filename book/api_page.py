@@ -18,7 +18,7 @@ PAGES = {
         street_datasets tiny_imagenet pets imagenet photographs""".split(),
     "training": "recipes augmentation batches training training_logs distributed evaluation studies runs".split(),
     "tasks": """localization localization_cam localization_scores localization_runs localization_masks
-        localization_command clutter
+        localization_photographs localization_command clutter
         segmentation segmentation_inference segmentation_scores segmentation_metrics segmentation_recipes
         segmentation_training segmentation_runs segmentation_command export_command""".split(),
     "work": "results intervals summaries names plotting".split(),

@@ -12,6 +12,7 @@ with " - " or " / " between them, then perhaps "|" ("\\|" in a table's cell) and
     run:STUDY/NETWORK-s0/FIELD          a field of one run, dots go deeper: dataset.counts.test
     paper:TABLE/ROW/COLUMN              a cell of data/paper/TABLE.csv, as printed where no format is given
     time:CHAPTER/FIELD                  data/results/timings.json, for example time:00/seconds
+    file:NAME/FIELD                     a field of data/results/NAME.json, dots go deeper
 
 A number that was not measured yet reads "not yet measured"; a key that names nothing is an error. A whole table:
 
@@ -108,6 +109,7 @@ def _term(term: str, as_text: bool = False) -> object:
         "run": (_run, 3),
         "paper": (_paper, 3),
         "time": (_time, 2),
+        "file": (_file, 2),
     }
     if source not in readers:
         raise MarkerError(f"{term!r}: a key begins with one of {', '.join(readers)} and a colon")
@@ -151,10 +153,20 @@ def _run(study: str, name: str, field: str) -> object:
     path = results_dir() / study / f"{name}.json"
     if not path.is_file():
         return None
-    value: object = results.load_run(path)
+    return _deep(results.load_run(path), field, f"the run {study}/{name}")
+
+
+def _file(name: str, field: str) -> object:
+    path = results_dir() / f"{name}.json"
+    if not path.is_file():
+        raise MarkerError(f"there is no {path.name} in data/results")
+    return _deep(json.loads(path.read_text(encoding="utf-8")), field, path.name)
+
+
+def _deep(value: object, field: str, where: str) -> object:
     for step in field.split("."):
         if not isinstance(value, dict) or step not in value:
-            raise MarkerError(f"the run {study}/{name} has no field {field!r}")
+            raise MarkerError(f"{where} has no field {field!r}")
         value = value[step]
     return value
 

@@ -1,12 +1,15 @@
-"""Tables of the segmentation study that no general key makes: by drive, and class by class beside Table 3."""
+"""Tables of segmentation that no general key makes: by drive, class by class beside Table 3, and memory."""
 
 from __future__ import annotations
+
+import json
 
 from number_text import NOT_MEASURED, interval_text, signed
 from result_tables import interval_cell
 
 from drn_lib import intervals, results
 from drn_lib.names import display_name
+from drn_lib.paths import results_dir
 from drn_lib.street_world import CLASSES
 
 STUDY = "segmentation"
@@ -78,4 +81,16 @@ def pilot() -> str:
     return results.markdown_table(header, rows)
 
 
+def memory() -> str:
+    """What reading one image of Cityscapes' size takes, from data/results/memory.json."""
+    peaks = json.loads((results_dir() / "memory.json").read_text(encoding="utf-8"))["peak_mb"]
+    nothing = peaks.pop("nothing")
+    rows = [["torch and the network, no image read", f"{nothing:,.0f}", "–"]]
+    for way, peak in peaks.items():
+        how = "whole" if way == "whole" else f"by windows of {way.removeprefix('window_')} px"
+        rows.append([how, f"{peak:,.0f}", f"{peak - nothing:,.0f}"])
+    return results.markdown_table(["read", "peak of the process, MB", "of it for reading, MB"], rows)
+
+
 TABLES = {"segmentation-drives": by_drive, "table-3-by-class": by_class, "pilot-segmentation": pilot}
+TABLES["segmentation-memory"] = memory

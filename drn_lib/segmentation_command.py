@@ -18,7 +18,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """What is taken from a folder that is given in place of an image."""
 
 WHOLE_PIXELS = 2048 * 1024
-"""Larger images are read by windows where --window does not say otherwise, so that memory does not grow with them."""
+"""Larger images are read by windows where --window does not say otherwise: then no more than a window of the network's
+maps is held. The average over --scales or --mirror still holds its answer, (classes, height, width), at full size."""
 
 WINDOW = 1024
 OVERLAP = 0.25

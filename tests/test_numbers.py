@@ -71,6 +71,7 @@ def measured(tmp_path, monkeypatch):
         ),
         ("time:00/seconds|.0f", "12"),
         ("time:01/seconds|.0f", "not yet measured"),
+        ("file:timings/chapters.00.seconds|.1f", "12.3"),
     ],
 )
 def test_keys(measured, key, text):
@@ -97,6 +98,8 @@ def test_interval(measured):
         ("measured:trial", "a key begins with one of"),
         ("run:trial/drn_a_18-s0/dataset.sum", "no field"),
         ("time:00/minutes", "no 'minutes'"),
+        ("file:timings/chapters.77", "timings.json has no field"),
+        ("file:times/chapters", "there is no times.json"),
         ("time:00/seconds#n", "only results: and diff:"),
         ("paper:architectures/DRN-A-18/parameters|,z", "Invalid format|Cannot specify"),
     ],

@@ -252,6 +252,7 @@ def test_the_official_evaluator_agrees_on_a_networks_predictions_of_camvid(tmp_p
 
 
 @needs_data
+@pytest.mark.slow
 def test_without_looking_the_position_prior_is_right_on_61_percent_of_camvid(monkeypatch):
     monkeypatch.setenv("DRN_DATA", REAL)
     prior = position_prior(open_dataset("camvid", "train"))
