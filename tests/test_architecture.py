@@ -44,9 +44,9 @@ def test_the_depth_in_the_name_is_the_tables_depth(name):
     assert architecture(name).depth == int(re.search(r"_(\d+)", name).group(1))
 
 
-def differences(left: str, right: str) -> set[str]:
+def differences(left: str, right: str, right_rule: str | None = None) -> set[str]:
     """What tells two networks apart: "front" (stem, pooling, levels 1 and 2), "rule", or fields of levels 7 and 8."""
-    first, second = architecture(left), architecture(right)
+    first, second = architecture(left), architecture(right, right_rule)
     tails = [{level.number: level for level in table.levels if level.number > 6} for table in (first, second)]
     found = set()
     if tails[0].keys() != tails[1].keys():
@@ -73,6 +73,7 @@ def test_each_rung_of_the_ladder_changes_one_thing():
     assert differences("ladder_a_22_unlinked", "drn_c_26") == {"front", "rule"}
     assert differences("drn_b_26", "drn_c_26") == {"residual"}
     assert differences("ladder_front_22", "drn_c_26") == {"tail"}
+    assert differences("ladder_front_22", "drn_a_18", right_rule="levels") == {"front"}
     assert differences("ladder_c_26_constant", "drn_c_26") == {"dilation"}
 
 

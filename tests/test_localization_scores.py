@@ -1,5 +1,9 @@
 """Overlaps, errors, ceilings and trivial answers, against counting pixels and trying everything."""
 
+import json
+import os
+
+import localization_ceilings
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,6 +11,8 @@ from hypothesis import strategies as st
 
 from drn_lib import localization_scores as scoring
 from drn_lib.axis import cell_edges
+from drn_lib.datasets import open_dataset
+from drn_lib.paths import results_dir
 
 corner = st.tuples(st.integers(0, 11), st.integers(0, 11))
 box = st.tuples(corner, st.tuples(st.integers(1, 8), st.integers(1, 8))).map(
@@ -124,3 +130,15 @@ def test_the_best_fixed_box_is_found():
     ious = scoring.best_iou(found.expand(100, 4), true)
     assert scoring.gt_known_error(ious).item() == pytest.approx(1.0) and ious[1:].mean() > 0.85
     assert scoring.whole_image(2, (3, 5)).tolist() == [[0, 0, 5, 3]] * 2
+
+
+@pytest.mark.skipif(not os.environ.get("DRN_DATA"), reason="DRN_DATA is not set")
+@pytest.mark.slow
+def test_the_stored_ceilings_are_those_of_the_real_boxes():
+    stored = json.loads((results_dir() / "ceilings.json").read_text())
+    dataset = open_dataset("tiny-imagenet", "test", partition="tiny-imagenet-20")
+    assert stored["images"] == len(dataset) == 3000
+    for grid, row in localization_ceilings.ceilings(dataset).items():
+        assert row == pytest.approx(stored["grids"][grid], abs=1e-4)
+    # At 64 px no network could do better than this: a ResNet by far less than a DRN.
+    assert stored["grids"]["2x2"]["gt_known_50"] > 40 and stored["grids"]["8x8"]["gt_known_50"] < 3

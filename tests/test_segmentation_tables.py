@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import markers
 import pytest
@@ -65,3 +67,20 @@ def test_scores_are_printed_with_one_decimal():
 def test_a_p_value_is_never_printed_as_zero():
     assert [result_tables.p_text(p) for p in (0.0005, 0.001, 0.04972, 1.0)] == ["< 0.001", "0.001", "0.050", "1.000"]
     assert result_tables.p_text(float("nan")) == "–"
+
+
+def test_windows_take_less_memory_than_the_whole_image():
+    peaks = json.loads((paths.results_dir() / "memory.json").read_text())["peak_mb"]
+    assert peaks["whole"] > peaks["window_1024"] > peaks["window_512"] > peaks["nothing"] > 0
+    table = segmentation_tables.memory()
+    assert f"| whole | {peaks['whole']:,.0f} | {peaks['whole'] - peaks['nothing']:,.0f} |" in table
+    assert table.count("by windows of") == 2
+
+
+def test_a_process_tells_its_peak():
+    code = "import sys; sys.path.insert(0, 'tests'); import segmentation_memory as m; m.HEIGHT = m.WIDTH = 64; "
+    code += "print(m.read('window_512') > 100)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.results_dir().parents[1], capture_output=True, text=True
+    )
+    assert ran.stdout == "True\n", ran.stderr
