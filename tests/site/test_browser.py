@@ -119,9 +119,9 @@ class Visit:
             f"{boxes}.filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.innerText.slice(0, 80))"
         )
 
-    def broken_names(self) -> list[str]:
-        """The networks' names that stand in two lines."""
-        names = "[...document.querySelectorAll('article .network')]"
+    def broken_in_two(self) -> list[str]:
+        """The networks' names and the sizes that stand in two lines."""
+        names = "[...document.querySelectorAll('article .together')]"
         return self.page.evaluate(
             f"{names}.filter((name) => name.getClientRects().length > 1).map((name) => name.innerText)"
         )
@@ -164,7 +164,7 @@ def test_page(visit, axe_script, name, width):
         seen.set_scheme(scheme)
         assert seen.overflow() <= 0, f"{scheme}: the page is wider than the window"
         assert seen.accessibility(axe_script) == [], scheme
-    assert seen.broken_names() == []
+    assert seen.broken_in_two() == []
     if width == "wide":
         assert seen.cut_tables() == []
 
@@ -193,7 +193,7 @@ def test_the_checks_can_fail(visit, axe_script):
         """document.querySelector("article").innerHTML += `<img src="https://example.org/x.png">
         <div style="width: 900px">wide</div>
         <div class="pst-scrollable-table-container"><div style="width: 9000px">a table</div></div>
-        <div style="width: 0"><span class="network" style="white-space: normal">DRN-A-18</span></div>`;
+        <div style="width: 0"><span class="together" style="white-space: normal">DRN-A-18</span></div>`;
         setTimeout(() => { throw new Error("broken") })"""
     )
     seen.page.wait_for_timeout(500)
@@ -201,5 +201,5 @@ def test_the_checks_can_fail(visit, axe_script):
     assert any("JavaScript error" in problem for problem in seen.problems)
     assert seen.overflow() > 0
     assert seen.cut_tables() == ["a table"]
-    assert seen.broken_names() == ["DRN-A-18"]
+    assert seen.broken_in_two() == ["DRN-A-18"]
     assert any(problem.startswith("image-alt") for problem in seen.accessibility(axe_script))
