@@ -169,6 +169,13 @@ def test_page(visit, axe_script, name, width):
         assert seen.cut_tables() == []
 
 
+def test_names_and_sizes_are_kept_together():
+    text = (SITE / "book" / "index.html").read_text(encoding="utf-8") if SITE.is_dir() else pytest.skip("no built site")
+    for part in ("DRN-A-18", "ResNet-18", "28 × 28"):
+        assert f'<span class="together">{part}</span>' in text
+    assert '<span class="together">' not in text[text.index("<pre") : text.index("</pre>")]  # code is left alone
+
+
 @pytest.mark.slow
 def test_the_first_address_leads_to_the_first_page(visit):
     seen = visit("wide")
