@@ -14,7 +14,7 @@ from drn_lib.segmentation import SegmentationNetwork
 from drn_lib.segmentation_inference import predict_labels
 from drn_lib.segmentation_scores import position_prior
 
-MARGIN = 2.5
+MARGIN = 5.0
 """Points of pixel accuracy, in percent, by which the trained network must beat the position prior."""
 
 COUNTS = {"train": 96, "test": 32}

@@ -292,6 +292,8 @@ def _size_metrics(ious: Tensor, pointing: Tensor, true: Tensor) -> dict[str, flo
     metrics, third = {}, scoring.size_terciles(true)
     for number, name in enumerate(SIZES):
         own = third == number
+        if not own.any():  # of fewer than three images
+            continue
         metrics[f"gt_known_50_{name}"] = scoring.gt_known_error(ious[own]).item()
         metrics[f"pointing_error_{name}"] = percent(~pointing[own])
     return metrics
