@@ -32,7 +32,7 @@ class Found:
 
     index        number of the class that was looked for
     box          (x0, y0, x1, y1), pixel edges in the image as it was given; None where no cell qualifies
-    probability  of the class, from the pooled logits
+    probability  of the class, from the logits that `class_from` chose
     class_map    scores of the class, (h, w)
     seen         the part of the image that the map lies over, as the box; None: the whole image
     """
