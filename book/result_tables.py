@@ -42,6 +42,7 @@ HEADERS = {
     "clutter.pointing_error": "pointing error in clutter, %",
     "clutter.pointing_error_off_middle": "pointing error in clutter, off the middle, %",
     "final.test.miou_present": "mean IoU, present classes, %",
+    "final.test.sequence.seq05vd.miou_present": "mean IoU on Seq05VD, present classes, %",
     "final.test.miou_official": "mean IoU, official, %",
     "final.test.pixel_accuracy": "pixel accuracy, %",
     "final.test.miou_thin": "mean IoU of thin classes, %",

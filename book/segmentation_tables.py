@@ -60,7 +60,7 @@ def _ours(metric: str, theirs: float) -> list[str]:
     if any(metric not in run["metrics"] for side in sides for run in side):
         return ["does not occur", "–", "–"]
     found = results.difference(STUDY, LEFT, RIGHT, metric)
-    clear = found.n > 1 and (found.low > 0 or found.high < 0)
+    clear = found.n >= intervals.LEAST_SEEDS and (found.low > 0 or found.high < 0)
     agrees = ("yes" if found.estimate * theirs > 0 else "no") if clear and theirs else "not resolved"
     return [signed(found.estimate, "+.1f"), interval_text(found), agrees]
 
@@ -73,7 +73,7 @@ def pilot() -> str:
         last = run["curve"][-1]["train_loss"]
         recipe = run["recipe"]
         cells = [f"{recipe['lr']:g}", str(recipe["epochs"]), f"{score:.1f}", f"{last:.2f}"]
-        rows.append([display_name(run["architecture"]), *cells])
+        rows.append([display_name(run["architecture"]) + ("" if run["start"] else ", from scratch"), *cells])
     if not rows:
         return f"*The pilot is {NOT_MEASURED}.*"
     rows.sort(key=lambda row: (row[0], float(row[1])))

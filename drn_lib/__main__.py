@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -232,6 +233,7 @@ def _study(options: argparse.Namespace) -> None:
             raise ValueError(f"the plan has no run {options.run}; it has {', '.join(by_name)}")
         print(runs.run_one(plan, *by_name[options.run]))
     else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command goes on"))  # ends the workers too
         studies.run(plan, options.workers)
 
 

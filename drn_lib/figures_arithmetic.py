@@ -31,7 +31,7 @@ def same_view(image: np.ndarray, places: Mapping[str, Place], pixel: int) -> Fig
     for ax, (name, place) in zip(axes[0], places.items()):
         jump, cell = place.jump, pixel // place.jump
         ax.imshow(image, extent=(0, side, side, 0))
-        for edge in range(0, side + 1, jump):
+        for edge in range(jump, side, jump):
             low, _ = geometry.cell_edges(edge // jump, jump, side)
             thin = {"color": "white", "linewidth": 0.3 + jump / 60}
             ax.plot([low, low], [0, side], **thin)

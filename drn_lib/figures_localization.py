@@ -80,7 +80,7 @@ def two_heads() -> Figure:
     _block(ax, 0.0, 1.0, 1.5, 1.5, "last map\n512 × 28 × 28", LIGHT)
     rows = (
         (1.95, ("mean", "512"), ("K", "classes"), "one answer"),
-        (0.15, ("K", "classes × 28 × 28"), None, "a map a class"),
+        (0.15, ("K", "classes × 28 × 28"), None, "one map per class"),
     )
     for y, first, second, answer in rows:
         ax.add_patch(_arrow((1.5, 1.75), (2.5, y + 0.7)))

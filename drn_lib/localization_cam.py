@@ -22,7 +22,7 @@ def cam_boxes(
     cell_edges: str = "tile",
     jump: Pair | None = None,
 ) -> Tensor:
-    """The field's usual boxes: upsampled class activation map, cut at a share of its maximum, largest part.
+    """The field's usual boxes: upsampled class activation map, cut at a share of its range, largest part.
 
     The map of one class is brought to the image's size bilinearly and scaled to 0..1 in each image, and the pixels at
     `share` and above are taken; of their connected parts (8 neighbours) the one with most pixels gives the box. Other
@@ -30,7 +30,7 @@ def cam_boxes(
 
     Args:
         own: scores of one class (N, h, w), for example of `class_evidence`.
-        share: of the maximum, 0..1.
+        share: of the way from the minimum of the map to its maximum, 0..1.
         image_size, jump: as for `boxes`.
         cell_edges: where the map lies when it is upsampled: "tile" is the usual resize of the whole map onto the whole
             image, "centre" puts cell i on pixel j i.

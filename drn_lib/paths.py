@@ -76,6 +76,8 @@ def replacing(file: Path) -> Iterator[Path]:
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        with open(temporary, "rb+") as handle:  # or the new name may outlive a crash of the machine, and its bytes not
+            os.fsync(handle.fileno())
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)

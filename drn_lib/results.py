@@ -218,14 +218,19 @@ def _outcomes(study: str, name: str, key: str, root: Path | None) -> tuple[np.nd
     kind, _, score = key.partition(".")
     if kind != "final":
         return None
-    found = segmentation_metrics.outcome(
-        score.partition(".")[2], runs(study, name, root)[0]["dataset"].get("classes", ())
-    )
+    dataset = runs(study, name, root)[0]["dataset"]
+    of_drive = re.fullmatch(r"[^.]+\.sequence\.([^.]+)\.(.+)", score)
+    asked = of_drive[2] if of_drive else score.partition(".")[2]
+    found = segmentation_metrics.outcome(asked, dataset.get("classes", ()))
     counts = None if found is None else per_image(study, name, found[0], root)
     if counts is None:
         return None
-    drives = per_image(study, name, "sequence", root)  # the same for every seed
-    return counts, {"statistic": found[1], "groups": None if drives is None else drives[0]}
+    drives = per_image(study, name, "sequence", root)
+    groups = None if drives is None else drives[0]  # the same for every seed
+    if of_drive:
+        number = [drive.lower() for drive in dataset["sequences"]].index(of_drive[1])
+        return counts[:, groups == number], {"statistic": found[1]}
+    return counts, {"statistic": found[1], "groups": groups}
 
 
 def paper_table(name: str) -> dict[str, dict[str, str]]:

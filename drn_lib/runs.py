@@ -48,11 +48,11 @@ def run_one(plan: Plan, variant: str, seed: int) -> Path:
 
     Raises:
         RuntimeError: another process is at this run.
+        ValueError: it is done, but by another recipe than the plan has now.
     """
     name = plan.run_name(variant, seed)
-    result_file = plan.result_file(name)
-    if result_file.exists():
-        return result_file
+    if plan.result(variant, seed) is not None:
+        return plan.result_file(name)
     folder = plan.work_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
     try:

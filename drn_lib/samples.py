@@ -114,6 +114,7 @@ class InMemory(ImageDataset):
 
     def __init__(self, dataset: ImageDataset):
         self.names, self.classes, self.mask_classes = dataset.names, dataset.classes, dataset.mask_classes
+        self.identity = dataset.identity
         samples = (dataset[index] for index in range(len(dataset)))
         self._kept = [(sample["image"], sample["mask"].byte()) for sample in samples]
 

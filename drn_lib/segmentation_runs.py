@@ -6,7 +6,7 @@ spaces:
     final.test.miou_present, final.test.iou.traffic_sign, …      of all images
     final.test.sequence.0001tp.miou_present, …                   of one drive, where there are several
     prior.test.miou_present, prior.test.sequence.…               of the position prior: without looking at the image
-    memory.peak_mb                                               most memory that the process held, MB
+    memory.peak_mb                                               most memory held by the process that ended the run, MB
 
 Arrays: what each image counts (`segmentation_scores.score_image`), and `sequence`, the number of its drive in the
 order of the JSON's `dataset.sequences`. Every later statistic comes from these.

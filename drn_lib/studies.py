@@ -95,6 +95,28 @@ class Plan:
         """The committed weights of the run called `name`."""
         return paths.checkpoints_dir() / self.study / f"{name}.safetensors"
 
+    def result(self, variant: str, seed: int) -> dict | None:
+        """What the finished run left in its JSON file, None where it is not done.
+
+        Raises:
+            ValueError: it was trained otherwise than the plan says now.
+        """
+        file, known = self.result_file(self.run_name(variant, seed)), self.variants[variant]
+        if not file.exists():
+            return None
+        result = json.loads(file.read_text())
+        planned = {**known.recipe.as_dict(), "network": known.network, "start": known.start}
+        trained = {**result["recipe"], "network": result["architecture"], "start": result.get("start")}
+        if known.dilation_rule is not None:
+            planned["dilation_rule"], trained["dilation_rule"] = known.dilation_rule, result["dilation_rule"]
+        changed = [key for key in {**planned, **trained} if planned.get(key) != trained.get(key)]
+        if changed:
+            raise ValueError(
+                f"{file.name} of study {self.study} was trained with another {', '.join(changed)} than its plan has; "
+                "move it away to train it again, or mend the plan"
+            )
+        return result
+
     def work_folder(self, name: str) -> Path:
         """Where the run called `name` keeps its state and its log until it is done."""
         return paths.cache_dir() / "runs" / self.study / name
@@ -165,34 +187,40 @@ def run(plan: Plan, workers: int = 1) -> None:
     left = [status.name for status in status(plan) if not status.done]
     busy: dict[str, subprocess.Popen] = {}
     failed = []
-    while left or busy:
-        while left and len(busy) < workers:
-            name = left.pop(0)
-            busy[name] = _start_worker(plan, name)
-            print(f"{_clock()} {name} started, log in {plan.work_folder(name) / 'log.txt'}", flush=True)
-        time.sleep(1.0)
-        for name, process in list(busy.items()):
-            if process.poll() is not None:
-                del busy[name]
-                failed += [name] if process.returncode else []
-                print(f"{_clock()} {name} {'FAILED, see its log' if process.returncode else 'done'}", flush=True)
+    try:
+        while left or busy:
+            while left and len(busy) < workers:
+                name = left.pop(0)
+                busy[name] = _start_worker(plan, name)
+                print(f"{_clock()} {name} started, log in {plan.work_folder(name) / 'log.txt'}", flush=True)
+            time.sleep(1.0)
+            for name, process in list(busy.items()):
+                if process.poll() is not None:
+                    del busy[name]
+                    failed += [name] if process.returncode else []
+                    print(f"{_clock()} {name} {'FAILED, see its log' if process.returncode else 'done'}", flush=True)
+    finally:  # workers left alone would hold their runs against the next call
+        for process in busy.values():
+            process.terminate()
     if failed:
         raise RuntimeError(f"{len(failed)} of the runs failed: {', '.join(failed)}; their logs say why")
 
 
 def status(plan: Plan) -> list[RunStatus]:
-    """How far each run of the plan is, in its order."""
+    """How far each run of the plan is, in its order. ValueError where a finished one is not of this plan."""
     out = []
     for variant, seed in plan.runs():
         name = plan.run_name(variant, seed)
         optional = plan.is_optional(variant, seed)
-        result_file = plan.result_file(name)
         state_file = plan.work_folder(name) / "state.pt"
-        if result_file.exists():
-            result = json.loads(result_file.read_text())
+        if (result := plan.result(variant, seed)) is not None:
             out.append(RunStatus(name, result["steps"], result["steps"], result["seconds"], True, optional))
         elif state_file.exists():
-            state = torch.load(state_file, map_location="cpu", weights_only=True)
+            try:
+                state = torch.load(state_file, map_location="cpu", weights_only=True)
+            except Exception:  # the run itself says in its log what is wrong with it
+                out.append(RunStatus(name, 0, 0, 0.0, False, optional))
+                continue
             images = json.loads(state["run"])["images"]
             recipe = plan.variants[variant].recipe
             total = recipe.epochs * recipe.steps_per_epoch(images)

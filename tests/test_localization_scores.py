@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drn_lib import localization_scores as scoring
+from drn_lib import results
 from drn_lib.axis import cell_edges
+from drn_lib.clutter import open_clutter
 from drn_lib.datasets import open_dataset
 from drn_lib.paths import results_dir
 
@@ -142,3 +144,15 @@ def test_the_stored_ceilings_are_those_of_the_real_boxes():
         assert row == pytest.approx(stored["grids"][grid], abs=1e-4)
     # At 64 px no network could do better than this: a ResNet by far less than a DRN.
     assert stored["grids"]["2x2"]["gt_known_50"] > 40 and stored["grids"]["8x8"]["gt_known_50"] < 3
+    canvases = open_clutter("tune"), open_clutter("test")
+    for key, value in localization_ceilings.pointing(*canvases).items():
+        assert value == pytest.approx(stored["clutter_off_middle"][key], abs=1e-4)
+
+
+def test_what_dense_reading_gains_was_split_with_all_seeds_of_the_study():
+    """Where this fails, the study went on: run `python tests/localization_ceilings.py` again."""
+    stored = json.loads((results_dir() / "ceilings.json").read_text())["dense_reading"]
+    key = "pointing_error_off_middle"
+    coarse, dense = (results.metric("classification", "resnet_18", f"clutter.{mode}{key}") for mode in ("", "posthoc."))
+    assert stored["seeds"] == coarse.n
+    assert stored["gain"] == pytest.approx(coarse.mean - dense.mean, abs=1e-3)

@@ -6,23 +6,25 @@ import subprocess
 import sys
 
 import markers
+import numpy as np
 import pytest
 import result_tables
 import segmentation_tables
 from test_segmentation_runs import stored_run
 
 from drn_lib import paths, results
+from drn_lib.segmentation_metrics import miou_present
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """Two networks with two seeds each on made-up drives."""
+    """Two networks with three seeds each on made-up drives."""
     shutil.copy(paths.results_dir() / "schema.json", tmp_path)
     for module in (results, markers):
         monkeypatch.setattr(module, "results_dir", lambda: tmp_path)
     monkeypatch.setattr(segmentation_tables, "STUDY", "trial")
     for name, share in (("drn_c_26", 0.8), ("drn_a_18", 0.7)):
-        for seed in range(2):
+        for seed in range(3):
             stored_run(tmp_path, name, seed, share)
             file = tmp_path / "trial" / f"{name}-s{seed}.json"
             run = json.loads(file.read_text())
@@ -40,7 +42,7 @@ def test_drives_stand_beside_the_prior(study):
     lines = segmentation_tables.by_drive().splitlines()
     assert lines[0] == "| mean IoU, % | seeds | all, 40 frames | 0001TP, 30 frames | Seq05VD, 10 frames |"
     assert lines[2] == "| position prior | – | 17.0 | 16.0 | 16.0 |"
-    assert lines[3].startswith("| DRN-A-18 | 2 | ") and "| 50.5 [" in lines[3]
+    assert lines[3].startswith("| DRN-A-18 | 3 | ") and "| 51.0 [" in lines[3]
 
 
 def test_classes_stand_beside_table_3_and_say_whether_they_agree(study):
@@ -50,6 +52,24 @@ def test_classes_stand_beside_table_3_and_say_whether_they_agree(study):
     assert pole[5].startswith("+") and pole[7].strip(" |") == "no"  # ours gains on poles, theirs lost
     assert rows["road"].endswith("| yes |") and "does not occur" in rows["bus"]
     assert rows["**mean**"].split(" | ")[1] == "67.3"
+
+
+def test_a_difference_on_one_drive_counts_its_frames_alone(study):
+    key = "final.test.sequence.seq05vd.miou_present"
+    found = results.difference("trial", "drn_c_26", "drn_a_18", key)
+    means = []
+    for name in ("drn_c_26", "drn_a_18"):
+        counts = results.per_image("trial", name, "confusion")[:, 30:]  # the frames of Seq05VD
+        means.append(np.mean([miou_present(one.sum(axis=0)) for one in counts]))
+    assert found.estimate == pytest.approx(means[0] - means[1], abs=1e-6) and found.low < found.estimate < found.high
+    everywhere = results.difference("trial", "drn_c_26", "drn_a_18", "final.test.miou_present")
+    assert abs(found.estimate - everywhere.estimate) > 1e-3
+
+
+def test_two_seeds_settle_no_direction(study):
+    (study / "trial" / "drn_a_18-s2.json").unlink()
+    pole = next(line for line in segmentation_tables.by_class().splitlines() if line.startswith("| pole"))
+    assert pole.endswith("| not resolved |")
 
 
 def test_without_runs_the_tables_say_so(monkeypatch):

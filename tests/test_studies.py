@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -135,6 +136,25 @@ def test_a_done_run_is_not_repeated(elsewhere):
     assert elsewhere == [] and file.read_bytes() == before
 
 
+def test_a_run_that_was_trained_by_another_recipe_does_not_count_as_done(elsewhere):
+    file = runs.run_one(PLAN, "resnet_18", 0)
+    changed = replace(PLAN.variants["resnet_18"], recipe=replace(TINY, lr=0.02))
+    plan = replace(PLAN, variants={**PLAN.variants, "resnet_18": changed})
+    for count in (lambda: runs.run_one(plan, "resnet_18", 0), lambda: studies.status(plan)):
+        with pytest.raises(ValueError, match=f"{file.name} of study trial was trained with another lr than its plan"):
+            count()
+
+
+def test_a_damaged_state_does_not_stop_the_study(elsewhere):
+    folder = PLAN.work_folder("resnet_18-s0")
+    folder.mkdir(parents=True)
+    (folder / "state.pt").write_bytes(b"")
+    state = next(item for item in studies.status(PLAN) if item.name == "resnet_18-s0")
+    assert (state.step, state.done) == (0, False)
+    with pytest.raises(ValueError, match="delete it to start this run again"):
+        runs.run_one(PLAN, "resnet_18", 0)
+
+
 def test_two_processes_cannot_do_one_run(elsewhere):
     from filelock import FileLock
 
@@ -189,6 +209,23 @@ def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch)
     assert len(running) == 5 and max(most) == 2
 
 
+def test_a_stopped_study_leaves_no_worker_behind(elsewhere, monkeypatch):
+    running = []
+
+    def start(plan, name):
+        running.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return running[-1]
+
+    def stop(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studies, "_start_worker", start)
+    monkeypatch.setattr(studies, "time", SimpleNamespace(sleep=stop, strftime=time.strftime))
+    with pytest.raises(KeyboardInterrupt):
+        studies.run(PLAN, workers=2)
+    assert len(running) == 2 and [process.wait(timeout=10) for process in running] == [-15, -15]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -216,6 +253,8 @@ def test_committed_plans_load_and_their_results_are_of_them():
         names = {plan.run_name(*run) for run in plan.runs()}
         stored = {path.stem for path in (paths.results_dir() / plan.study).glob("*.json")}
         assert stored <= names
+        for variant, seed in plan.runs():
+            plan.result(variant, seed)  # refuses one that was trained by another recipe
 
 
 def test_the_weights_that_the_classification_study_keeps_fit_into_40_mb():
