@@ -70,6 +70,7 @@ class _First(ImageDataset):
     def __init__(self, dataset: ImageDataset, count: int):
         self.dataset, self.names = dataset, dataset.names[:count]
         self.classes, self.mask_classes = dataset.classes, dataset.mask_classes
+        self.identity = dataset.identity
 
     def read(self, index: int) -> dict:
         return self.dataset[index]

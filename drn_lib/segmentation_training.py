@@ -90,7 +90,8 @@ def train_segmentation(
     result = Trained(model)
     table = backbone.table
     run = {"recipe": recipe.as_dict(), "architecture": table.name, "seed": seed, "rule": table.dilation_rule}
-    run.update({"images": len(train_set), "data": train_set.fingerprint, "beginning": fingerprint(backbone)})
+    run.update({"images": len(train_set), "beginning": fingerprint(backbone)})
+    run.update({"data": train_set.fingerprint} if folder is not None else {})
     # Both change what batch normalization sees, so a run cannot go on with others.
     run.update({"processes": group.world} if group.world > 1 else {})
     run.update({"synchronize": True} if synchronize else {})
