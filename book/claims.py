@@ -20,7 +20,8 @@ from pages import CHAPTERS, ROOT, chapter_link
 from drn_lib import intervals, results
 from drn_lib.paths import paper_dir, results_dir
 
-VERDICTS = ("supported", "matches", "contradicted", "not resolved", "not testable here", "open")
+VERDICTS = ("supported", "supported (provisional)", "matches", "contradicted", "contradicted (provisional)")
+VERDICTS += ("not resolved", "not testable here", "open")
 """What a check can come to, in the order in which a page lists them."""
 
 
@@ -31,7 +32,7 @@ def load_claims() -> list[dict]:
 
 def summary() -> str:
     """How many checks came out how."""
-    counts = Counter(judge(check)[3].partition(" (")[0] for claim in load_claims() for check in claim["checks"])
+    counts = Counter(_tallied(check) for claim in load_claims() for check in claim["checks"])
     return results.markdown_table(
         ["verdict", "checks"], [[name, str(counts[name])] for name in VERDICTS if counts[name]]
     )
@@ -41,7 +42,7 @@ def overview() -> str:
     """One line for each claim: how many of its checks came out how, and the chapter that settles it."""
     rows = []
     for claim in load_claims():
-        counts = Counter(judge(check)[3].partition(" (")[0] for check in claim["checks"])
+        counts = Counter(_tallied(check) for check in claim["checks"])
         verdicts = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts[name])
         rows.append(
             [f"[{claim['id']}](#{claim['id'].lower()})", claim["short"], verdicts, chapter_link(claim["chapter"])]
@@ -103,11 +104,22 @@ def judge(check: dict) -> tuple[str, str, str, str]:
     apart = signed(difference.estimate, f"+{style}")
     ours = f"{signed(left.mean, style)} − {signed(right.mean, style)} = {apart} (reduced)"
     p = primary_p_values(results_dir()).get(key)
-    over_seeds = intervals.student_t_difference(left, right)
+    over_seeds = results.difference_over_seeds(study, *key[1:])
     judged = intervals.printed_verdict(intervals.verdict(difference, plan["claim"], p), over_seeds)
+    planned = min(results.planned_seeds(study, plan[side]) for side in ("left", "right"))
+    if intervals.LEAST_SEEDS <= difference.n < planned:
+        interim = f"interim, {difference.n} of {planned} seeds"
+        judged = f"{judged[:-1]}; {interim})" if judged.endswith(")") else f"{judged} ({interim})"
     if difference.n < intervals.LEAST_SEEDS:
         judged = f"not resolved ({'one seed' if difference.n == 1 else f'{difference.n} seeds'})"
     return ours, f"{left.n},\u00a0{right.n}", interval_text(difference, style), judged
+
+
+def _tallied(check: dict) -> str:
+    """A check's verdict as it is counted: one of `VERDICTS`."""
+    judged = judge(check)[3]
+    name = judged.partition(" (")[0]
+    return f"{name} (provisional)" if "(provisional" in judged else name
 
 
 def paper_text(check: dict) -> str:
@@ -135,17 +147,18 @@ def has_test(name: str) -> bool:
 
 @cache
 def primary_p_values(folder: Path) -> dict[tuple, float]:
-    """Holm's p-values of the claims' primary comparisons; those of one study are looked at together.
+    """Holm's p-values of the comparisons that a study makes together: its primary ones, or a `family` by its name.
 
     `folder` holds the results.
     """
-    found: dict[str, dict[tuple, float]] = {}
+    found: dict[tuple[str, str], dict[tuple, float]] = {}
     for claim in load_claims():
         for check in claim["checks"]:
             difference, key = _compared(check)
-            if difference and check["compare"].get("primary") and not math.isnan(difference.p):
-                found.setdefault(key[0], {})[key] = difference.p
-    return {key: p for of_study in found.values() for key, p in intervals.holm(of_study).items()}
+            family = difference and ("primary" if check["compare"].get("primary") else check["compare"].get("family"))
+            if family and not math.isnan(difference.p):
+                found.setdefault((key[0], family), {})[key] = difference.p
+    return {key: p for together in found.values() for key, p in intervals.holm(together).items()}
 
 
 def _compared(check: dict) -> tuple[intervals.Interval | None, tuple]:

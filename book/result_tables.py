@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from number_text import NOT_MEASURED, MarkerError, interval_text, sample, signed
 
@@ -36,7 +37,8 @@ HEADERS = {
     "localization.native.cam.gt_known_50": "usual method: plain, GT-known error at IoU 0.5, %",
     "pets.mask_iou": "overlap with the animal",
     "pets.mask_pointing_error": "points off the animal, %",
-    "pets.gt_known_70": "box error at IoU 0.7, %",
+    "pets.mask_iou_own": "overlap of the class's own map",
+    "pets.best70.gt_known_70": "box error at IoU 0.7, %",
     "pets.top1_classification": "top-1 error of the breed, %",
     "clutter.top1_localization": "top-1 localization error in clutter, %",
     "clutter.pointing_error": "pointing error in clutter, %",
@@ -137,22 +139,27 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
     return results.markdown_table(header, lines)
 
 
-def reading_or_training() -> str:
-    """How much ResNet-18 gains in clutter by being read densely, and how much more DRN-A-18's training brings."""
+def reading_or_training(study: str) -> str:
+    """How much ResNet-18 gains in clutter by being read densely, and how much more training on the dense map brings."""
     outcomes = ("pointing_error_off_middle", "gt_known_30", "gt_known_50", "cam.gt_known_30", "cam.gt_known_50")
+    columns = {"resnet_18": "ResNet-18: dilated afterwards − as trained"}
+    if study == "clutter":
+        columns["resnet_18_dilated"] = f"{display_name('resnet_18_dilated')} − ResNet-18 dilated afterwards"
+    columns["drn_a_18"] = "DRN-A-18 − ResNet-18 dilated afterwards"
     lines = []
     for outcome in outcomes:
         trained, dilated = f"clutter.{outcome}", f"clutter.posthoc.{outcome}"
         steps = [
-            results.difference("classification", "resnet_18", "resnet_18", dilated, trained),
-            results.difference("classification", "drn_a_18", "resnet_18", trained, dilated),
+            results.difference(study, "resnet_18", "resnet_18", dilated, trained)
+            if name == "resnet_18"
+            else results.difference(study, name, "resnet_18", trained, dilated)
+            for name in columns
         ]
         if None in steps:
-            return f"*These networks of the study `classification` are {NOT_MEASURED}.*"
+            return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
         cells = [f"{signed(step.estimate, '+.1f')} {interval_text(step)}" for step in steps]
         lines.append([HEADERS[trained], str(min(step.n for step in steps)), *cells])
-    header = ["outcome", "seeds", "ResNet-18: dilated afterwards − as trained"]
-    return results.markdown_table([*header, "DRN-A-18 − ResNet-18 dilated afterwards"], lines)
+    return results.markdown_table(["outcome", "seeds", *columns.values()], lines)
 
 
 def p_text(p: float) -> str:
@@ -166,7 +173,7 @@ def metric_style(key: str) -> str:
     """How a metric is printed: percentages and counts with one decimal, shares and losses with three."""
     name = key.rpartition(".")[2]
     tenths = ("_error", "gt_known", "localization", "miou", "accuracy", "specks", "peak_mb")
-    percent = name in ("top1", "top5") or ".iou." in key or any(part in name for part in tenths)
+    percent = name in ("top1", "top5", "top1_classification") or ".iou." in key or any(part in name for part in tenths)
     return ".1f" if percent else ".3f"
 
 
@@ -179,18 +186,31 @@ def interval_cell(found: intervals.Interval | None, style: str) -> str:
 
 
 def pets_controls() -> str:
-    """What the pets' networks are read against: ResNet-18 dilated afterwards, and a fixed box."""
-    outcomes, lines = ("mask_iou", "mask_pointing_error", "gt_known_70"), []
-    for name, prefix in (
-        ("ResNet-18, dilated afterwards", "pets.posthoc"),
-        ("one fixed box", "pets.trivial.fixed_box"),
-    ):
-        samples = [sample("pets", "resnet_18", f"{prefix}.{outcome}") for outcome in outcomes]
-        if not all(values.n for values in samples):
+    """What the pets' networks are read against: ResNet-18 read densely, answers without a network, what tiles allow."""
+    outcomes = ("mask_iou", "mask_iou_own", "mask_pointing_error", "best70.gt_known_70")
+    blind = {"mask_iou": "fixed_mask", "mask_pointing_error": "fixed_point", "best70.gt_known_70": "fixed_box_70"}
+    answers = {
+        "ResNet-18, dilated afterwards": {outcome: f"pets.posthoc.{outcome}" for outcome in outcomes},
+        "without looking: one mask, one point, one box": {
+            outcome: f"pets.trivial.{name}.{outcome.removeprefix('best70.')}" for outcome, name in blind.items()
+        },
+        "the best of all sets of 32 px tiles": {"mask_iou": "pets.trivial.tiles_32.mask_iou"},
+        "the best of all sets of 8 px tiles": {"mask_iou": "pets.trivial.tiles_8.mask_iou"},
+    }
+    lines = []
+    for answer, keys in answers.items():
+        found = {outcome: sample("pets", "resnet_18", key) for outcome, key in keys.items()}
+        if not all(values.n for values in found.values()):
             return f"*These answers of the study `pets` are {NOT_MEASURED}.*"
-        styles = [metric_style(outcome) for outcome in outcomes]
-        lines.append([name, *(signed(values.mean, style) for values, style in zip(samples, styles, strict=True))])
+        cells = [
+            signed(found[outcome].mean, metric_style(outcome)) if outcome in found else "–" for outcome in outcomes
+        ]
+        lines.append([answer, *cells])
     return results.markdown_table(["answer", *(HEADERS[f"pets.{outcome}"] for outcome in outcomes)], lines)
 
 
-TABLES = {"reading-or-training": reading_or_training, "pets-controls": pets_controls}
+TABLES = {
+    "reading-or-training": partial(reading_or_training, "classification"),
+    "reading-or-training-on-clutter": partial(reading_or_training, "clutter"),
+    "pets-controls": pets_controls,
+}

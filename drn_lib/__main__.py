@@ -8,53 +8,81 @@ import signal
 import sys
 from pathlib import Path
 
-from drn_lib import export_command, localization_command, segmentation_command
+PROGRAM = "python -m drn_lib"
+RECIPES = "tiny-imagenet-20-reduced, clutter-reduced, pets-reduced, shapes-live, imagenet or imagenet-released"
+GOING_ON = ("data", "train", "train-segmentation", "study")
+"""The commands that leave something behind from which the same command goes on."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 where it went well. Errors that a user can mend are one sentence, without a traceback."""
-    parser = argparse.ArgumentParser(prog="python -m drn_lib", description="Dilated Residual Networks, from the book.")
+    said, goes_on = PROGRAM, False
+    try:
+        options = _parser().parse_args(arguments)
+        said, goes_on = f"{PROGRAM} {options.command}", options.command in GOING_ON
+        options.function(options)
+    except ImportError as error:  # `make book` installs no torch
+        print(f"{said}: {error}; run `make lab` once, then use .venv/bin/{PROGRAM} …", file=sys.stderr)
+        return 1
+    except (ValueError, OSError, RuntimeError) as error:
+        if not getattr(error, "silent", False):  # another of the processes of a training has said it
+            rank = f" (process {os.environ['RANK']})" if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ""
+            print(f"{said}{rank}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"stopped; the same command {'goes on from here' if goes_on else 'starts again'}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from drn_lib import export_command, localization_command, segmentation_command  # here, as numpy may be missing
+
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Dilated Residual Networks, from the book.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_data, _add_train, _add_evaluate, _add_study):
         add(commands)
     localization_command.add_commands(commands, _load)
     segmentation_command.add_commands(commands)
     export_command.add_commands(commands, _load)
-    options = parser.parse_args(arguments)
-    try:
-        options.function(options)
-    except (ValueError, OSError, RuntimeError) as error:
-        if not getattr(error, "silent", False):  # another of the processes of a training has said it
-            rank = f" (process {os.environ['RANK']})" if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ""
-            print(f"{parser.prog} {options.command}{rank}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return parser
 
 
 def _add_data(commands) -> None:
     data = commands.add_parser("data", help="find a data set, download it where that is possible, say what it holds")
-    data.add_argument("name", help="for instance tiny-imagenet, camvid, pets, shapes")
-    data.add_argument("split", nargs="?", default="train", help="train, tune, val or test (default train)")
+    data.add_argument("name", help="camvid, cityscapes, clutter, imagenet, pets, shapes, streets or tiny-imagenet")
+    data.add_argument("split", nargs="?", help="train, tune, val or test, trainval of pets (default train or trainval)")
     data.add_argument("--root", type=Path, help="folder to look in first (then $DRN_DATA, then the cache)")
-    data.add_argument("--partition", help="a list in data/splits, for instance tiny-imagenet-20")
+    data.add_argument(
+        "--partition",
+        help="of tiny-imagenet or pets: a list in data/splits, or '' for the whole archive (default: the book's "
+        "tiny-imagenet-20, and all pets)",
+    )
     data.set_defaults(function=_data)
 
 
 def _data(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
 
-    partition = {"partition": options.partition} if options.partition else {}
-    dataset = open_dataset(options.name, options.split, options.root, **partition)
-    print(f"{options.name} {options.split}: {len(dataset)} images, {len(dataset.classes)} classes")
+    partition = _partition(options.name, options.partition)
+    split = options.split or ("trainval" if options.name == "pets" and not options.partition else "train")
+    dataset = open_dataset(options.name, split, options.root, **partition)
+    print(f"{options.name} {split}: {len(dataset)} images, {len(dataset.classes)} classes")
     print(", ".join(dataset.classes))
+
+
+def _partition(name: str, asked: str | None) -> dict[str, str | None]:
+    """What `open_dataset` takes of --partition: '' stands for the whole archive, and None was not said."""
+    from drn_lib.datasets import BOOK_PARTITIONS
+
+    if asked and name not in BOOK_PARTITIONS:
+        raise ValueError(f"--partition is for {' and '.join(BOOK_PARTITIONS)}, and {name} has none: leave it out")
+    return {"partition": asked or None} if asked is not None and name in BOOK_PARTITIONS else {}
 
 
 def _add_train(commands) -> None:
     train = commands.add_parser("train", help="train one network by a recipe, going on where it stopped")
-    train.add_argument("--recipe", default="tiny-imagenet-20-reduced", help="see recipes.py (default %(default)s)")
+    train.add_argument("--recipe", default="tiny-imagenet-20-reduced", help=f"{RECIPES} (default %(default)s)")
     train.add_argument("--arch", required=True, help="a network, for instance drn_c_26")
     train.add_argument("--dilation-rule", help="exact, levels or released (default: the family's own)")
     train.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
@@ -79,6 +107,7 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib.checkpoints import save_weights
     from drn_lib.datasets import open_dataset
     from drn_lib.recipes import recipe, with_fields
+    from drn_lib.segmentation_command import device_of
     from drn_lib.training import train, train_from_files
 
     if options.epochs is not None:
@@ -86,11 +115,11 @@ def _train(options: argparse.Namespace) -> None:
     plan = with_fields(recipe(options.recipe), options.set)
     if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
         raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
+    device = device_of(options.device)
     scored = "val" if plan.reads_files else "tune"
     train_set, scored_set = (
         open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
     )
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     group = distributed.join(device)
     common = {"dilation_rule": options.dilation_rule, "folder": options.out, "device": device}
     if plan.reads_files:
@@ -131,12 +160,18 @@ def _add_evaluate(commands) -> None:
     evaluate.add_argument(
         "--weights", help="a file, a name of shipped weights such as first_networks/drn_c_26-s0, or 'released'"
     )
-    evaluate.add_argument("--recipe", help="score on this recipe's data and at its size, instead of --dataset")
+    evaluate.add_argument("--recipe", help=f"score on its data and at its size, instead of --dataset: {RECIPES}")
     evaluate.add_argument("--arch", help="the network, where the file does not say it: the authors' weights")
     evaluate.add_argument("--crops", type=int, default=1, help="1 or 10, for a recipe that reads files (default 1)")
     evaluate.add_argument("--dataset", default="tiny-imagenet", help="default %(default)s")
-    evaluate.add_argument("--partition", default="tiny-imagenet-20", help="default %(default)s; '' for none")
-    evaluate.add_argument("--split", help="default tune, for ImageNet val; test is for final results alone")
+    evaluate.add_argument(
+        "--partition",
+        help="a list in data/splits, or '' for the whole archive (default tiny-imagenet-20 for tiny-imagenet, pets-3 "
+        "for pets; the others have none)",
+    )
+    evaluate.add_argument(
+        "--split", help="default tune; val of ImageNet and of all Tiny-ImageNet; test is for final results alone"
+    )
     evaluate.add_argument("--root", type=Path, help="folder of the data set")
     evaluate.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     evaluate.add_argument("--workers", type=int, default=4, help="processes that read files (default 4)")
@@ -144,11 +179,10 @@ def _add_evaluate(commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    import torch
-
     from drn_lib import evaluation
     from drn_lib.datasets import open_dataset
     from drn_lib.recipes import recipe
+    from drn_lib.segmentation_command import device_of
 
     if (options.file is None) == (options.weights is None):
         raise ValueError("name the weights once: evaluate WEIGHTS, or evaluate --weights WEIGHTS")
@@ -156,12 +190,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     reads_files = plan is not None and plan.reads_files
     if options.crops not in evaluation.CROPS or (options.crops != 1 and not reads_files):
         raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")
-    name = plan.dataset if plan else options.dataset
-    split = options.split or ("val" if reads_files else "tune")
-    if plan:
-        data_options = plan.dataset_options
-    else:
-        data_options = {"partition": options.partition} if options.partition else {}
+    if plan and options.partition is not None:
+        raise ValueError(f"--partition goes with --dataset: leave it out, the recipe {plan.name} has its own")
+    name, data_options = (plan.dataset, plan.dataset_options) if plan else _scored_data(options)
+    whole = data_options.get("partition", "") is None
+    split = options.split or ("val" if name == "imagenet" or (name == "tiny-imagenet" and whole) else "tune")
+    device = device_of(options.device)
 
     model = _load(options.weights or options.file, options.arch)
     dataset = open_dataset(name, split, options.root, **data_options)
@@ -170,7 +204,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise ValueError(
             f"{options.weights or options.file} knows {known} classes, other ones than the {found} of {name}"
         )
-    model.to(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model.to(device)
     if not reads_files:
         metrics, _ = evaluation.evaluate(model, *dataset.arrays(), plan.image_size if plan else None)
         print(
@@ -191,6 +225,14 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(f"published: top-1 error {published[0]:5.2f} %, top-5 error {published[1]:5.2f} %   ({published[2]})")
     if (split, found, len(dataset)) != ("val", 1000, 50000):
         print("The two do not compare: the published ones are of the 50,000 validation images of all 1000 classes.")
+
+
+def _scored_data(options: argparse.Namespace) -> tuple[str, dict[str, str | None]]:
+    """The data set of --dataset and --partition, the book's own part of it where none is named."""
+    from drn_lib.datasets import BOOK_PARTITIONS
+
+    asked = BOOK_PARTITIONS.get(options.dataset) if options.partition is None else options.partition
+    return options.dataset, _partition(options.dataset, asked)
 
 
 def _load(weights: str, arch: str | None):

@@ -83,13 +83,15 @@ class Source:
 
 def from_memory(
     recipe: Recipe,
-    images: Tensor,
+    images: Tensor | Callable[[int], Tensor],
     labels: Tensor,
     num_classes: int,
     tune_images: Tensor | None = None,
     tune_labels: Tensor | None = None,
 ) -> Source:
     """A set held in memory, uint8 (N, 3, H, W) and (N,), and one to score after each epoch.
+
+    Images that are drawn anew for every epoch are a function from the epoch, counted from 0, to such a set.
 
     Raises:
         ValueError: labels out of range.
@@ -98,8 +100,11 @@ def from_memory(
         raise ValueError(f"training labels must lie in 0..{num_classes - 1}, found up to {int(labels.max())}")
 
     def batches(plan: BatchPlan) -> Iterator[tuple[Tensor, Tensor]]:
+        held, drawn_for = (None, None) if callable(images) else (images, None)
         for epoch, own in plan:
-            shown = augment(images[own], own, plan.seed, epoch, recipe)
+            if callable(images) and drawn_for != epoch:
+                held, drawn_for = images(epoch), epoch
+            shown = augment(held[own], own, plan.seed, epoch, recipe)
             yield enlarge(shown, recipe.image_size), labels[own]
 
     def score(model: nn.Module, group: Group) -> dict[str, float]:
@@ -107,7 +112,7 @@ def from_memory(
             return {}
         return {"tune_top1": round(topk_error(predict(model, tune_images, recipe.image_size), tune_labels), 3)}
 
-    return Source(len(images), num_classes, batches, score)
+    return Source(len(labels), num_classes, batches, score)
 
 
 def from_files(

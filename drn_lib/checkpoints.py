@@ -89,6 +89,8 @@ def load_trained(name_or_path: str | Path) -> Network:
         ValueError: a file that does not describe its network (load it with `load_weights`).
     """
     path = find_shipped(name_or_path)
+    if path is None and Path(name_or_path).suffix:
+        raise FileNotFoundError(f"there is no file {name_or_path!s}: correct the path (shipped names have no suffix)")
     if path is None:
         raise FileNotFoundError(f"no trained network is called {name_or_path!s}; there are {', '.join(list_trained())}")
     tensors, about = read_weights(path)

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,10 @@ class Clutter(ImageDataset):
         canvas[:, top : top + picture.shape[1], left : left + picture.shape[2]] = picture
         return canvas
 
+    def redrawn(self, seed: int) -> Clutter:
+        """The same images at other places over other tiles."""
+        return Clutter(self.source, self.tiles, self.part, seed, self.side)
+
     @property
     def edges(self) -> Tensor | None:
         """The moved boxes of all canvases, (N, 4), where the source has one box an image; None to train on."""
@@ -143,6 +148,19 @@ def open_clutter(part: str, root: str | Path | None = None, seed: int = SEED, si
     """
     source = open_dataset("tiny-imagenet", part, root)
     return Clutter(source, open_dataset("tiny-imagenet", part, root, partition=TILES), part, seed, side)
+
+
+def training_canvases(canvases: Clutter, seed: int) -> Callable[[int], Tensor]:
+    """From an epoch to its canvases, uint8 (N, 3, side, side): drawn anew for every seed of a run and every epoch.
+
+    So no network can learn which tiles an image lies on, and what chance there is in the drawing differs from seed to
+    seed as all other chance does.
+
+    Args:
+        canvases: of the part "train".
+        seed: of the run, below 1000 as its epochs are.
+    """
+    return lambda epoch: canvases.redrawn(1 + 1000 * seed + epoch).arrays()[0]
 
 
 def make_tile_partition(path: Path, folder: Path | None = None) -> Path:

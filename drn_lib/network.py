@@ -10,6 +10,7 @@ Shapes for a 224 px image, N images, C classes:
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -235,3 +236,12 @@ def create_model(name: str, num_classes: int = 1000, width: float = 1.0, dilatio
     Source: Figs. 1 and 5 of the paper; DRN-D from the released code.
     """
     return Network(scale_width(architecture(name, dilation_rule), width), num_classes)
+
+
+def fingerprint(model: nn.Module) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of all tensors: which weights a run began from."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

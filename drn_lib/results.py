@@ -101,6 +101,14 @@ def planned_variants(study: str) -> list[str]:
     return list(dict.fromkeys(name for wave in waves for name in wave["variants"]))
 
 
+def planned_seeds(study: str, name: str) -> int:
+    """How many seeds of a variant the study's plan wants, what runs "if hours are left" aside; 0 without a plan."""
+    path = studies_dir() / f"{study}.yml"
+    waves = yaml.safe_load(path.read_text(encoding="utf-8"))["waves"] if path.is_file() else []
+    wanted = [wave["seeds"] for wave in waves if name in wave["variants"] and not wave.get("optional")]
+    return len(set().union(*wanted))
+
+
 def metric(study: str, name: str, key: str, root: Path | None = None) -> Sample:
     """The values of one metric over the seeds of one network.
 
@@ -191,8 +199,8 @@ def difference(
         study: a folder under `data/results/`.
         left: a network, for example "drn_a_18".
         right: the network that it is compared with; it may be the same one where `right_key` differs.
-        key: the metric; errors that count images (see `wrong`) and the scores of a segmentation, "final.test.…", have
-            outcomes per image.
+        key: the metric; errors that count images (see `wrong`), overlaps with a mask and the scores of a segmentation,
+            "final.test.…", have outcomes per image.
         right_key: the metric of the right side where it is another one.
         root: another folder of results than `data/results/`.
 
@@ -206,8 +214,23 @@ def difference(
         images = _outcomes(study, left, key, root), _outcomes(study, right, right_key or key, root)
         if images[0] is not None and images[1] is not None:
             (left_counts, options), (right_counts, _) = images
-            return bootstrap_difference(left_counts, right_counts, **options)
-    return student_t_difference(*sides)
+            paired = are_paired(study, left, right, root) and sides[0].seeds == sides[1].seeds
+            return bootstrap_difference(left_counts, right_counts, **options, paired=paired)
+    return difference_over_seeds(study, left, right, key, right_key, root)
+
+
+def difference_over_seeds(
+    study: str, left: str, right: str, key: str, right_key: str | None = None, root: Path | None = None
+) -> Interval:
+    """Student's t interval of left - right over seeds alone; arguments as for `difference`, both sides measured."""
+    sides = metric(study, left, key, root), metric(study, right, right_key or key, root)
+    return student_t_difference(*sides, paired=are_paired(study, left, right, root))
+
+
+def are_paired(study: str, left: str, right: str, root: Path | None = None) -> bool:
+    """Whether a seed's two runs have weights in common: they are one run, or began from the same weights."""
+    starts = [runs(study, name, root)[0].get("start") for name in (left, right)]
+    return left == right or (starts[0] == starts[1] and starts[0] is not None)
 
 
 def _outcomes(study: str, name: str, key: str, root: Path | None) -> tuple[np.ndarray, dict] | None:
@@ -216,6 +239,9 @@ def _outcomes(study: str, name: str, key: str, root: Path | None) -> tuple[np.nd
     if errors is not None:
         return errors, {}
     kind, _, score = key.partition(".")
+    if score.endswith(("mask_iou", "mask_iou_own")):
+        overlaps = per_image(study, name, key, root)  # 200 times the overlap, rounded up
+        return None if overlaps is None else (overlaps / 200, {"statistic": np.asarray})
     if kind != "final":
         return None
     dataset = runs(study, name, root)[0]["dataset"]

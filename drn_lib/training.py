@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from drn_lib.batches import BatchPlan, Source, from_files, from_memory
 from drn_lib.checkpoints import load_weights
 from drn_lib.distributed import join, one_ends_all, synchronize_norms
 from drn_lib.evaluation import normalize
-from drn_lib.network import create_model
+from drn_lib.network import create_model, fingerprint
 from drn_lib.paths import replacing
 from drn_lib.recipes import Recipe
 from drn_lib.samples import ImageDataset
@@ -48,7 +49,7 @@ def train(
     recipe: Recipe,
     name: str,
     seed: int,
-    images: Tensor,
+    images: Tensor | Callable[[int], Tensor],
     labels: Tensor,
     num_classes: int,
     tune_images: Tensor | None = None,
@@ -65,7 +66,8 @@ def train(
         recipe: see `recipes.Recipe`.
         name: a network of `list_models()`.
         seed: of weights, order and augmentation.
-        images, labels: the training set, uint8 (N, 3, H, W) and integers (N,).
+        images, labels: the training set, uint8 (N, 3, H, W) and integers (N,); images that are drawn anew for every
+            epoch are a function from the epoch, counted from 0, to such a set.
         num_classes: of the classifier.
         tune_images, tune_labels: scored after each epoch; never used for a gradient.
         dilation_rule: as `create_model` takes it.
@@ -73,7 +75,9 @@ def train(
         device: "cpu" or "cuda".
         start: weights to start from instead of fresh ones, as `load_weights` takes them; a ResNet's may start its
             dilated twin.
-        head: "strict" wants the classifier of these weights to fit; "drop" begins with a fresh one, for other classes.
+        head: "strict" wants the classifier of these weights to fit; "drop" begins with a classifier of zeros, for
+            other classes: random weights would be large for few classes, and larger in one network's scale of
+            features than in another's.
 
     Raises:
         ValueError: labels out of range, weights that do not fit, or `folder` holds another run's state.
@@ -136,6 +140,10 @@ def _run(
     model = create_model(name, source.num_classes, recipe.width, dilation_rule)
     if start is not None:
         load_weights(model, start, head=head)
+        if head == "drop":
+            for parameter in model.classifier.parameters():
+                nn.init.zeros_(parameter)
+        beginning = fingerprint(model)
     model = model.to(group.device)
     if synchronize:
         model = synchronize_norms(model, group.device)
@@ -154,7 +162,7 @@ def _run(
     # Both change what batch normalization sees, so a run cannot go on with others.
     run.update({"processes": group.world} if group.world > 1 else {})
     run.update({"synchronize": True} if synchronize else {})
-    run.update({"start": str(start)} if start is not None else {})
+    run.update({"start": str(start), "beginning": beginning} if start is not None else {})
     run.update({"head": head} if head != "strict" else {})
     folder = Path(folder) if folder is not None else None
     state_file = folder / "state.pt" if folder is not None else None

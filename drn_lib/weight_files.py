@@ -19,7 +19,7 @@ from torch import Tensor
 
 from drn_lib import paths
 from drn_lib.architecture import list_models
-from drn_lib.downloads import DownloadError, download
+from drn_lib.downloads import DownloadError, download, one_at_a_time
 
 RELEASED = {
     "drn_c_26": "ddedf421",
@@ -154,10 +154,13 @@ def _released_file(name: str) -> Path:
     """The file of a released network in the cache, downloaded where it is not there yet."""
     if name in RELEASED:
         file = paths.cache_dir() / "weights" / _file_name(name)
-        if not file.is_file() and os.environ.get("DRN_OFFLINE") == "1":
+        if file.is_file():
+            return file
+        if os.environ.get("DRN_OFFLINE") == "1":
             raise FileNotFoundError(f"{file} does not exist and DRN_OFFLINE=1 forbids its download: put a copy there")
         try:
-            return download(RELEASED_HOST + file.name, file, checksum=f"sha256:{RELEASED[name]}")
+            with one_at_a_time(file.parent, file.name):  # if another process was first, there is nothing left to do
+                return download(RELEASED_HOST + file.name, file, checksum=f"sha256:{RELEASED[name]}")
         except DownloadError as error:
             raise FileNotFoundError(
                 f"the released weights of {name} cannot be had from {RELEASED_HOST}, which is often down: "

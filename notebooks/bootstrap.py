@@ -23,7 +23,8 @@ if not (checkout / "drn_lib").is_dir():
         if subprocess.run(clone).returncode != 0:
             raise RuntimeError(f"Could not clone {address}: check the network, then run this cell again.")
 if str(checkout) not in sys.path:
-    sys.path.insert(0, str(checkout))"""
+    sys.path.insert(0, str(checkout))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))"""
 
 ID = "bootstrap"
 METADATA = {"tags": ["hide-input"]}

@@ -421,6 +421,8 @@ def test_shipped_names(tmp_path, monkeypatch):
     assert weight_files.list_trained() == ["study/drn_d_22-s0"]
     assert same(load_trained("study/drn_d_22-s0"), load_trained(file))
     assert same(load_weights(small("drn_d_22", seed=1), "study/drn_d_22-s0"), load_trained(file))
+    with pytest.raises(FileNotFoundError, match="there is no file study/x.safetensors"):
+        load_trained("study/x.safetensors")
     with pytest.raises(FileNotFoundError, match="no trained network is called study/x; there are study/drn_d_22-s0"):
         load_trained("study/x")
 

@@ -1,11 +1,14 @@
 """The command line: every command once, and errors in one sentence."""
 
+import builtins
 import functools
 
 import pytest
+import torch
 
-from drn_lib import datasets
-from drn_lib.__main__ import main
+from drn_lib import datasets, localization_command, recipes, segmentation_command
+from drn_lib.__main__ import GOING_ON, RECIPES, _parser, main
+from drn_lib.segmentation_recipes import list_segmentation_recipes
 
 
 @pytest.fixture
@@ -25,6 +28,64 @@ def test_help_names_the_commands(capsys):
 def test_data_says_what_it_holds(capsys, small_shapes):
     assert main(["data", "shapes", "tune"]) == 0
     assert "shapes tune: 64 images, 10 classes" in capsys.readouterr().out
+
+
+def help_of(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_help_names_every_set_and_every_recipe(capsys):
+    said = help_of("data", capsys)
+    assert [name for name in datasets.list_datasets() if name not in said] == []
+    assert RECIPES.replace(" or ", ", ").split(", ") == [recipe.name for recipe in recipes._RECIPES]
+    assert [name for name in list_segmentation_recipes() if name not in help_of("train-segmentation", capsys)] == []
+
+
+class Opened(Exception):
+    """Stops a command where it opens its data set."""
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the command after it asked of `open_dataset`: (name, split, options)."""
+    calls = []
+
+    def note(name, split, root=None, **options):
+        calls.append((name, split, options))
+        raise Opened
+
+    monkeypatch.setattr(datasets, "open_dataset", note)
+    return calls
+
+
+WEIGHTS = "first_networks/resnet_18-s0"
+BOOK = {"partition": "tiny-imagenet-20"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["data", "tiny-imagenet"], ("tiny-imagenet", "train", {})),
+        (["data", "tiny-imagenet", "val", "--partition", ""], ("tiny-imagenet", "val", {"partition": None})),
+        (["data", "pets"], ("pets", "trainval", {})),
+        (["data", "pets", "--partition", ""], ("pets", "trainval", {"partition": None})),
+        (["data", "pets", "--partition", "pets-3"], ("pets", "train", {"partition": "pets-3"})),
+        (["data", "shapes", "--partition", ""], ("shapes", "train", {})),
+        (["evaluate", WEIGHTS], ("tiny-imagenet", "tune", BOOK)),
+        (["evaluate", WEIGHTS, "--partition", ""], ("tiny-imagenet", "val", {"partition": None})),
+        (["evaluate", WEIGHTS, "--partition", "mine"], ("tiny-imagenet", "tune", {"partition": "mine"})),
+        (["evaluate", WEIGHTS, "--dataset", "pets"], ("pets", "tune", {"partition": "pets-3"})),
+        (["evaluate", WEIGHTS, "--dataset", "clutter"], ("clutter", "tune", {})),
+        (["evaluate", WEIGHTS, "--recipe", "tiny-imagenet-20-reduced"], ("tiny-imagenet", "tune", BOOK)),
+        (["evaluate", WEIGHTS, "--recipe", "imagenet"], ("imagenet", "val", {})),
+    ],
+)
+def test_which_images_a_command_reads(arguments, expected, asked):
+    with pytest.raises(Opened):
+        main(arguments)
+    assert asked == [expected]
 
 
 def test_train_then_evaluate_what_was_written(capsys, tmp_path, small_shapes):
@@ -57,7 +118,11 @@ def test_train_then_evaluate_what_was_written(capsys, tmp_path, small_shapes):
             "every 1 epochs or more, not 0",
         ),
         (["study", "first_networks", "--workers", "0"], "1 worker or more, not 0"),
-        (["evaluate", "no-such-file.safetensors"], "no-such-file"),
+        (["evaluate", "no-such-file.safetensors"], "there is no file no-such-file.safetensors"),
+        (["evaluate", WEIGHTS, "--dataset", "clutter", "--partition", "mine"], "clutter has none: leave it out"),
+        (["data", "camvid", "--partition", "mine"], "--partition is for tiny-imagenet and pets"),
+        (["evaluate", WEIGHTS, "--recipe", "shapes-live", "--partition", ""], "the recipe shapes-live has its own"),
+        (["evaluate", WEIGHTS, "--device", "gpu"], "--device gpu: torch knows no such device; use cpu or cuda"),
     ],
 )
 def test_errors_are_one_sentence(arguments, says, capsys, monkeypatch, tmp_path, small_shapes):
@@ -67,3 +132,60 @@ def test_errors_are_one_sentence(arguments, says, capsys, monkeypatch, tmp_path,
     message = capsys.readouterr().err
     assert says in message and message.count("\n") == 1
     assert not (tmp_path / "unused").exists()  # nothing is left behind by a command that could not start
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--arch", "drn_d_22", "--out", "unused"],
+        ["evaluate", WEIGHTS],
+        ["train-segmentation", "--arch", "drn_d_22", "--out", "unused"],
+        ["score-segmentation", "first_streets/resnet_18-s0"],
+        ["segment", "a.jpg", "--weights", "first_streets/resnet_18-s0"],
+        ["localize", "a.jpg", "--arch", "resnet_18"],
+    ],
+)
+def test_a_gpu_that_is_not_there_is_one_sentence(arguments, capsys, monkeypatch, asked):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main([*arguments, "--device", "cuda"]) == 1
+    said = capsys.readouterr().err
+    assert said.endswith(": --device cuda: torch sees no CUDA GPU here; leave --device out for the CPU\n")
+    assert segmentation_command.device_of(None) == "cpu"
+
+
+def test_without_torch_a_sentence_says_how_to_get_it(capsys, monkeypatch):
+    imported = builtins.__import__
+
+    def without_torch(name, *others):
+        if name == "drn_lib.datasets":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+        return imported(name, *others)
+
+    monkeypatch.setattr(builtins, "__import__", without_torch)
+    assert main(["data", "shapes"]) == 1
+    said = capsys.readouterr().err
+    expected = "No module named 'torch'; run `make lab` once, then use .venv/bin/python -m drn_lib …"
+    assert said == f"python -m drn_lib data: {expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["data", "shapes"], "goes on from here"),
+        (["evaluate", WEIGHTS], "starts again"),
+        (["localize", "a.jpg", "--arch", "resnet_18"], "starts again"),
+    ],
+)
+def test_an_interruption_says_whether_anything_is_kept(arguments, says, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "open_dataset", interrupt)
+    monkeypatch.setattr(localization_command, "class_index", interrupt)
+    assert main([*arguments, *(["--class", "0"] if arguments[0] == "localize" else [])]) == 130
+    assert capsys.readouterr().err == f"stopped; the same command {says}\n"
+
+
+def test_the_commands_that_go_on_are_commands():
+    (commands,) = (action for action in _parser()._actions if action.dest == "command")
+    assert set(GOING_ON) < set(commands.choices)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from drn_lib import clutter
-from drn_lib.clutter import Clutter, open_clutter
+from drn_lib.clutter import Clutter, open_clutter, training_canvases
 from drn_lib.datasets import locate, open_dataset
 from drn_lib.paths import results_dir, splits_dir
 from drn_lib.samples import DataError, DatasetNotFound, ImageDataset
@@ -75,6 +75,15 @@ def test_a_canvas_depends_on_seed_part_and_index_alone(parts):
     for other in others:
         assert other.fingerprint != one.fingerprint
         assert any(other.layout(i) != one.layout(i) for i in range(5))
+
+
+def test_canvases_to_train_on_are_drawn_anew_for_every_seed_and_epoch(parts):
+    canvases = Clutter(*parts, "train", side=20)
+    drawn = [training_canvases(canvases, seed)(epoch) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
+    assert all(images.shape == (len(canvases), 3, 20, 20) for images in drawn)
+    assert not any(torch.equal(drawn[one], drawn[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
+    assert torch.equal(drawn[1], training_canvases(canvases, 0)(1))  # whatever was drawn before
+    assert not any(torch.equal(images, canvases.arrays()[0]) for images in drawn)  # seed 0 is measured on
 
 
 def test_canvases_to_train_on_have_no_boxes(parts):

@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import shutil
+import threading
 import zipfile
 from pathlib import Path
 
@@ -13,8 +14,11 @@ import torch
 from PIL import Image
 
 from drn_lib import datasets, splits
+from drn_lib.__main__ import main
+from drn_lib.checkpoints import save_weights
 from drn_lib.datasets import DataError, DatasetNotFound, list_datasets, locate, open_dataset
 from drn_lib.downloads import DownloadError
+from drn_lib.network import create_model
 from drn_lib.splits import write_partition
 from drn_lib.street_datasets import convert_camvid
 
@@ -209,6 +213,16 @@ def test_a_wrong_annotation_is_one_sentence(tiny, file, old, new, message):
         open_tiny(tiny, file.split("/")[0])
 
 
+def test_all_classes_of_the_archive_can_be_scored(tiny, tmp_path, capsys):
+    model = create_model("drn_d_22", 2, 0.125)
+    weights = save_weights(model, tmp_path / "two.safetensors", ["goldfish", "tench"])
+    command = ["evaluate", str(weights), "--root", str(tiny), "--partition", "", "--device", "cpu"]
+    assert main(command) == 0
+    assert "tiny-imagenet val, 4 images: top-1 error" in capsys.readouterr().out
+    assert main([*command, "--split", "train"]) == 0
+    assert "tiny-imagenet train, 6 images" in capsys.readouterr().out
+
+
 def test_a_missing_or_binary_list_is_one_sentence(tiny):
     (tiny / "val/val_annotations.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not a text file"):
@@ -251,7 +265,7 @@ def street(top, split="train", image=None, ids=None, sequence="aachen", end=".pn
 @pytest.mark.parametrize("end", [".png", ".jpg"])
 def test_street_labels_become_train_ids(tmp_path, name, end):
     ids = np.array([[0, 7, 8, 11, 33, 23, 255, 30]] * 6, np.uint8)
-    street(tmp_path / name, ids=ids, end=end)
+    street(tmp_path / name, ids=ids, end=end, sequence="0001TP" if name == "camvid" else "aachen")
     data = open_dataset(name, "train", tmp_path)
     assert len(data) == 1
     sample = data[0]
@@ -289,6 +303,12 @@ def test_wrong_street_labels_are_one_sentence(tmp_path):
         open_dataset("cityscapes", "train", tmp_path)
     with pytest.raises(DataError, match="no split 'val'.*there is train"):
         open_dataset("cityscapes", "val", tmp_path)
+
+
+def test_cityscapes_is_not_taken_for_camvid(tmp_path):
+    street(tmp_path / "cityscapes")
+    with pytest.raises(DataError, match="cityscapes is not CamVid.*0016E5.*open this one as cityscapes"):
+        open_dataset("camvid", "train", tmp_path / "cityscapes")
 
 
 def test_a_street_split_without_images_is_one_sentence(tmp_path):
@@ -331,6 +351,9 @@ def test_a_wrong_camvid_archive_leaves_nothing(tmp_path):
         archive.writestr("README.md", "nothing")
     with pytest.raises(DataError, match="no CamVid/train"):
         convert_camvid(tmp_path / "b.zip", tmp_path / "camvid")
+    whole = camvid_archive(tmp_path / "a.zip", np.zeros((6, 8), np.uint8))
+    with pytest.raises(DataError, match="a.zip has 1 train images where 367 belong.*delete it"):
+        convert_camvid(whole, tmp_path / "camvid", datasets.CAMVID_COUNTS)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zip", "b.zip"]
 
 
@@ -409,7 +432,7 @@ def test_wrong_pets_are_one_sentence(pets):
     listed.write_text("Abyssinian_9 1 1 1\n")
     with pytest.raises(DataError, match="no images/Abyssinian_9.jpg"):
         opened()
-    with pytest.raises(DataError, match="use trainval or test"):
+    with pytest.raises(DataError, match="use one of trainval, test, or name a partition"):
         open_dataset("pets", "train", pets)
 
 
@@ -476,12 +499,56 @@ def test_the_order_is_root_then_drn_data_then_cache(tiny, tmp_path, monkeypatch)
 @pytest.mark.parametrize("name", ["tiny-imagenet", "pets", "camvid", "cityscapes", "imagenet"])
 def test_a_missing_dataset_says_what_to_do(name, tmp_path, monkeypatch):
     monkeypatch.setenv("DRN_DATA", str(tmp_path / "named"))
+    (tmp_path / "root").mkdir()
     with pytest.raises(DatasetNotFound) as caught:
-        open_dataset(name, "train", root=tmp_path / "root")
+        open_dataset(name, "trainval" if name == "pets" else "train", root=tmp_path / "root")
     sentence = str(caught.value)
     assert "\n" not in sentence
     for part in (name, "download", "root=", "DRN_DATA", str(tmp_path / "root"), str(tmp_path / "cache")):
         assert part in sentence
+
+
+def test_a_folder_that_does_not_exist_is_said_and_nothing_is_fetched(tiny, tmp_path, monkeypatch):
+    monkeypatch.delenv("DRN_OFFLINE")
+    monkeypatch.setenv("DRN_DATA", str(tiny.parent))
+    monkeypatch.setattr(datasets, "download", None)
+    for name in ("tiny-imagenet", "camvid"):
+        with pytest.raises(DatasetNotFound, match=f"dataset {name} is not in .*mistyped, which does not exist"):
+            locate(name, tmp_path / "mistyped")
+
+
+@pytest.mark.parametrize("name", ["tiny-imagenet", "pets", "camvid"])
+def test_a_split_that_does_not_exist_is_said_before_anything_is_fetched(name, monkeypatch):
+    monkeypatch.delenv("DRN_OFFLINE")
+    monkeypatch.setattr(datasets, "download", None)
+    with pytest.raises(DataError, match="has no split 'tunes': use one of tra"):
+        open_dataset(name, "tunes")
+    if name != "camvid":
+        with pytest.raises(DataError, match="The partition mine has no split 'trainval': use one of train, tune, test"):
+            open_dataset(name, "trainval", partition="mine")
+
+
+def test_two_processes_fetch_a_set_once(tiny, tmp_path, monkeypatch):
+    """The second one finds what the first has fetched while it waited."""
+    monkeypatch.delenv("DRN_OFFLINE")
+    asked, waiting = [], threading.Event()
+
+    def slow(url, target, **_):
+        asked.append(url)
+        waiting.wait(10)
+        return Path(shutil.copy(archive, target))
+
+    archive = zipped(tiny)
+    monkeypatch.setattr(datasets, "download", slow)
+    found = []
+    fetchers = [threading.Thread(target=lambda: found.append(locate("tiny-imagenet"))) for _ in range(2)]
+    monkeypatch.setattr("builtins.print", lambda *_: waiting.set())  # the second one says that it waits
+    for fetcher in fetchers:
+        fetcher.start()
+    for fetcher in fetchers:
+        fetcher.join(20)
+    assert waiting.is_set() and len(asked) == 1
+    assert found == [tmp_path / "cache" / "tiny-imagenet-200.zip"] * 2
 
 
 def test_small_sets_are_downloaded_and_large_ones_never(tiny, tmp_path, monkeypatch):
@@ -496,6 +563,7 @@ def test_small_sets_are_downloaded_and_large_ones_never(tiny, tmp_path, monkeypa
 
     archive = zipped(tiny)
     monkeypatch.setattr(datasets, "download", fake)
+    monkeypatch.setattr(datasets, "CAMVID_COUNTS", {"train": 1, "val": 1, "test": 1})
     assert len(open_dataset("tiny-imagenet", "val", partition=None)) == 4
     assert locate("tiny-imagenet") == tmp_path / "cache" / "tiny-imagenet-200.zip"
     archive = camvid_archive(tmp_path / "camvid.zip", np.zeros((6, 8), np.uint8))

@@ -5,6 +5,8 @@ import hashlib
 import io
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -235,8 +237,34 @@ def test_an_unknown_checksum_is_recorded_said_and_kept_to(server, tmp_path, caps
     assert SHA256.removeprefix("sha256:") in capsys.readouterr().out
     assert (tmp_path / "set.zip.sha256").read_text().split() == [SHA256.removeprefix("sha256:"), "set.zip"]
     server.answers = [answer(zip_of({"other.txt": b"other"}))]
-    with pytest.raises(DownloadError, match="where " + SHA256.removeprefix("sha256:")):
+    with pytest.raises(DownloadError, match="where " + SHA256.removeprefix("sha256:")) as caught:
         get(server, tmp_path)
+    assert str(caught.value).endswith(f"delete {tmp_path / 'set.zip.sha256'} and run this again.")
+
+
+def test_an_archive_that_the_server_makes_anew_is_not_held_to_its_first_bytes(server, tmp_path):
+    other = zip_of({"other.txt": b"other"})
+    (tmp_path / "set.zip.sha256").write_text("0" * 64 + "  set.zip\n")
+    server.answers = [answer(other)]
+    assert get(server, tmp_path, record=False).read_bytes() == other
+
+
+def test_a_second_process_waits_for_the_first(tmp_path, capsys):
+    code = f"""
+from pathlib import Path
+from drn_lib.downloads import one_at_a_time
+with one_at_a_time(Path({str(tmp_path)!r}), "set"):
+    print("has it", flush=True)
+    input()
+    Path({str(tmp_path / "fetched")!r}).touch()
+"""
+    first = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert first.stdout.readline() == "has it\n"
+    threading.Timer(0.5, lambda: first.stdin.write("\n") and first.stdin.close()).start()
+    with downloads.one_at_a_time(tmp_path, "other"), downloads.one_at_a_time(tmp_path, "set"):
+        assert (tmp_path / "fetched").exists()
+    assert capsys.readouterr().out == f"Another process is fetching set into {tmp_path}: waiting for it.\n"
+    assert first.wait(10) == 0
 
 
 def test_no_server_at_all_is_one_sentence(tmp_path):

@@ -46,6 +46,29 @@ def test_student_t_difference_equals_scipys_welch():
     assert ours.n == 3
 
 
+def test_paired_seeds_equal_scipys_paired_test():
+    left, right = Sample((0, 1, 2, 5), (40.1, 41.9, 38.7, 1.0)), Sample((2, 1, 0), (46.2, 43.1, 44.0))
+    ours = student_t_difference(left, right, paired=True)  # of seeds 0, 1, 2, which both have
+    theirs = stats.ttest_rel([40.1, 41.9, 38.7], [44.0, 43.1, 46.2])
+    interval = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), rel=1e-5)
+    assert ours.p == pytest.approx(theirs.pvalue, rel=1e-4) and ours.n == 3
+    assert math.isnan(student_t_difference(sample(1.0), sample(2.0), paired=True).p)
+    assert student_t_difference(sample(1.0, 2.0), sample(1.0, 2.0), paired=True).p == 1.0
+
+
+def test_paired_seeds_are_redrawn_together():
+    """Three trainings far apart, each a tenth better the second time: only together they show how surely."""
+    shares = (np.arange(100) / 100)[None]
+    right = (shares < np.array([[0.2], [0.5], [0.8]])).astype(float)
+    left = (shares < np.array([[0.1], [0.4], [0.7]])).astype(float)
+    apart, together = (bootstrap_difference(left, right, draws=200, paired=paired) for paired in (False, True))
+    assert together.estimate == apart.estimate == pytest.approx(-10)
+    assert together.high < 0 < apart.high
+    with pytest.raises(ValueError, match="not 3 and 2"):
+        bootstrap_difference(left, right[:2], paired=True)
+
+
 def test_one_seed_has_no_interval():
     assert math.isnan(student_t(sample(40.0)).low)
     assert math.isnan(student_t_difference(sample(40.0), sample(41.0, 42.0)).high)

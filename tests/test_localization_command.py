@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from drn_lib import localization_command
 from drn_lib.__main__ import main
 from drn_lib.checkpoints import save_weights
 from drn_lib.localization_command import class_index, coco_document, draw_found
@@ -192,6 +193,41 @@ def test_the_command_writes_boxes_and_pictures(weights, tmp_path, capsys):
     assert list(categories.values()) == ["cat", "dog", "bird"] and "no threshold" in document["info"]["description"]
     assert sorted(file.name for file in out.iterdir()) == ["0001_a.png", "0002_a.png", "boxes.json"]
     assert Image.open(out / "0001_a.png").size == (100, 37)
+
+
+def test_what_was_found_before_an_interruption_is_kept(weights, tmp_path, monkeypatch, capsys):
+    files, out = [photograph(tmp_path / f"{name}.png") for name in "ab"], tmp_path / "out"
+    drawn = []
+
+    def stop_at_the_second(image, found):
+        if drawn:
+            raise KeyboardInterrupt
+        drawn.append(found)
+        return draw_found(image, found)
+
+    monkeypatch.setattr(localization_command, "draw_found", stop_at_the_second)
+    command = ["localize", *files, "--weights", weights, "--size", "48", "--empty", "peak", "--out", str(out)]
+    assert main(command) == 130 and capsys.readouterr().err.endswith("stopped; the same command starts again\n")
+    document = json.loads((out / "boxes.json").read_text())
+    images, _ = check_coco(document)
+    assert [image["file_name"] for image in images.values()] == files[:1] and len(document["annotations"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "size"), [(["--arch", "drn_c_26"], 128), (["--weights", "WEIGHTS"], 224), (["--size", "40"], 40)]
+)
+def test_the_size_is_what_the_network_knows(weights, options, size, tmp_path, monkeypatch):
+    sizes = []
+
+    def note(model, image, threshold, index, **choices):
+        sizes.append(choices["size"])
+        raise DataError("enough")
+
+    monkeypatch.setattr(localization_command, "find_object", note)
+    options = [weights if option == "WEIGHTS" else option for option in options]
+    network = [] if len(options) == 2 and options[0] != "--size" else ["--arch", "drn_c_26"]
+    main(["localize", photograph(tmp_path / "a.png"), *network, *options, "--out", str(tmp_path / "out")])
+    assert sizes == [size]
 
 
 def test_without_weights_the_books_own_network_is_taken(tmp_path, capsys):

@@ -6,7 +6,7 @@ import torch
 from test_localization_runs import Bright
 
 from drn_lib import localization_masks
-from drn_lib.localization_masks import mask_overlaps, measure_masks, on_mask
+from drn_lib.localization_masks import mask_overlaps, measure_masks, on_mask, tile_ceiling
 from drn_lib.localization_runs import Evidence
 from drn_lib.network import create_model
 from drn_lib.samples import IGNORE, ImageDataset
@@ -40,13 +40,51 @@ def test_a_network_that_finds_the_animal_has_its_mask_and_its_frame():
     animals = Animals()
     metrics, arrays = measure_masks(table(Bright(), "levels"), 64, animals, animals)
     assert metrics["pets.mask_iou"] == pytest.approx(1.0)
-    assert metrics["pets.mask_pointing_error"] == metrics["pets.gt_known_70"] == 0.0
+    assert metrics["pets.mask_pointing_error"] == metrics["pets.best70.gt_known_70"] == 0.0
+    assert metrics["pets.mask_iou_own"] == pytest.approx(1.0) and arrays["pets.mask_iou_own"].tolist() == [200] * 12
     assert arrays["pets.mask_iou"].tolist() == [200] * 12 and arrays["pets.mask_pointing"].all()
     assert arrays["pets.mask_curve"].shape == (41, 2)
     # The whole image: three tiles of 64. Its middle lies on none of these animals.
     assert metrics["pets.trivial.whole_image.mask_iou"] == pytest.approx(3 / 64)
     assert metrics["pets.trivial.whole_image.mask_pointing_error"] == 100.0
+    assert metrics["pets.trivial.tiles_8.mask_iou"] == pytest.approx(1.0)
+    assert metrics["pets.trivial.tiles_32.mask_iou"] < 0.5
     assert not [key for key in metrics if "posthoc" in key]
+
+
+def test_answers_that_look_at_nothing_are_fitted_to_their_own_column():
+    still = Animals(1)  # one animal, always at one place
+    metrics, _ = measure_masks(table(Bright(), "levels"), 64, still, still)
+    assert metrics["pets.trivial.fixed_mask.mask_iou"] == pytest.approx(1.0)
+    assert metrics["pets.trivial.fixed_box_70.gt_known_70"] == 0.0
+    assert metrics["pets.trivial.fixed_point.mask_pointing_error"] == 0.0
+    moved, _ = measure_masks(table(Bright(), "levels"), 64, still, Animals())
+    assert moved["pets.trivial.fixed_mask.mask_iou"] < 0.3 and moved["pets.trivial.fixed_box_70.gt_known_70"] > 80
+
+
+def test_a_class_that_scores_high_but_never_wins_has_its_own_map_alone():
+    own = torch.tensor([[[3.0, -1.0], [2.0, -1.0]]])
+    evidence = Evidence(own, own, own > 9, own, 0.0, 1.0, (16, 16), 1.0, 8)
+    masks = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    masks[0, :, :8] = 1
+    limit = torch.tensor([0.0])
+    assert mask_overlaps(evidence, limit, masks).item() == 0.0
+    assert mask_overlaps(evidence, limit, masks, must_win=False).item() == 1.0
+
+
+def test_the_best_tiles_by_trying_all_sets():
+    masks = (torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0)) > 0.6).to(torch.uint8)
+    masks[:, 0, :3] = IGNORE
+    for mask, found in zip(masks, tile_ceiling(masks, 4)):
+        best = 0.0
+        for bits in range(1, 16):
+            inside = torch.zeros(8, 8, dtype=torch.bool)
+            for tile in range(4):
+                if bits >> tile & 1:
+                    inside[4 * (tile // 2) : 4 * (tile // 2) + 4, 4 * (tile % 2) : 4 * (tile % 2) + 4] = True
+            animal, counted = mask == 1, mask != IGNORE
+            best = max(best, ((animal & inside).sum() / (animal | (inside & counted)).sum()).item())
+        assert found.item() == pytest.approx(best)
 
 
 def test_a_network_that_finds_the_ground_does_not():

@@ -1,6 +1,7 @@
 """Reading runs, differences between networks, the paper's tables."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -150,6 +151,35 @@ def test_difference_by_bootstrap_where_images_are_stored(tmp_path):
     energy = results.difference("trial", "drn_a_18", "resnet_18", "lattice_energy.level_6", root=tmp_path)
     assert energy.method.startswith("Student") and energy.estimate == pytest.approx(0)
     assert results.difference("trial", "drn_a_18", "drn_c_26", "final.test.top1", root=tmp_path) is None
+
+
+def test_sides_with_weights_in_common_are_paired(tmp_path):
+    shutil.copy(results_dir() / "schema.json", tmp_path)
+    for seed, (before, after) in enumerate([(40.0, 38.9), (50.0, 49.0), (60.0, 59.1)]):
+        metrics = {"a.top1": before, "b.top1": after}
+        write(tmp_path, a_run(seed=seed, metrics=metrics, start="classification/resnet_18"))
+        write(tmp_path, a_run(seed=seed, metrics={"a.top1": after}, architecture="drn_c_26", start="other/resnet_18"))
+        write(tmp_path, a_run(seed=seed, metrics={"a.top1": after}, architecture="drn_d_22"))
+        more = a_run(seed=seed, metrics={"a.top1": after}, architecture="resnet_18", start="classification/resnet_18")
+        write(tmp_path, more)
+    same = results.difference("trial", "drn_a_18", "drn_a_18", "b.top1", "a.top1", root=tmp_path)
+    begun_alike = results.difference("trial", "resnet_18", "drn_a_18", "a.top1", root=tmp_path)
+    assert same.high < 0 and begun_alike.high < 0  # the spread between trainings is no part of it
+    for other in ("drn_c_26", "drn_d_22"):
+        assert results.difference("trial", other, "drn_a_18", "a.top1", root=tmp_path).high > 0
+    assert not results.are_paired("trial", "drn_d_22", "drn_c_26", tmp_path)
+
+
+def test_overlaps_with_masks_have_an_interval_over_photographs(tmp_path):
+    shutil.copy(results_dir() / "schema.json", tmp_path)
+    generator = np.random.default_rng(0)
+    for name, level in (("drn_a_18", 100), ("drn_c_26", 120)):
+        for seed in range(3):
+            overlaps = generator.integers(level - 20, level + 20, 50).astype(np.uint8)
+            run = a_run(architecture=name, seed=seed, metrics={"pets.mask_iou": overlaps.mean() / 200})
+            np.savez(write(tmp_path, run).with_suffix(".npz"), **{"pets.mask_iou": overlaps})
+    found = results.difference("trial", "drn_c_26", "drn_a_18", "pets.mask_iou", root=tmp_path)
+    assert "images" in found.method and found.low < 0.1 < found.high and found.low > 0.05
 
 
 def test_beside_the_paper(tmp_path):

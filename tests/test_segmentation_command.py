@@ -95,7 +95,7 @@ def test_wrong_arguments_are_one_sentence(weights, tmp_path):
         run("segment", tmp_path / "empty", "--weights", weights, "--out", tmp_path / "out")
     with pytest.raises(ValueError, match="--scales a,b is no list of factors"):
         run("segment", photograph(tmp_path / "a.png"), "--weights", weights, "--out", tmp_path, "--scales", "a,b")
-    with pytest.raises(FileNotFoundError, match="no trained network"):
+    with pytest.raises(FileNotFoundError, match="there is no file .*none.safetensors"):
         run("segment", tmp_path / "a.png", "--weights", tmp_path / "none.safetensors", "--out", tmp_path)
 
 
@@ -145,8 +145,23 @@ def test_train_then_score_what_was_written(tmp_path, monkeypatch, capsys):
     arguments = ["--dataset", "streets", "--predictions", tmp_path / "predictions", "--device", "cpu"]
     run("score-segmentation", weights, *arguments)
     said = capsys.readouterr().out
-    assert "streets test, 4 images, 1 views an image" in said and "mean, official" in said and "specks an image" in said
+    assert "streets tune, 4 images, 1 views an image" in said and "mean, official" in said and "specks an image" in said
     assert len(list((tmp_path / "predictions").iterdir())) == 4
+
+
+@pytest.mark.parametrize(("name", "split"), [("camvid", "val"), ("cityscapes", "val"), ("streets", "tune")])
+def test_the_test_images_are_not_scored_unless_asked_for(weights, name, split, monkeypatch):
+    asked = []
+
+    def note(*arguments):
+        asked.append(arguments)
+        raise DataError("enough")
+
+    monkeypatch.setattr(datasets, "open_dataset", note)
+    for more in ([], ["--split", "test"]):
+        with pytest.raises(DataError, match="enough"):
+            run("score-segmentation", weights, "--dataset", name, *more)
+    assert asked == [(name, split, None), (name, "test", None)]
 
 
 def test_table_3_stands_beside_what_it_prints():

@@ -14,6 +14,8 @@ import torch
 
 from drn_lib import costs, paths, runs, studies
 from drn_lib.architecture import DILATION_RULES, architecture, scale_width
+from drn_lib.checkpoints import save_weights
+from drn_lib.network import create_model
 from drn_lib.recipes import Recipe
 
 TINY = Recipe("tiny", "random", None, image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2)
@@ -113,17 +115,21 @@ def test_objects_are_looked_for_at_the_scale_of_training(elsewhere, monkeypatch,
     """A network trained on canvases saw its objects at half of their side: so are the plain images shown to it."""
     monkeypatch.setattr(runs, "SIZE", 16)  # of the plain images here
     monkeypatch.setattr(runs, "open_clutter", lambda part: SimpleNamespace(side=32, fingerprint="0" * 64, part=part))
-    asked = []
+    asked, epochs = [], []
+    monkeypatch.setattr(
+        runs, "training_canvases", lambda canvases, seed: lambda epoch: epochs.append((seed, epoch)) or canvases.images
+    )
 
     def measure(model, image_size, tune, test, clutter):
         asked.append((image_size, tune.part, test.part, [canvases.part for canvases in clutter]))
         return {"clutter.pointing_error": 50.0}, {"clutter.pointing": np.zeros(3, bool)}
 
     monkeypatch.setattr(runs.localization_runs, "measure", measure)
-    tiny = replace(TINY, dataset=dataset, image_size=trained_at, epochs=1)
+    tiny = replace(TINY, dataset=dataset, image_size=trained_at, epochs=2)
     plan = replace(PLAN, variants={"resnet_18": studies.Variant("resnet_18", "resnet_18", tiny)})
     file = runs.run_one(plan, "resnet_18", 1)
     assert asked == [(measured_at, "tune", "test", ["tune", "test"])]
+    assert epochs == ([(1, 0), (1, 1)] if dataset == "clutter" else [])  # canvases are drawn anew
     assert json.loads(file.read_text())["metrics"]["clutter.pointing_error"] == 50.0
     assert np.load(file.with_suffix(".npz"))["clutter.pointing"].shape == (3,)
 
@@ -143,6 +149,26 @@ def test_a_run_that_was_trained_by_another_recipe_does_not_count_as_done(elsewhe
     for count in (lambda: runs.run_one(plan, "resnet_18", 0), lambda: studies.status(plan)):
         with pytest.raises(ValueError, match=f"{file.name} of study trial was trained with another lr than its plan"):
             count()
+
+
+def test_a_run_says_which_weights_it_began_from_and_which_code_began_it(elsewhere, monkeypatch):
+    torch.manual_seed(5)
+    file = save_weights(
+        create_model("resnet_18", 3, TINY.width), paths.checkpoints_dir() / "before/resnet_18-s0.safetensors"
+    )
+    begun = studies.Variant("begun", "drn_a_18", TINY, start="before/resnet_18", head="drop")
+    plan = replace(PLAN, variants={"begun": begun}, waves=(studies.Wave(("begun",), (0,)),))
+    monkeypatch.setattr(runs, "_commit", lambda: "a" * 40)
+    folder = plan.work_folder("begun-s0")
+    folder.mkdir(parents=True)
+    assert runs._trained_by(folder) == "a" * 40
+    monkeypatch.setattr(runs, "_commit", lambda: "b" * 40)  # the code moves on while the run is interrupted
+    run = json.loads(runs.run_one(plan, "begun", 0).read_text())
+    assert (run["commit"], run["scored_commit"]) == ("a" * 40, "b" * 40)
+    assert run["start_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest() and run["head"] == "drop"
+    other = replace(plan, variants={"begun": replace(begun, head="strict")})
+    with pytest.raises(ValueError, match="trained with another head"):
+        studies.status(other)
 
 
 def test_a_damaged_state_does_not_stop_the_study(elsewhere):

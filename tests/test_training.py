@@ -184,14 +184,42 @@ def test_a_training_may_start_from_weights_also_those_of_the_twin(tmp_path):
         training.train(still, "drn_c_26", 1, images, labels, 3, start=file)
 
 
-def test_a_training_on_other_classes_begins_with_a_fresh_classifier(tmp_path):
+def test_a_training_on_other_classes_begins_with_a_classifier_of_zeros(tmp_path):
     images, labels = random_set()
     file = save_weights(training.train(TINY, "resnet_18", 0, images, labels, 3).model, tmp_path / "three.safetensors")
     still = replace(TINY, lr=0.0, epochs=1)
     with pytest.raises(ValueError, match="has 3 classes and the model 5"):
         training.train(still, "resnet_18", 1, images, labels, 5, start=file)
     moved = training.train(still, "resnet_18", 1, images, labels, 5, start=file, head="drop").model
-    torch.manual_seed(1)
+    assert not moved.classifier.weight.any() and not moved.classifier.bias.any()  # the first loss is that of chance
     fresh = create_model("resnet_18", 5, TINY.width)
-    assert torch.equal(moved.classifier.weight, fresh.classifier.weight)
     assert not torch.equal(moved.stem.conv.weight, fresh.stem.conv.weight)
+    learned = training.train(TINY, "resnet_18", 1, images, labels, 5, start=file, head="drop").model
+    assert learned.classifier.weight.any()
+
+
+def test_images_drawn_anew_for_every_epoch_are_those_of_the_epoch(tmp_path):
+    images, labels = random_set()
+    asked = []
+
+    def drawn(epoch):
+        asked.append(epoch)
+        return images.flip(0) if epoch else images
+
+    whole = training.train(TINY, "resnet_18", 0, drawn, labels, 3)
+    assert asked == list(range(TINY.epochs))
+    fixed = training.train(TINY, "resnet_18", 0, lambda epoch: images, labels, 3)
+    plain = training.train(TINY, "resnet_18", 0, images, labels, 3)
+    assert fixed.curve == plain.curve and whole.curve[0] == plain.curve[0] and whole.curve[-1] != plain.curve[-1]
+
+
+def test_weights_that_changed_under_the_same_name_are_another_run(tmp_path):
+    images, labels = random_set()
+    file = tmp_path / "begin.safetensors"
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        save_weights(create_model("resnet_18", 3, TINY.width), file)
+        if seed == 0:
+            training.train(TINY, "resnet_18", 0, images, labels, 3, folder=tmp_path / "run", start=file)
+    with pytest.raises(ValueError, match="another run .different beginning"):
+        training.train(TINY, "resnet_18", 0, images, labels, 3, folder=tmp_path / "run", start=file)
