@@ -8,6 +8,7 @@ unless `DRN_OFFLINE=1`; Cityscapes and ImageNet, which need a login, are never d
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,10 @@ def _fetch_pets(cache: Path) -> Path:
     unfinished.mkdir(exist_ok=True)
     for part, archive in archives.items():
         if not (unfinished / part).exists():
-            os.replace(unpack(archive, downloads / f"pets-{part}") / part, unfinished / part)
+            unpacked = downloads / f"pets-{part}"
+            if not (unpacked / part).exists():  # emptied by an earlier time
+                shutil.rmtree(unpacked, ignore_errors=True)
+            os.replace(unpack(archive, unpacked) / part, unfinished / part)
     os.replace(unfinished, folder)
     return folder
 

@@ -593,6 +593,8 @@ def test_pets_are_put_together_from_two_archives(pets, tmp_path, monkeypatch):
     fails.clear()
     assert open_dataset("pets", "test")[0]["label"] == 0
     assert locate("pets") == tmp_path / "cache" / "oxford-iiit-pet"
+    shutil.rmtree(locate("pets"))  # a reader who makes room, and later wants them again
+    assert open_dataset("pets", "test")[0]["label"] == 0
 
 
 def test_a_failed_download_is_part_of_the_sentence(monkeypatch):
