@@ -92,7 +92,7 @@ def test_rows_need_as_many_panels_as_columns():
 def test_the_two_heads_share_map_and_classifier():
     texts = [text.get_text() for text in figures.two_heads().axes[0].texts]
     assert texts.count("K") == 2 and texts.count("mean") == 1
-    assert "one answer" in texts and "a map a class" in texts
+    assert "one answer" in texts and "one map per class" in texts
 
 
 def test_ceilings_are_shares_of_objects_above_each_level():
