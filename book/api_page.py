@@ -21,7 +21,7 @@ PAGES = {
         localization_photographs localization_command clutter
         segmentation segmentation_inference segmentation_scores segmentation_metrics segmentation_recipes
         segmentation_training segmentation_runs segmentation_command export_command""".split(),
-    "work": "results intervals summaries names plotting".split(),
+    "work": "results result_files intervals summaries names plotting".split(),
 }
 
 _TERM = re.compile(r"(?P<name>`{0,2}[\w.]+`{0,2})\s{2,}(?P<meaning>\S.*)")

@@ -37,7 +37,7 @@ from pathlib import Path
 import result_tables
 from number_text import NOT_MEASURED, MarkerError, interval_text, sample, signed
 
-from drn_lib import intervals, results
+from drn_lib import intervals, result_files, results
 from drn_lib.paths import results_dir
 
 NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.DOTALL)
@@ -153,7 +153,7 @@ def _run(study: str, name: str, field: str) -> object:
     path = results_dir() / study / f"{name}.json"
     if not path.is_file():
         return None
-    return _deep(results.load_run(path), field, f"the run {study}/{name}")
+    return _deep(result_files.load_run(path), field, f"the run {study}/{name}")
 
 
 def _file(name: str, field: str) -> object:

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from drn_lib import results
+from drn_lib import result_files, results
 from drn_lib.architecture import architecture, list_models
 from drn_lib.names import display_name
 from drn_lib.paths import paper_dir, results_dir
@@ -41,14 +41,14 @@ def write(root, run, correct=None):
 
 def test_a_run_is_read_as_written(tmp_path):
     path = write(tmp_path, a_run())
-    assert results.load_run(path) == a_run()
+    assert result_files.load_run(path) == a_run()
 
 
 def test_a_file_cut_off_is_named(tmp_path):
     path = write(tmp_path, a_run())
     path.write_text(path.read_text()[:40])
-    with pytest.raises(results.ResultsError, match="drn_a_18-s0.json is not complete JSON"):
-        results.load_run(path)
+    with pytest.raises(result_files.ResultsError, match="drn_a_18-s0.json is not complete JSON"):
+        result_files.load_run(path)
 
 
 @pytest.mark.parametrize(
@@ -65,30 +65,30 @@ def test_a_file_cut_off_is_named(tmp_path):
 def test_a_run_that_breaks_the_schema_is_refused(tmp_path, change, message):
     path = write(tmp_path, a_run(architecture="drn_a_18", **change) if "seed" not in change else a_run())
     path.write_text(json.dumps(a_run(**change)))
-    with pytest.raises(results.ResultsError, match=message):
-        results.load_run(path)
+    with pytest.raises(result_files.ResultsError, match=message):
+        result_files.load_run(path)
 
 
-@pytest.mark.parametrize("key", list(results.REQUIRED))
+@pytest.mark.parametrize("key", list(result_files.REQUIRED))
 def test_every_required_key_is_missed_with_and_without_jsonschema(tmp_path, monkeypatch, key):
     path = write(tmp_path, a_run())
     path.write_text(json.dumps({name: value for name, value in a_run().items() if name != key}))
-    with pytest.raises(results.ResultsError, match=key):
-        results.load_run(path)
+    with pytest.raises(result_files.ResultsError, match=key):
+        result_files.load_run(path)
     monkeypatch.setitem(__import__("sys").modules, "jsonschema", None)
-    results._problem.cache_clear()
-    with pytest.raises(results.ResultsError, match=f"the key '{key}' is missing"):
-        results.load_run(path)
+    result_files._problem.cache_clear()
+    with pytest.raises(result_files.ResultsError, match=f"the key '{key}' is missing"):
+        result_files.load_run(path)
 
 
 def test_the_light_check_and_the_schema_name_the_same_keys():
     schema = json.loads((results_dir() / "schema.json").read_text())
-    assert schema["required"] == list(results.REQUIRED)
+    assert schema["required"] == list(result_files.REQUIRED)
 
 
 def test_every_committed_run_follows_the_schema_and_its_name():
     for path in results_dir().glob("*/*-s*.json"):
-        run = results.load_run(path)
+        run = result_files.load_run(path)
         assert path.parent.name == run["study"] and path.stem == f"{results.variant(run)}-s{run['seed']}"
 
 
@@ -117,7 +117,7 @@ def test_wrong_images(tmp_path):
     for key in ("final.test.top5", "lattice_energy.level_6", "posthoc.exact.test.top1", "clutter.pointing_error"):
         assert results.wrong("trial", "drn_a_18", key, tmp_path) is None
     write(tmp_path, a_run(seed=2), correct=[1])
-    with pytest.raises(results.ResultsError, match="different numbers of images"):
+    with pytest.raises(result_files.ResultsError, match="different numbers of images"):
         results.wrong("trial", "drn_a_18", "final.test.top1", tmp_path)
 
 
