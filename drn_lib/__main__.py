@@ -107,7 +107,6 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib.checkpoints import save_weights
     from drn_lib.datasets import open_dataset
     from drn_lib.recipes import recipe, with_fields
-    from drn_lib.segmentation_command import device_of
     from drn_lib.training import train, train_from_files
 
     if options.epochs is not None:
@@ -115,7 +114,7 @@ def _train(options: argparse.Namespace) -> None:
     plan = with_fields(recipe(options.recipe), options.set)
     if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
         raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
-    device = device_of(options.device)
+    device = distributed.device_of(options.device)
     scored = "val" if plan.reads_files else "tune"
     train_set, scored_set = (
         open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
@@ -181,8 +180,8 @@ def _add_evaluate(commands) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from drn_lib import evaluation
     from drn_lib.datasets import open_dataset
+    from drn_lib.distributed import device_of
     from drn_lib.recipes import recipe
-    from drn_lib.segmentation_command import device_of
 
     if (options.file is None) == (options.weights is None):
         raise ValueError("name the weights once: evaluate WEIGHTS, or evaluate --weights WEIGHTS")
@@ -260,11 +259,13 @@ def _add_study(commands) -> None:
     study.add_argument("--workers", type=int, default=2, help="runs at a time, one thread each (default 2)")
     study.add_argument("--status", action="store_true", help="print what is done, what is left and the hours left")
     study.add_argument("--run", metavar="NAME", help="carry out this one run in this process, e.g. drn_c_26-s0")
+    study.add_argument("--device", help="cpu or cuda (default: cuda where there is one); float32 on both")
     study.set_defaults(function=_study)
 
 
 def _study(options: argparse.Namespace) -> None:
     from drn_lib import runs, studies
+    from drn_lib.distributed import device_of
 
     plan = studies.load_plan(options.study)
     if options.status:
@@ -273,10 +274,10 @@ def _study(options: argparse.Namespace) -> None:
         by_name = {plan.run_name(*run): run for run in plan.runs()}
         if options.run not in by_name:
             raise ValueError(f"the plan has no run {options.run}; it has {', '.join(by_name)}")
-        print(runs.run_one(plan, *by_name[options.run]))
+        print(runs.run_one(plan, *by_name[options.run], device_of(options.device)))
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command goes on"))  # ends the workers too
-        studies.run(plan, options.workers)
+        studies.run(plan, options.workers, device_of(options.device))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,23 @@ class Group:
                 torch.distributed.broadcast(buffer, 0)
 
 
+def device_of(named: str | None) -> str:
+    """The device that --device names; without a name the GPU where torch sees one by CUDA, else the CPU.
+
+    Raises:
+        ValueError: torch has no such device here.
+    """
+    if named is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(named).type
+    except RuntimeError:
+        raise ValueError(f"--device {named}: torch knows no such device; use cpu or cuda") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"--device {named}: torch sees no CUDA GPU here; leave --device out for the CPU")
+    return named
+
+
 def join(device: str | torch.device = "cpu") -> Group:
     """This process's place in the group that torchrun announces in the environment; alone without torchrun."""
     device, world = torch.device(device), int(os.environ.get("WORLD_SIZE", "1"))

@@ -182,8 +182,9 @@ def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Net
     from PIL import Image
     from tqdm import tqdm
 
+    from drn_lib.distributed import device_of
     from drn_lib.samples import DataError
-    from drn_lib.segmentation_command import device_of, list_images, read_photograph
+    from drn_lib.segmentation_command import list_images, read_photograph
 
     size = options.size if options.size is not None else BOOK_SIZE if options.weights is None else SIZE
     if size < 1:

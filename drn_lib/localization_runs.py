@@ -240,13 +240,15 @@ def view(dataset: ImageDataset) -> View:
 
 @torch.inference_mode()
 def gather(model: Network, seen: View, size: int, batch_pixels: int = 400_000) -> Evidence:
-    """Run a network over a view, enlarged to `size` pixels a side, and keep what the true classes' maps say."""
+    """Run a network over a view, enlarged to `size` pixels a side; on the CPU keep what the true classes' maps say."""
     model.eval()
+    device = next(model.parameters()).device
     parts, total, squares, count = [], 0.0, 0.0, 0
     batch = max(1, batch_pixels // size**2)
     for images, labels in zip(seen.images.split(batch), seen.labels.split(batch)):
-        x = normalize(enlarge(images, size)).contiguous(memory_format=torch.channels_last)  # a third faster on a CPU
-        score_map = model.score_map(x).contiguous()  # (N, C, h, w)
+        x = normalize(enlarge(images, size).to(device))
+        x = x.contiguous(memory_format=torch.channels_last)  # a third faster on a CPU
+        score_map = model.score_map(x).cpu().contiguous()  # (N, C, h, w)
         own, wins = class_evidence(score_map, labels)
         probability, _ = class_evidence(score_map, labels, "softmax")
         parts.append((own, probability, wins, pooled_logits(score_map)))

@@ -45,8 +45,11 @@ LATTICE_SIZE = 224
 """Pixels a side to which they are enlarged, so that a DRN's maps are 28 x 28."""
 
 
-def run_one(plan: Plan, variant: str, seed: int) -> Path:
-    """Train, evaluate and record one run; returns its JSON file. Does nothing where that exists.
+def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
+    """Train, evaluate and record one run on "cpu" or "cuda"; returns its JSON file. Does nothing where that exists.
+
+    A study computes in float32 everywhere, so that runs of one study may come from either: they differ by rounding,
+    as two kinds of CPU do.
 
     Raises:
         RuntimeError: another process is at this run.
@@ -60,17 +63,18 @@ def run_one(plan: Plan, variant: str, seed: int) -> Path:
     try:
         with FileLock(folder / "lock", timeout=0):
             commit = _trained_by(folder)
+            _compute_in_float32(device)
             known = plan.variants[variant]
             segments = isinstance(known.recipe, SegmentationRecipe)
             train_run, score_run = (segmentation_runs.train, segmentation_runs.score) if segments else (_train, _score)
-            trained, about = train_run(known, seed, folder)
+            trained, about = train_run(known, seed, folder, device)
             metrics, per_image = score_run(known, seed, trained.model, about, plan.scored_part)
-            return _record(plan, known, seed, trained, about, metrics, per_image, commit)
+            return _record(plan, known, seed, trained, about, metrics, per_image, commit, device)
     except Timeout:
         raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
 
 
-def _train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
+def _train(variant: Variant, seed: int, folder: Path, device: str) -> tuple[Trained, dict]:
     """Train on the train part, watch the tune part; the test part is not opened here."""
     recipe = variant.recipe
     parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}
@@ -92,8 +96,10 @@ def _train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
         tune_labels,
         dilation_rule=variant.dilation_rule,
         folder=folder,
+        device=device,
         start=f"{variant.start}-s{seed}" if variant.start else None,
         head=variant.head,
+        full_precision=True,
     )
     about = {
         "name": recipe.dataset,
@@ -131,6 +137,7 @@ def _record(
     metrics: dict,
     per_image: dict,
     commit: str | None,
+    device: str,
 ) -> Path:
     """Write .npz, weights and, last of all, the JSON that says the run is done."""
     recipe, name = variant.recipe, plan.run_name(variant.name, seed)
@@ -156,7 +163,7 @@ def _record(
         "curve": trained.curve,
         "steps": recipe.epochs * recipe.steps_per_epoch(about["counts"]["train"]),
         "seconds": round(trained.seconds, 1),
-        "device": _device_name(),
+        "device": _device_name(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "commit": commit,
@@ -187,6 +194,7 @@ def _lattice_metrics(variant: Variant, seed: int, model: Network, images: torch.
     """Lattice energy of period 4 by level, of the trained network and of the same network with fresh weights."""
     torch.manual_seed(seed)
     fresh = create_model(variant.network, classes, variant.recipe.width, variant.dilation_rule)
+    fresh = fresh.to(next(model.parameters()).device)
     return {
         **_lattice_energies("lattice_energy", model, images),
         **_lattice_energies("lattice_energy_untrained", fresh, images),
@@ -195,7 +203,7 @@ def _lattice_metrics(variant: Variant, seed: int, model: Network, images: torch.
 
 def _lattice_energies(prefix: str, model: Network, images: torch.Tensor) -> dict:
     seen = enlarge(images[:: max(1, len(images) // LATTICE_IMAGES)], LATTICE_SIZE)
-    energies = lattice_energy_by_level(model, normalize(seen), period=4)
+    energies = lattice_energy_by_level(model, normalize(seen).to(next(model.parameters()).device), period=4)
     return {f"{prefix}.{level if level == 'score_map' else f'level_{level}'}": e for level, e in energies.items()}
 
 
@@ -212,9 +220,16 @@ def _posthoc_metrics(model: Network, images: torch.Tensor, labels: torch.Tensor,
     return metrics
 
 
-def _device_name() -> str:
-    """The processor's or the GPU's name, as far as the system tells it."""
-    if torch.cuda.is_available():
+def _compute_in_float32(device: str) -> None:
+    """No shorter format for a GPU's convolutions: by default cuDNN multiplies in TF32, with 10 bits after the point."""
+    if device == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True  # a run has few sizes of input: look for the fastest algorithm of each
+
+
+def _device_name(device: str) -> str:
+    """The name of the GPU, or of the processor, that computed, as far as the system tells it."""
+    if device == "cuda":
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

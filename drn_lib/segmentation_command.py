@@ -207,29 +207,11 @@ def _free_name(stem: str, taken: set[str]) -> str:
 
 def _load(options: argparse.Namespace):
     """The network of the options, on their device."""
+    from drn_lib.distributed import device_of
     from drn_lib.segmentation import load_segmentation
 
     device = device_of(options.device)
     return load_segmentation(options.weights, options.arch).to(device)
-
-
-def device_of(named: str | None) -> str:
-    """The device that --device names; without a name the GPU where torch sees one by CUDA, else the CPU.
-
-    Raises:
-        ValueError: torch has no such device here.
-    """
-    import torch
-
-    if named is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(named).type
-    except RuntimeError:
-        raise ValueError(f"--device {named}: torch knows no such device; use cpu or cuda") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"--device {named}: torch sees no CUDA GPU here; leave --device out for the CPU")
-    return named
 
 
 def _scored_split(dataset: str) -> str:
@@ -265,7 +247,7 @@ def _train(options: argparse.Namespace) -> None:
     if options.epochs is not None:
         options.set.append(f"epochs={options.epochs}")
     plan = with_fields(segmentation_recipe(options.recipe), options.set)
-    device = device_of(options.device)
+    device = distributed.device_of(options.device)
     train_set = open_dataset(plan.dataset, "train", options.root)
     val_set = open_dataset(plan.dataset, _scored_split(plan.dataset), options.root)
     weights = options.arch if options.weights == "released" else options.weights

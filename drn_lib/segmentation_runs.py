@@ -7,6 +7,7 @@ spaces:
     final.test.sequence.0001tp.miou_present, …                   of one drive, where there are several
     prior.test.miou_present, prior.test.sequence.…               of the position prior: without looking at the image
     memory.peak_mb                                               most memory held by the process that ended the run, MB
+    memory.peak_gpu_mb                                           on a GPU in its place: the most of the GPU's memory, MB
 
 Arrays: what each image counts (`segmentation_scores.score_image`), and `sequence`, the number of its drive in the
 order of the JSON's `dataset.sequences`. Every later statistic comes from these.
@@ -38,13 +39,14 @@ DRAWN = {"train": 400, "tune": 40, "test": 100}
 """Scenes of each part of a drawn set."""
 
 
-def train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
+def train(variant: Variant, seed: int, folder: Path, device: str = "cpu") -> tuple[Trained, dict]:
     """Train one network, or go on where a run in `folder` stopped; the test part is not opened here.
 
     Args:
         variant: with a recipe of segmentation.
         seed: of weights, order and augmentation; a start has the same.
         folder: of the state and the log.
+        device: "cpu" or "cuda"; float32 on both.
 
     Returns:
         What was trained, and what the JSON says of the data.
@@ -65,7 +67,15 @@ def train(variant: Variant, seed: int, folder: Path) -> tuple[Trained, dict]:
     backbone = make_backbone(variant.network, recipe.width, start, variant.dilation_rule)
     val_every = max(1, recipe.epochs // LOOKS)
     trained = train_segmentation(
-        recipe, backbone, seed, InMemory(parts["train"]), parts[watched], folder, val_every=val_every
+        recipe,
+        backbone,
+        seed,
+        InMemory(parts["train"]),
+        parts[watched],
+        folder,
+        device,
+        val_every=val_every,
+        full_precision=True,
     )
     about = {
         "name": recipe.dataset,
@@ -97,7 +107,9 @@ def score(variant: Variant, seed: int, model: SegmentationNetwork, about: dict, 
     metrics = _metrics(f"final.{part}", per_image, classes, drives)
     prior = _prior_counts(_open(recipe, "train"), dataset)
     metrics.update(_metrics(f"prior.{part}", prior, classes, drives))
-    if (peak := peak_memory_mb()) is not None:
+    if model.mean.device.type == "cuda":
+        metrics["memory.peak_gpu_mb"] = torch.cuda.max_memory_allocated() / 1e6
+    elif (peak := peak_memory_mb()) is not None:
         metrics["memory.peak_mb"] = peak
     sequence = np.zeros(len(dataset), dtype=np.uint8)
     for number, places in enumerate(drives.values()):

@@ -46,6 +46,7 @@ def train_segmentation(
     tensorboard: bool = False,
     val_every: int = 1,
     max_steps: int | None = None,
+    full_precision: bool = False,
 ) -> Trained:
     """Train a segmentation network on `backbone`, or go on where a run in `folder` stopped.
 
@@ -62,6 +63,7 @@ def train_segmentation(
         tensorboard: write TensorBoard's files into `folder`.
         val_every: epochs from one scoring to the next.
         max_steps: stop after that many steps of the schedule, to measure times; a later call goes on.
+        full_precision: compute in float32 on a GPU too.
 
     Returns:
         The network, a `SegmentationNetwork` in eval mode; its curve; and the seconds that its steps took.
@@ -83,7 +85,7 @@ def train_segmentation(
         model = model.to(memory_format=torch.channels_last)
     replica = nn.parallel.DistributedDataParallel(model) if group.world > 1 else model
     optimizer = _optimizer(model, recipe)
-    precision = _half_precision(group.device)
+    precision = None if full_precision else _half_precision(group.device)
     scaler = torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16)
 
     result = Trained(model)

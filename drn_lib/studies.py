@@ -177,10 +177,11 @@ def _variant(
     return Variant(name, network or name, make(recipe_name, **recipe_changes), dilation_rule, start, head)
 
 
-def run(plan: Plan, workers: int = 1) -> None:
-    """Carry out every run of the plan that is not done, `workers` at a time, each with one thread.
+def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
+    """Carry out every run of the plan that is not done, `workers` at a time, each with one thread of the CPU.
 
-    Two processes of one thread use two cores better than one of two. Killing it loses at most half a minute of
+    Two processes of one thread use two cores better than one of two; on a GPU several keep it busy, since networks as
+    small as these wait for Python most of the time. Killing it loses at most half a minute of
     each run; calling it again goes on.
     """
     if workers < 1:
@@ -192,7 +193,7 @@ def run(plan: Plan, workers: int = 1) -> None:
         while left or busy:
             while left and len(busy) < workers:
                 name = left.pop(0)
-                busy[name] = _start_worker(plan, name)
+                busy[name] = _start_worker(plan, name, device)
                 print(f"{_clock()} {name} started, log in {plan.work_folder(name) / 'log.txt'}", flush=True)
             time.sleep(1.0)
             for name, process in list(busy.items()):
@@ -286,11 +287,11 @@ def report(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _start_worker(plan: Plan, name: str) -> subprocess.Popen:
+def _start_worker(plan: Plan, name: str, device: str) -> subprocess.Popen:
     folder = plan.work_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
-    command = [sys.executable, "-m", "drn_lib", "study", plan.study, "--run", name]
+    command = [sys.executable, "-m", "drn_lib", "study", plan.study, "--run", name, "--device", device]
     with open(folder / "log.txt", "a") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
 

@@ -5,9 +5,9 @@ learning rate are pure functions of (seed, epoch, index) or of the step, so the 
 momentum and the step. A run killed at any moment and started again ends, on a CPU, with bit-identical weights.
 
 Several processes (torchrun) share each batch by DistributedDataParallel: see `distributed`. On a GPU the images lie
-in memory channels last, and the forward pass runs in bfloat16 or float16 where the hardware has it; on a CPU neither
-is done: many emulate bfloat16 30 times slower, and torch 2.14.1's backward pass of small channels-last convolutions
-corrupts memory.
+in memory channels last, and the forward pass runs in bfloat16 or float16 where the hardware has it, unless full
+precision is asked for; on a CPU neither is done: many emulate bfloat16 30 times slower, and torch 2.14.1's backward
+pass of small channels-last convolutions corrupts memory.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def train(
     device: str | torch.device = "cpu",
     start: str | Path | None = None,
     head: str = "strict",
+    full_precision: bool = False,
 ) -> Trained:
     """Train the network `name` by `recipe` on images in memory, or go on where a run in `folder` stopped.
 
@@ -78,13 +79,16 @@ def train(
         head: "strict" wants the classifier of these weights to fit; "drop" begins with a classifier of zeros, for
             other classes: random weights would be large for few classes, and larger in one network's scale of
             features than in another's.
+        full_precision: compute in float32 on a GPU too.
 
     Raises:
         ValueError: labels out of range, weights that do not fit, or `folder` holds another run's state.
         ProcessEnded: another process of a distributed training ended.
     """
     source = from_memory(recipe, images, labels, num_classes, tune_images, tune_labels)
-    return _run(recipe, name, seed, source, dilation_rule, folder, device, start=start, head=head)
+    return _run(
+        recipe, name, seed, source, dilation_rule, folder, device, start=start, head=head, full_precision=full_precision
+    )
 
 
 def train_from_files(
@@ -133,6 +137,7 @@ def _run(
     tensorboard: bool = False,
     start: str | Path | None = None,
     head: str = "strict",
+    full_precision: bool = False,
 ) -> Trained:
     """The loop that all trainings share."""
     group = join(device)
@@ -153,7 +158,7 @@ def _run(
     optimizer = torch.optim.SGD(
         model.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
-    precision = _half_precision(group.device)
+    precision = None if full_precision else _half_precision(group.device)
     scaler = torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16)
 
     result = Trained(model)

@@ -2,10 +2,10 @@
 
     python tests/gpu_check.py [REPORT]          (default build/gpu-check.json)
 
-Half precision against single, channels last against channels first, a run stopped and resumed, the command
-`train --recipe imagenet` on a generated data set, two GPUs where there are two, the chapters with FULL = True shrunk,
-and how many images a second each network takes. Exit status 0 where every check holds, 1 where one does not, 77 where
-there is no GPU.
+Half precision against single, a study's float32 against a CPU's, channels last against channels first, a run stopped
+and resumed, the command `train --recipe imagenet` on a generated data set, two GPUs where there are two, the chapters
+with FULL = True shrunk, and how many images a second each network takes. Exit status 0 where every check holds, 1
+where one does not, 77 where there is no GPU.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import fake_imagenet  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from drn_lib import training  # noqa: E402
+from drn_lib import runs, training  # noqa: E402
 from drn_lib.datasets import open_dataset  # noqa: E402
 from drn_lib.evaluation import normalize  # noqa: E402
 from drn_lib.network import create_model  # noqa: E402
@@ -75,6 +75,17 @@ def half_precision(device: torch.device, width: float = 1.0, size: int = 224, co
     kind = training._half_precision(device) or torch.bfloat16
     far = farthest(losses(device, None, width, size, count), losses(device, kind, width, size, count))
     return {"ok": far < HALF_TOLERANCE, "precision": str(kind), "largest relative difference": far}
+
+
+def study_precision(device: torch.device, width: float = 0.25, size: int = 64, count: int = 16) -> dict:
+    """Training as a study does it, in float32 without TF32: the losses of a CPU but for rounding."""
+    before = torch.backends.cudnn.allow_tf32
+    runs._compute_in_float32(device.type)
+    try:
+        far = farthest(losses(torch.device("cpu"), None, width, size, count), losses(device, None, width, size, count))
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+    return {"ok": far < SINGLE_TOLERANCE, "largest relative difference": far}
 
 
 @torch.inference_mode()
@@ -196,6 +207,7 @@ def main() -> int:
     device = torch.device("cuda", 0)
     checks = {
         "half precision": lambda: half_precision(device),
+        "a study's float32": lambda: study_precision(device),
         "channels last": lambda: channels_last(device),
         "resume": lambda: resume(device),
         "train --recipe imagenet": command,

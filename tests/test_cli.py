@@ -6,7 +6,7 @@ import functools
 import pytest
 import torch
 
-from drn_lib import datasets, localization_command, recipes, segmentation_command
+from drn_lib import datasets, distributed, localization_command, recipes
 from drn_lib.__main__ import GOING_ON, RECIPES, _parser, main
 from drn_lib.segmentation_recipes import list_segmentation_recipes
 
@@ -143,6 +143,7 @@ def test_errors_are_one_sentence(arguments, says, capsys, monkeypatch, tmp_path,
         ["score-segmentation", "first_streets/resnet_18-s0"],
         ["segment", "a.jpg", "--weights", "first_streets/resnet_18-s0"],
         ["localize", "a.jpg", "--arch", "resnet_18"],
+        ["study", "first_networks"],
     ],
 )
 def test_a_gpu_that_is_not_there_is_one_sentence(arguments, capsys, monkeypatch, asked):
@@ -150,7 +151,7 @@ def test_a_gpu_that_is_not_there_is_one_sentence(arguments, capsys, monkeypatch,
     assert main([*arguments, "--device", "cuda"]) == 1
     said = capsys.readouterr().err
     assert said.endswith(": --device cuda: torch sees no CUDA GPU here; leave --device out for the CPU\n")
-    assert segmentation_command.device_of(None) == "cpu"
+    assert distributed.device_of(None) == "cpu"
 
 
 def test_without_torch_a_sentence_says_how_to_get_it(capsys, monkeypatch):

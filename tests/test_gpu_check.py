@@ -24,6 +24,14 @@ def test_half_precision_is_compared_with_single(monkeypatch):
     assert gpu_check.farthest([2.0, 1.0], [2.0, 0.5]) == 0.25
 
 
+def test_a_studys_precision_is_compared_with_a_cpus(monkeypatch):
+    monkeypatch.setattr(gpu_check, "STEPS", 2)
+    assert gpu_check.study_precision(CPU, 0.125, 32, 4) == {"ok": True, "largest relative difference": 0.0}
+    far = iter([[2.0, 1.0], [2.0, 1.1]])
+    monkeypatch.setattr(gpu_check, "losses", lambda *_: next(far))
+    assert not gpu_check.study_precision(CPU)["ok"]
+
+
 @pytest.mark.slow
 def test_a_stopped_run_is_resumed_and_compared():
     assert gpu_check.resume(CPU) == {"ok": True, "largest relative difference": 0.0}  # a CPU repeats every bit

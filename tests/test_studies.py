@@ -219,10 +219,22 @@ def test_a_study_without_workers_is_refused(elsewhere):
         studies.run(PLAN, workers=0)
 
 
+def test_workers_compute_on_the_device_that_the_study_was_given(elsewhere, monkeypatch):
+    said = []
+
+    def start(command, **options):
+        said.append(command[command.index("study") :])
+        return subprocess.Popen([sys.executable, "-c", ""], **options)
+
+    monkeypatch.setattr(studies, "subprocess", SimpleNamespace(Popen=start, STDOUT=subprocess.STDOUT))
+    studies.run(PLAN, workers=5, device="cuda")
+    assert [words[words.index("--device") + 1] for words in said] == ["cuda"] * 5
+
+
 def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch):
     running, most = [], []
 
-    def start(plan, name):
+    def start(plan, name, device):
         code = f"import time, sys; time.sleep(0.2); sys.exit({int(name == 'resnet_18-s0')})"
         process = subprocess.Popen([sys.executable, "-c", code])
         running.append(process)
@@ -238,7 +250,7 @@ def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch)
 def test_a_stopped_study_leaves_no_worker_behind(elsewhere, monkeypatch):
     running = []
 
-    def start(plan, name):
+    def start(plan, name, device):
         running.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
         return running[-1]
 
