@@ -151,6 +151,15 @@ def test_a_run_that_was_trained_by_another_recipe_does_not_count_as_done(elsewhe
             count()
 
 
+def test_a_run_that_moved_names_all_devices_that_worked_at_it(elsewhere, monkeypatch):
+    folder = PLAN.work_folder("resnet_18-s0")
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(runs, "_device_name", lambda device: f"the {device}")
+    assert runs._computed_on(folder, "cuda") == "the cuda"
+    run = json.loads(runs.run_one(PLAN, "resnet_18", 0).read_text())
+    assert run["device"] == "the cuda, the cpu" == runs._computed_on(folder, "cuda")
+
+
 def test_a_run_says_which_weights_it_began_from_and_which_code_began_it(elsewhere, monkeypatch):
     torch.manual_seed(5)
     file = save_weights(
