@@ -52,7 +52,7 @@ HEADERS = {
     "final.test.band_miou_present": "mean IoU near boundaries, %",
     "final.test.specks": "specks an image",
     "final.test.wrong_specks": "wrong specks an image",
-    "memory.peak_mb": "peak memory, MB",
+    "memory.peak_gpu_mb": "peak memory on a GPU, MB",
 }
 
 
@@ -105,11 +105,12 @@ def summary_table(study: str, metric_names: str, names: str, costs: bool = True)
         cells = [interval_cell(row.metrics.get(key), metric_style(key)) for key in keys]
         if costs:
             cells += [f"{row.parameters / 1e6:.2f}", f"{row.multiply_adds / 1e6:.0f}"]
-            cells += [f"{100 * row.live_taps:.0f}", f"{row.minutes:.0f}"]
+            cells += [f"{100 * row.live_taps:.0f}", "–" if math.isnan(row.minutes) else f"{row.minutes:.0f}"]
         lines.append([row.name, str(row.n), *cells])
     header = ["network", "seeds", *(HEADERS.get(key, key.replace("_", " ")) for key in keys)]
     if costs:
-        header += ["parameters, millions", "multiply-adds, millions", "live taps in level 6, %", "minutes of training"]
+        header += ["parameters, millions", "multiply-adds, millions", "live taps in level 6, %"]
+        header.append("minutes of training on a CPU")
     return results.markdown_table(header, lines)
 
 
@@ -172,7 +173,7 @@ def p_text(p: float) -> str:
 def metric_style(key: str) -> str:
     """How a metric is printed: percentages and counts with one decimal, shares and losses with three."""
     name = key.rpartition(".")[2]
-    tenths = ("_error", "gt_known", "localization", "miou", "accuracy", "specks", "peak_mb")
+    tenths = ("_error", "gt_known", "localization", "miou", "accuracy", "specks")
     percent = name in ("top1", "top5", "top1_classification") or ".iou." in key or any(part in name for part in tenths)
     return ".1f" if percent else ".3f"
 

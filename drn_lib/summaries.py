@@ -15,6 +15,9 @@ from drn_lib.architecture import Architecture, architecture, scale_width
 from drn_lib.intervals import Interval
 from drn_lib.names import display_name
 
+GPU = "NVIDIA"
+"""What stands in the names of the GPUs that studies were run on; their minutes are no CPU's."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -24,7 +27,7 @@ class Summary:
     metrics         Student's t interval over seeds of each metric asked for; metrics that no run has are left out
     parameters      learned numbers
     multiply_adds   of one image, at the size it is trained at
-    minutes         of training, mean over seeds, wall-clock on the machine that the runs name
+    minutes         of training on a CPU, mean over the seeds that were trained on one, wall-clock; nan where none was
     live_taps       share of the taps in level 6, the most dilated level, that read the map and not its padding
     """
 
@@ -83,6 +86,7 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
         table = scale_width(architecture(runs[0]["architecture"], runs[0].get("dilation_rule")), recipe["width"])
         size = recipe.get("image_size") or recipe["crop"]
         samples = {key: results.metric(study, name, key, root) for key in keys}
+        on_a_cpu = [run["seconds"] for run in runs if GPU not in run["device"]]
         rows.append(
             Summary(
                 variant=name,
@@ -90,7 +94,7 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
                 metrics={key: intervals.student_t(sample) for key, sample in samples.items() if sample.n},
                 parameters=costs.parameters(table, classes),
                 multiply_adds=costs.multiply_adds(table, size, classes),
-                minutes=sum(run["seconds"] for run in runs) / len(runs) / 60,
+                minutes=sum(on_a_cpu) / len(on_a_cpu) / 60 if on_a_cpu else math.nan,
                 live_taps=live_taps(table, size),
             )
         )

@@ -52,6 +52,17 @@ def test_a_row_has_its_seeds_costs_and_intervals(trial):
     assert [row.variant for row in only] == ["drn_a_18"]
 
 
+def test_minutes_of_a_gpu_do_not_count_as_those_of_a_cpu(trial):
+    def moved(seed, device):
+        file = trial / "trial" / f"drn_a_18-s{seed}.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "device": device, "seconds": 6.0}))
+        return summaries.summarize("trial", [], ["drn_a_18"], trial)[0].minutes
+
+    assert moved(0, "NVIDIA H200, AMD EPYC") == pytest.approx(2.5)
+    moved(1, "NVIDIA H200")
+    assert math.isnan(moved(2, "NVIDIA H200"))
+
+
 def test_live_taps_of_level_6_by_hand(trial):
     rows = summaries.summarize("trial", [], root=trial)
     # ResNet-18 at 64 px: a 2x2 map, each cell reads 2 of 3 taps a side. DRN-A-18: 8x8 at dilation 4, the same.

@@ -21,7 +21,8 @@ def captions(path) -> dict[str, str]:
 @pytest.mark.parametrize("path", chapters.PATHS, ids=lambda path: path.stem)
 def test_what_a_caption_credits_is_what_is_listed(path):
     found = captions(path)
-    credited = {cell for cell, caption in found.items() if "scikit-image" in caption or "Tiny-ImageNet" in caption}
+    sources = ("scikit-image", "Tiny-ImageNet", "CamVid")
+    credited = {cell for cell, caption in found.items() if any(source in caption for source in sources)}
     listed = {figure["cell"] for figure in FIGURES if figure["chapter"] == path.name[:2]}
     assert listed == credited
 

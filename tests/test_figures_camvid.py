@@ -1,0 +1,67 @@
+"""The figures of chapter 07 with real frames: what is stored is of today's weights, and shown where the data is not."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from PIL import Image
+
+from drn_lib import figures_camvid
+from drn_lib.segmentation import SegmentationNetwork, make_backbone
+from drn_lib.street_world import CLASSES
+
+matplotlib.use("Agg")
+HEIGHT, WIDTH = 360, 480
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def frames(monkeypatch):
+    """Frames of noise in place of CamVid's, and one small network that answers for all."""
+    generator = torch.Generator().manual_seed(0)
+    frame = {
+        "image": torch.randint(0, 256, (3, HEIGHT, WIDTH), generator=generator, dtype=torch.uint8),
+        "mask": torch.randint(0, len(CLASSES), (HEIGHT, WIDTH), generator=generator),
+    }
+    torch.manual_seed(0)
+    network = SegmentationNetwork(make_backbone("resnet_18", 0.125), len(CLASSES))
+    monkeypatch.setattr(figures_camvid, "open_dataset", lambda name, part: dict.fromkeys(range(233), frame))
+    monkeypatch.setattr(figures_camvid, "load_segmentation", lambda name: network)
+
+
+@pytest.mark.parametrize("name", figures_camvid.NETWORKS)
+def test_a_stored_figure_shows_the_weights_that_are_shipped(name):
+    with Image.open(figures_camvid.stored(name)) as picture:
+        assert picture.text[figures_camvid.WEIGHTS] == figures_camvid.weights_of(name), (
+            "run DRN_DATA=… python -m drn_lib.figures_camvid"
+        )
+        assert max(picture.size) <= 800
+
+
+@pytest.mark.parametrize(("name", "pictures"), [("street", 4), ("specks", 12)])
+def test_a_figure_has_a_picture_and_a_note_for_each_answer(frames, name, pictures):
+    axes = figures_camvid.draw(name).axes
+    assert len(axes) == pictures and all(ax.images for ax in axes)
+    notes = [text.get_text() for ax in axes for text in ax.texts] + [ax.get_xlabel() for ax in axes]
+    assert any("ResNet-18" in note or "specks: " in note for note in notes)
+
+
+def test_without_data_the_stored_picture_is_shown_and_nothing_drawn(monkeypatch):
+    shown = []
+    monkeypatch.delenv("DRN_DATA", raising=False)
+    monkeypatch.setattr(figures_camvid, "draw", lambda name: pytest.fail("there is no data to draw from"))
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figures_camvid.show("street")
+    assert shown[0].data == figures_camvid.stored("street").read_bytes()
+
+
+def test_with_data_it_is_drawn(frames, monkeypatch):
+    monkeypatch.setenv("DRN_DATA", "anywhere")
+    monkeypatch.setattr("IPython.display.display", lambda picture: pytest.fail("the stored picture was shown"))
+    figures_camvid.show("specks")
+    assert plt.get_fignums()
