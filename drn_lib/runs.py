@@ -62,14 +62,16 @@ def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):
-            commit, devices = _trained_by(folder), _computed_on(folder, device)
+            commit = _trained_by(folder)
+            computed = {"device": _noted(folder, "devices", _device_name(device))}
+            computed["torch"] = _noted(folder, "torch", str(torch.__version__))
             _compute_in_float32(device)
             known = plan.variants[variant]
             segments = isinstance(known.recipe, SegmentationRecipe)
             train_run, score_run = (segmentation_runs.train, segmentation_runs.score) if segments else (_train, _score)
             trained, about = train_run(known, seed, folder, device)
             metrics, per_image = score_run(known, seed, trained.model, about, plan.scored_part)
-            return _record(plan, known, seed, trained, about, metrics, per_image, commit, devices)
+            return _record(plan, known, seed, trained, about, metrics, per_image, commit, computed)
     except Timeout:
         raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
 
@@ -137,7 +139,7 @@ def _record(
     metrics: dict,
     per_image: dict,
     commit: str | None,
-    devices: str,
+    computed: dict[str, str],
 ) -> Path:
     """Write .npz, weights and, last of all, the JSON that says the run is done."""
     recipe, name = variant.recipe, plan.run_name(variant.name, seed)
@@ -163,9 +165,9 @@ def _record(
         "curve": trained.curve,
         "steps": recipe.epochs * recipe.steps_per_epoch(about["counts"]["train"]),
         "seconds": round(trained.seconds, 1),
-        "device": devices,
+        "device": computed["device"],
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "torch": computed["torch"],
         "commit": commit,
         "scored_commit": _commit(),
         "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -248,13 +250,13 @@ def _trained_by(folder: Path) -> str | None:
     return note.read_text(encoding="utf-8") or None
 
 
-def _computed_on(folder: Path, device: str) -> str:
-    """The devices that have worked at the run in `folder`, this one among them: "NVIDIA H200, AMD EPYC"."""
-    note = folder / "devices"
-    names = note.read_text(encoding="utf-8").splitlines() if note.exists() else []
-    names = list(dict.fromkeys([*names, _device_name(device)]))
-    note.write_text("\n".join(names) + "\n", encoding="utf-8")
-    return ", ".join(names)
+def _noted(folder: Path, what: str, value: str) -> str:
+    """All values that the sittings of the run in `folder` have had, this one's among them: "NVIDIA H200, AMD EPYC"."""
+    note = folder / what
+    values = note.read_text(encoding="utf-8").splitlines() if note.exists() else []
+    values = list(dict.fromkeys([*values, value]))
+    note.write_text("\n".join(values) + "\n", encoding="utf-8")
+    return ", ".join(values)
 
 
 def _sha256(file: Path | None) -> str | None:

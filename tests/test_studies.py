@@ -155,9 +155,11 @@ def test_a_run_that_moved_names_all_devices_that_worked_at_it(elsewhere, monkeyp
     folder = PLAN.work_folder("resnet_18-s0")
     folder.mkdir(parents=True)
     monkeypatch.setattr(runs, "_device_name", lambda device: f"the {device}")
-    assert runs._computed_on(folder, "cuda") == "the cuda"
+    runs._noted(folder, "devices", "the cuda")
+    runs._noted(folder, "torch", "2.9")
     run = json.loads(runs.run_one(PLAN, "resnet_18", 0).read_text())
-    assert run["device"] == "the cuda, the cpu" == runs._computed_on(folder, "cuda")
+    assert run["device"] == "the cuda, the cpu" == runs._noted(folder, "devices", "the cuda")
+    assert run["torch"] == f"2.9, {torch.__version__}"
 
 
 def test_a_run_says_which_weights_it_began_from_and_which_code_began_it(elsewhere, monkeypatch):
