@@ -52,7 +52,6 @@ HEADERS = {
     "final.test.band_miou_present": "mean IoU near boundaries, %",
     "final.test.specks": "specks an image",
     "final.test.wrong_specks": "wrong specks an image",
-    "memory.peak_gpu_mb": "peak memory on a GPU, MB",
 }
 
 
@@ -100,17 +99,19 @@ def summary_table(study: str, metric_names: str, names: str, costs: bool = True)
     rows = summaries.summarize(study, keys, None if names == "all" else names.split(","))
     if not rows:
         return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
-    lines = []
+    lines, timed = [], any(not math.isnan(row.minutes) for row in rows)
     for row in rows:
         cells = [interval_cell(row.metrics.get(key), metric_style(key)) for key in keys]
         if costs:
             cells += [f"{row.parameters / 1e6:.2f}", f"{row.multiply_adds / 1e6:.0f}"]
-            cells += [f"{100 * row.live_taps:.0f}", "–" if math.isnan(row.minutes) else f"{row.minutes:.0f}"]
+            cells.append(f"{100 * row.live_taps:.0f}")
+        if costs and timed:
+            cells.append("–" if math.isnan(row.minutes) else f"{row.minutes:.0f}")
         lines.append([row.name, str(row.n), *cells])
     header = ["network", "seeds", *(HEADERS.get(key, key.replace("_", " ")) for key in keys)]
     if costs:
         header += ["parameters, millions", "multiply-adds, millions", "live taps in level 6, %"]
-        header.append("minutes of training on a CPU")
+        header += ["minutes of training on a CPU"] if timed else []
     return results.markdown_table(header, lines)
 
 

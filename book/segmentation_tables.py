@@ -73,14 +73,11 @@ def pilot() -> str:
         last = run["curve"][-1]["train_loss"]
         recipe = run["recipe"]
         cells = [f"{recipe['lr']:g}", str(recipe["epochs"]), f"{score:.1f}", f"{last:.2f}"]
-        memory = run["metrics"].get("memory.peak_gpu_mb")
-        cells.append("–" if memory is None else f"{memory:.0f}")
         rows.append([display_name(run["architecture"]) + ("" if run["start"] else ", from scratch"), *cells])
     if not rows:
         return f"*The pilot is {NOT_MEASURED}.*"
     rows.sort(key=lambda row: (row[0], float(row[1])))
     header = ["network", "learning rate", "epochs", "mean IoU on val, %", "training loss at the end"]
-    header.append("peak memory on a GPU, MB")
     return results.markdown_table(header, rows)
 
 

@@ -216,6 +216,12 @@ def locate(name: str, root: str | Path | None = None) -> Path:
     )
 
 
+def is_there(name: str) -> bool:
+    """Whether a published dataset lies in $DRN_DATA or in the cache; nothing is fetched."""
+    folders = [Path(folder).expanduser() for folder in (os.environ.get("DRN_DATA"), cache_dir()) if folder]
+    return _find(_published(name), folders) is not None
+
+
 def _find(published: Published, folders: Sequence[Path]) -> Path | None:
     """The first of the dataset's places that exists."""
     for folder in folders:

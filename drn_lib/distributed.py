@@ -75,7 +75,9 @@ def device_of(named: str | None) -> str:
     try:
         kind = torch.device(named).type
     except RuntimeError:
-        raise ValueError(f"--device {named}: torch knows no such device; use cpu or cuda") from None
+        kind = None
+    if kind not in ("cpu", "cuda"):
+        raise ValueError(f"--device {named}: the book's code runs on cpu or cuda")
     if kind == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"--device {named}: torch sees no CUDA GPU here; leave --device out for the CPU")
     return named

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from drn_lib import paths
-from drn_lib.datasets import open_dataset
+from drn_lib.datasets import is_there, open_dataset
 from drn_lib.figures_segmentation import Panel, panels
 from drn_lib.names import display_name
 from drn_lib.plotting import use_style
@@ -58,8 +58,8 @@ def stored(name: str) -> Path:
 
 
 def show(name: str) -> None:
-    """Draw a figure where $DRN_DATA names a folder of data sets, else display the stored one."""
-    if os.environ.get("DRN_DATA"):
+    """Draw a figure where $DRN_DATA is set and CamVid is there, else display the stored one; nothing is fetched."""
+    if os.environ.get("DRN_DATA") and is_there("camvid"):
         draw(name)
         return
     from IPython.display import Image, display

@@ -240,7 +240,7 @@ def view(dataset: ImageDataset) -> View:
 
 @torch.inference_mode()
 def gather(model: Network, seen: View, size: int, batch_pixels: int = 400_000) -> Evidence:
-    """Run a network over a view, enlarged to `size` pixels a side; on the CPU keep what the true classes' maps say."""
+    """Run a network, where it is, over a view enlarged to `size` pixels a side; what is kept lies on the CPU."""
     model.eval()
     device = next(model.parameters()).device
     parts, total, squares, count = [], 0.0, 0.0, 0

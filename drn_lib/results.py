@@ -30,6 +30,15 @@ def variant(run: dict) -> str:
     return run.get("variant", run["architecture"])
 
 
+GPU = " (GPU)"
+"""Stands behind the name of each GPU in a run's `device`."""
+
+
+def on_a_cpu(run: dict) -> bool:
+    """Whether all of a run was computed on CPUs: only then are its seconds those of a CPU."""
+    return GPU not in run["device"]
+
+
 def runs(study: str, name: str | None = None, root: Path | None = None) -> list[dict]:
     """All runs of a study, in the order of the book and by seed; an empty list where nothing was measured yet.
 

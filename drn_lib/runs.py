@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from drn_lib import localization_masks, localization_runs, paths, segmentation_runs
+from drn_lib import localization_masks, localization_runs, paths, results, segmentation_runs
 from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints import save_weights
 from drn_lib.clutter import open_clutter, training_canvases
@@ -224,15 +224,15 @@ def _posthoc_metrics(model: Network, images: torch.Tensor, labels: torch.Tensor,
 
 def _compute_in_float32(device: str) -> None:
     """No shorter format for a GPU's convolutions: by default cuDNN multiplies in TF32, with 10 bits after the point."""
-    if device == "cuda":
-        torch.backends.cudnn.allow_tf32 = False
+    if torch.device(device).type == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.benchmark = True  # a run has few sizes of input: look for the fastest algorithm of each
 
 
 def _device_name(device: str) -> str:
     """The name of the GPU, or of the processor, that computed, as far as the system tells it."""
-    if device == "cuda":
-        return torch.cuda.get_device_name()
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device) + results.GPU
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8").splitlines():
@@ -251,9 +251,10 @@ def _trained_by(folder: Path) -> str | None:
 
 
 def _noted(folder: Path, what: str, value: str) -> str:
-    """All values that the sittings of the run in `folder` have had, this one's among them: "NVIDIA H200, AMD EPYC"."""
+    """What the sittings of the run in `folder` computed with, this one among them: "NVIDIA H200 (GPU), AMD EPYC"."""
     note = folder / what
-    values = note.read_text(encoding="utf-8").splitlines() if note.exists() else []
+    before_notes = ["unknown"] if (folder / "state.pt").exists() else []
+    values = note.read_text(encoding="utf-8").splitlines() if note.exists() else before_notes
     values = list(dict.fromkeys([*values, value]))
     note.write_text("\n".join(values) + "\n", encoding="utf-8")
     return ", ".join(values)

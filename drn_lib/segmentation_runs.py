@@ -108,7 +108,7 @@ def score(variant: Variant, seed: int, model: SegmentationNetwork, about: dict, 
     prior = _prior_counts(_open(recipe, "train"), dataset)
     metrics.update(_metrics(f"prior.{part}", prior, classes, drives))
     if model.mean.device.type == "cuda":
-        metrics["memory.peak_gpu_mb"] = torch.cuda.max_memory_allocated() / 1e6
+        metrics["memory.peak_gpu_mb"] = torch.cuda.max_memory_allocated(model.mean.device) / 1e6
     elif (peak := peak_memory_mb()) is not None:
         metrics["memory.peak_mb"] = peak
     sequence = np.zeros(len(dataset), dtype=np.uint8)

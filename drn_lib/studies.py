@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from drn_lib import costs, paths
+from drn_lib import costs, paths, results
 from drn_lib.architecture import architecture, list_ladder, list_models, scale_width
 from drn_lib.recipes import Recipe, recipe
 from drn_lib.segmentation_recipes import SegmentationRecipe, list_segmentation_recipes, segmentation_recipe
@@ -125,7 +125,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far one run is: steps done and in all, the seconds that the done ones took, whether the study needs it."""
+    """How far one run is: steps done and in all, the seconds that the done ones took, whether the study needs it,
+    and whether those seconds are a CPU's."""
 
     name: str
     step: int
@@ -133,6 +134,7 @@ class RunStatus:
     seconds: float
     done: bool
     optional: bool = False
+    on_a_cpu: bool = True
 
 
 def load_plan(study: str) -> Plan:
@@ -218,7 +220,8 @@ def status(plan: Plan) -> list[RunStatus]:
         optional = plan.is_optional(variant, seed)
         state_file = plan.work_folder(name) / "state.pt"
         if (result := plan.result(variant, seed)) is not None:
-            out.append(RunStatus(name, result["steps"], result["steps"], result["seconds"], True, optional))
+            on_a_cpu = results.on_a_cpu(result)
+            out.append(RunStatus(name, result["steps"], result["steps"], result["seconds"], True, optional, on_a_cpu))
         elif state_file.exists():
             try:
                 state = torch.load(state_file, map_location="cpu", weights_only=True)
@@ -228,7 +231,10 @@ def status(plan: Plan) -> list[RunStatus]:
             images = json.loads(state["run"])["images"]
             recipe = plan.variants[variant].recipe
             total = recipe.epochs * recipe.steps_per_epoch(images)
-            out.append(RunStatus(name, state["step"], total, state["seconds"], False, optional))
+            note = plan.work_folder(name) / "devices"
+            device = note.read_text(encoding="utf-8") if note.exists() else ""
+            on_a_cpu = results.on_a_cpu({"device": device})
+            out.append(RunStatus(name, state["step"], total, state["seconds"], False, optional, on_a_cpu))
         else:
             out.append(RunStatus(name, 0, 0, 0.0, False, optional))
     return out
@@ -237,12 +243,13 @@ def status(plan: Plan) -> list[RunStatus]:
 def hours_left(plan: Plan, statuses: list[RunStatus]) -> tuple[float, bool] | None:
     """One thread's hours that the unfinished runs still take; None as long as nothing has run.
 
-    A run that has not begun is taken to cost what another seed of the same network costs. For a network that has never
+    What ran on a GPU tells nothing of a CPU's hours. A run that has not begun is taken to cost what another seed of the
+    same network costs. For a network that has never
     run it is taken from the others by multiply-adds; then the second value is True: the hours are a guess.
     """
     whole = {}
     for item in statuses:
-        if item.step:
+        if item.step and item.on_a_cpu:
             whole[item.name.rsplit("-s", 1)[0]] = item.seconds / item.step * item.total_steps
     if not whole:
         return None

@@ -15,9 +15,6 @@ from drn_lib.architecture import Architecture, architecture, scale_width
 from drn_lib.intervals import Interval
 from drn_lib.names import display_name
 
-GPU = "NVIDIA"
-"""What stands in the names of the GPUs that studies were run on; their minutes are no CPU's."""
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -86,7 +83,7 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
         table = scale_width(architecture(runs[0]["architecture"], runs[0].get("dilation_rule")), recipe["width"])
         size = recipe.get("image_size") or recipe["crop"]
         samples = {key: results.metric(study, name, key, root) for key in keys}
-        on_a_cpu = [run["seconds"] for run in runs if GPU not in run["device"]]
+        on_a_cpu = [run["seconds"] for run in runs if results.on_a_cpu(run)]
         rows.append(
             Summary(
                 variant=name,

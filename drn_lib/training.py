@@ -239,7 +239,8 @@ def _restore(state_file, run, model, optimizer, scaler, result) -> tuple[int, li
         raise ValueError(f"{state_file} belongs to another run (different {', '.join(changed)}); use another folder")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    scaler.load_state_dict(state["scaler"])
+    if state["scaler"]:  # empty where the last sitting needed none: on a CPU, or in bfloat16
+        scaler.load_state_dict(state["scaler"])
     result.curve, result.seconds = state["curve"], state["seconds"]
     return state["step"], state["losses"]
 

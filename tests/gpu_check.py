@@ -2,10 +2,10 @@
 
     python tests/gpu_check.py [REPORT]          (default build/gpu-check.json)
 
-Half precision against single, a study's float32 against a CPU's, channels last against channels first, a run stopped
-and resumed, the command `train --recipe imagenet` on a generated data set, two GPUs where there are two, the chapters
-with FULL = True shrunk, and how many images a second each network takes. Exit status 0 where every check holds, 1
-where one does not, 77 where there is no GPU.
+Half precision against single, a study's float32 against a CPU's and a whole run of one, channels last against channels
+first, a run stopped and resumed, the command `train --recipe imagenet` on a generated data set, two GPUs where there
+are two, the chapters with FULL = True shrunk, and how many images a second each network takes. Exit status 0 where
+every check holds, 1 where one does not, 77 where there is no GPU.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -25,7 +26,7 @@ import fake_imagenet  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from drn_lib import runs, training  # noqa: E402
+from drn_lib import paths, recipes, runs, studies, training  # noqa: E402
 from drn_lib.datasets import open_dataset  # noqa: E402
 from drn_lib.evaluation import normalize  # noqa: E402
 from drn_lib.network import create_model  # noqa: E402
@@ -79,13 +80,23 @@ def half_precision(device: torch.device, width: float = 1.0, size: int = 224, co
 
 def study_precision(device: torch.device, width: float = 0.25, size: int = 64, count: int = 16) -> dict:
     """Training as a study does it, in float32 without TF32: the losses of a CPU but for rounding."""
-    before = torch.backends.cudnn.allow_tf32
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
     runs._compute_in_float32(device.type)
     try:
         far = farthest(losses(torch.device("cpu"), None, width, size, count), losses(device, None, width, size, count))
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = before
     return {"ok": far < SINGLE_TOLERANCE, "largest relative difference": far}
+
+
+def whole_run(device: torch.device, **changes) -> dict:
+    """One run of a study from its first step to its record, lattice energy and a ResNet dilated afterwards with it."""
+    recipe = recipes.recipe("shapes-live", epochs=1, **changes)
+    plan = studies.Plan("check", {"resnet_18": studies.Variant("resnet_18", "resnet_18", recipe)}, ())
+    with tempfile.TemporaryDirectory() as place, mock.patch.dict(os.environ, {"DRN_CACHE": place}):
+        with mock.patch.object(paths, "results_dir", lambda: Path(place)):
+            found = json.loads(runs.run_one(plan, "resnet_18", 0, device.type).read_text())
+    return {"ok": found["metrics"]["posthoc.exact.test.loss"] > 0, "device": found["device"]}
 
 
 @torch.inference_mode()
@@ -208,6 +219,7 @@ def main() -> int:
     checks = {
         "half precision": lambda: half_precision(device),
         "a study's float32": lambda: study_precision(device),
+        "a study's run": lambda: whole_run(device),
         "channels last": lambda: channels_last(device),
         "resume": lambda: resume(device),
         "train --recipe imagenet": command,

@@ -122,7 +122,7 @@ def test_train_then_evaluate_what_was_written(capsys, tmp_path, small_shapes):
         (["evaluate", WEIGHTS, "--dataset", "clutter", "--partition", "mine"], "clutter has none: leave it out"),
         (["data", "camvid", "--partition", "mine"], "--partition is for tiny-imagenet and pets"),
         (["evaluate", WEIGHTS, "--recipe", "shapes-live", "--partition", ""], "the recipe shapes-live has its own"),
-        (["evaluate", WEIGHTS, "--device", "gpu"], "--device gpu: torch knows no such device; use cpu or cuda"),
+        (["evaluate", WEIGHTS, "--device", "gpu"], "--device gpu: the book's code runs on cpu or cuda"),
     ],
 )
 def test_errors_are_one_sentence(arguments, says, capsys, monkeypatch, tmp_path, small_shapes):

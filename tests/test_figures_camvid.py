@@ -51,17 +51,23 @@ def test_a_figure_has_a_picture_and_a_note_for_each_answer(frames, name, picture
     assert any("ResNet-18" in note or "specks: " in note for note in notes)
 
 
-def test_without_data_the_stored_picture_is_shown_and_nothing_drawn(monkeypatch):
+@pytest.mark.parametrize("folder", [None, "other data"])
+def test_without_data_the_stored_picture_is_shown_and_nothing_drawn(monkeypatch, tmp_path, folder):
     shown = []
     monkeypatch.delenv("DRN_DATA", raising=False)
+    monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
+    if folder:  # somebody has Cityscapes, not CamVid
+        monkeypatch.setenv("DRN_DATA", str(tmp_path))
     monkeypatch.setattr(figures_camvid, "draw", lambda name: pytest.fail("there is no data to draw from"))
     monkeypatch.setattr("IPython.display.display", shown.append)
     figures_camvid.show("street")
     assert shown[0].data == figures_camvid.stored("street").read_bytes()
 
 
-def test_with_data_it_is_drawn(frames, monkeypatch):
-    monkeypatch.setenv("DRN_DATA", "anywhere")
+def test_with_data_it_is_drawn(frames, monkeypatch, tmp_path):
+    for folder in ("leftImg8bit", "gtFine"):
+        (tmp_path / "camvid" / folder).mkdir(parents=True)
+    monkeypatch.setenv("DRN_DATA", str(tmp_path))
     monkeypatch.setattr("IPython.display.display", lambda picture: pytest.fail("the stored picture was shown"))
     figures_camvid.show("specks")
     assert plt.get_fignums()

@@ -33,6 +33,13 @@ def test_a_studys_precision_is_compared_with_a_cpus(monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_whole_run_of_a_study_is_recorded(monkeypatch):
+    monkeypatch.setattr(gpu_check.runs, "LATTICE_IMAGES", 2)
+    found = gpu_check.whole_run(CPU)
+    assert found["ok"] and "(GPU)" not in found["device"], found
+
+
+@pytest.mark.slow
 def test_a_stopped_run_is_resumed_and_compared():
     assert gpu_check.resume(CPU) == {"ok": True, "largest relative difference": 0.0}  # a CPU repeats every bit
 

@@ -58,9 +58,9 @@ def test_minutes_of_a_gpu_do_not_count_as_those_of_a_cpu(trial):
         file.write_text(json.dumps({**json.loads(file.read_text()), "device": device, "seconds": 6.0}))
         return summaries.summarize("trial", [], ["drn_a_18"], trial)[0].minutes
 
-    assert moved(0, "NVIDIA H200, AMD EPYC") == pytest.approx(2.5)
-    moved(1, "NVIDIA H200")
-    assert math.isnan(moved(2, "NVIDIA H200"))
+    assert moved(0, "NVIDIA H200 (GPU), AMD EPYC") == pytest.approx(2.5)
+    moved(1, "Tesla T4 (GPU)")
+    assert math.isnan(moved(2, "AMD Instinct (GPU)"))
 
 
 def test_live_taps_of_level_6_by_hand(trial):
