@@ -242,7 +242,7 @@ def view(dataset: ImageDataset) -> View:
 def gather(model: Network, seen: View, size: int, batch_pixels: int = 400_000) -> Evidence:
     """Run a network, where it is, over a view enlarged to `size` pixels a side; what is kept lies on the CPU."""
     model.eval()
-    device = next(model.parameters()).device
+    device = next((parameter.device for parameter in model.parameters()), seen.images.device)
     parts, total, squares, count = [], 0.0, 0.0, 0
     batch = max(1, batch_pixels // size**2)
     for images, labels in zip(seen.images.split(batch), seen.labels.split(batch)):
