@@ -199,7 +199,7 @@ def locate(name: str, root: str | Path | None = None) -> Path:
             f"The dataset {name} is not in {root}, which does not exist: correct the path, or leave it out to look in "
             "DRN_DATA and in the cache."
         )
-    folders = [Path(f).expanduser() for f in (root, os.environ.get("DRN_DATA"), cache_dir()) if f]
+    folders = _folders(root)
     if found := _find(published, folders):
         return found
     reason = ""
@@ -218,8 +218,12 @@ def locate(name: str, root: str | Path | None = None) -> Path:
 
 def is_there(name: str) -> bool:
     """Whether a published dataset lies in $DRN_DATA or in the cache; nothing is fetched."""
-    folders = [Path(folder).expanduser() for folder in (os.environ.get("DRN_DATA"), cache_dir()) if folder]
-    return _find(_published(name), folders) is not None
+    return _find(_published(name), _folders()) is not None
+
+
+def _folders(root: str | Path | None = None) -> list[Path]:
+    """The folders in which a dataset is looked for, in this order."""
+    return [Path(folder).expanduser() for folder in (root, os.environ.get("DRN_DATA"), cache_dir()) if folder]
 
 
 def _find(published: Published, folders: Sequence[Path]) -> Path | None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from drn_lib import paths
 from drn_lib.datasets import is_there, open_dataset
@@ -20,7 +19,7 @@ from drn_lib.figures_segmentation import Panel, panels
 from drn_lib.names import display_name
 from drn_lib.plotting import use_style
 from drn_lib.samples import ImageDataset
-from drn_lib.segmentation import load_segmentation
+from drn_lib.segmentation import SegmentationNetwork, load_segmentation
 from drn_lib.segmentation_inference import predict_labels
 from drn_lib.segmentation_scores import find_specks
 from drn_lib.weight_files import find_shipped
@@ -84,13 +83,13 @@ def store(name: str) -> Path:
     return file
 
 
-def _answers(frame: Tensor, name: str) -> list[Tensor]:
-    return [predict_labels(load_segmentation(f"segmentation/{network}-s0"), frame) for network in NETWORKS[name]]
+def _networks(name: str) -> list[SegmentationNetwork]:
+    return [load_segmentation(f"segmentation/{network}-s0") for network in NETWORKS[name]]
 
 
 def _street(frames: ImageDataset) -> Figure:
     frame, truth = frames[STREET]["image"], frames[STREET]["mask"]
-    coarse, fine = _answers(frame, "street")
+    coarse, fine = (predict_labels(network, frame) for network in _networks("street"))
     names = [display_name(network) for network in NETWORKS["street"]]
     rows = [
         [Panel(frame, "a frame that no network has trained on"), Panel(truth, "the truth; white: not labelled")],
@@ -100,10 +99,10 @@ def _street(frames: ImageDataset) -> Figure:
 
 
 def _specks(frames: ImageDataset) -> Figure:
-    rows = []
+    rows, networks = [], _networks("specks")
     for index in SPREAD:
         frame, truth = frames[index]["image"], frames[index]["mask"]
-        masks = [*_answers(frame, "specks"), truth]
+        masks = [*(predict_labels(network, frame) for network in networks), truth]
         rows.append([Panel(frame), *(Panel(mask, f"specks: {find_specks(mask)[1]}") for mask in masks)])
     return panels(rows, ["frame", *map(display_name, NETWORKS["specks"]), "truth"], width=9.6)
 

@@ -225,6 +225,24 @@ def test_a_network_that_has_never_run_is_taken_to_cost_by_its_multiply_adds():
     assert work["a_levels"] > 2 * work["drn_a_18"]  # 24 px against 16, whose last maps have 9 cells and 4
 
 
+def test_seconds_of_a_gpu_tell_nothing_of_a_cpus_hours(elsewhere):
+    done = studies.RunStatus("drn_a_18-s0", 10, 10, 7200.0, True)
+    fast = studies.RunStatus("drn_a_18-s1", 10, 10, 72.0, True, on_a_cpu=False)
+    left = studies.RunStatus("drn_a_18-s2", 0, 0, 0.0, False)
+    assert studies.hours_left(PLAN, [done, fast, left]) == (pytest.approx(2.0), False)
+    assert studies.hours_left(PLAN, [fast, left]) is None
+    file = runs.run_one(PLAN, "drn_a_18", 0)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "device": "Tesla T4 (GPU), AMD EPYC"}))
+    assert [item.on_a_cpu for item in studies.status(PLAN)[:2]] == [False, True]
+
+
+def test_what_a_run_was_begun_on_before_there_were_notes_is_unknown(tmp_path):
+    assert runs._noted(tmp_path, "devices", "a CPU") == "a CPU"
+    (tmp_path / "state.pt").touch()
+    assert runs._noted(tmp_path, "devices", "a CPU") == "a CPU"
+    assert runs._noted(tmp_path, "torch", "2.9") == "unknown, 2.9"
+
+
 def test_a_study_without_workers_is_refused(elsewhere):
     with pytest.raises(ValueError, match="1 worker or more, not 0"):
         studies.run(PLAN, workers=0)

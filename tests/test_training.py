@@ -223,3 +223,12 @@ def test_weights_that_changed_under_the_same_name_are_another_run(tmp_path):
             training.train(TINY, "resnet_18", 0, images, labels, 3, folder=tmp_path / "run", start=file)
     with pytest.raises(ValueError, match="another run .different beginning"):
         training.train(TINY, "resnet_18", 0, images, labels, 3, folder=tmp_path / "run", start=file)
+
+
+def test_a_state_without_a_scale_is_taken_up_where_half_precision_needs_one(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    none, one = (torch.amp.GradScaler("cpu", enabled=enabled) for enabled in (False, True))
+    run, file = {"seed": 0}, tmp_path / "state.pt"
+    training._save(file, run, model, optimizer, none, 3, [0.5], training.Trained(model))
+    assert training._restore(file, run, model, optimizer, one, training.Trained(model)) == (3, [0.5])
