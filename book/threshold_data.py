@@ -17,7 +17,7 @@ from drn_lib import results
 from drn_lib.names import display_name
 
 NETWORKS = ("resnet_18", "drn_a_18", "drn_b_26", "drn_c_26")
-WEIGHTS = "first_networks/{}-s0"
+WEIGHTS = "classification/{}-s0"
 CLASS = "espresso"
 STUDY = "classification"
 SETTINGS = {"clutter": "in clutter, 128 px", "localization.native": "plain, 64 px"}

@@ -29,7 +29,7 @@ from drn_lib.architecture import Architecture, architecture, scale_width
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-SHIPPED = "first_networks/{}-s0"
+SHIPPED = "classification/{}-s0"
 """The trained network that stands for an architecture where none is named; the book's live page shows these."""
 
 STORAGES = ("float16", "float32")

@@ -235,7 +235,7 @@ def test_without_weights_the_books_own_network_is_taken(tmp_path, capsys):
     open_choices = ["--cell-edges", "centre", "--crop", "centre", "--class-from", "ten", "--one-cell", "none"]
     assert main(["localize", file, "--arch", "drn_c_26", "--size", "48", "--out", str(out), *open_choices]) == 0
     said = json.loads((out / "boxes.json").read_text())["info"]["description"]
-    assert "Weights first_networks/drn_c_26-s0" in said
+    assert "Weights classification/drn_c_26-s0" in said
     assert "crop centre, class_from ten, cell_edges centre, one_cell none." in said
     assert main(["localize", file, "--out", str(out)]) == 1
     assert "say which network: --arch for one of this book's" in capsys.readouterr().err
