@@ -16,9 +16,10 @@ PAGES = {
         key_maps export""".split(),
     "data": """datasets samples file_trees splits downloads drawn drawing street_world street_scene street_things
         street_datasets tiny_imagenet pets imagenet photographs""".split(),
-    "training": "recipes augmentation batches training training_logs distributed evaluation studies runs".split(),
+    "training": """recipes augmentation batches training training_loop training_logs distributed evaluation studies
+        runs""".split(),
     "tasks": """localization localization_cam localization_scores localization_runs localization_masks
-        localization_photographs localization_command clutter
+        localization_photographs localization_command photographs_io clutter
         segmentation segmentation_inference segmentation_scores segmentation_metrics segmentation_recipes
         segmentation_training segmentation_runs segmentation_command export_command""".split(),
     "work": "results result_files intervals summaries names plotting".split(),

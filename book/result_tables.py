@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from functools import partial
 
 from number_text import NOT_MEASURED, MarkerError, interval_text, sample, signed
 
-from drn_lib import intervals, results, summaries
+from drn_lib import intervals, paths, results, summaries
 from drn_lib.names import display_name
 
+VIEWS = ("localization.native", "localization.px224", "clutter")
+CHOICES = {  # what the paper leaves open: GT-known error on the tune images, each with its own best threshold
+    "tune.logits_tile.gt_known_50": "as in this book, %",
+    "tune.logits_centre.gt_known_50": "cells by `centre`, %",
+    "tune.softmax_tile.gt_known_50": "softmax, %",
+    "tune.empty_peak.gt_known_50": "no cell: the peak's, %",
+    "tune.empty_image.gt_known_50": "no cell: the whole image, %",
+    "no_box": "no cell, test images, %",
+}
 HEADERS = {
     "model": "network",
     "top1_err_1crop_pct": "top-1 error, 1 crop, %",
@@ -32,6 +43,7 @@ HEADERS = {
     **{f"localization.native.gt_known_{k}": f"GT-known error at IoU 0.{k // 10}, %" for k in (30, 50, 70)},
     "localization.native.pointing_error": "pointing error, %",
     **{f"localization.native.top{k}_localization": f"top-{k} localization error, %" for k in (1, 5)},
+    **{f"{view}.{key}": label for view in VIEWS for key, label in CHOICES.items()},
     **{f"clutter.gt_known_{k}": f"GT-known error in clutter at IoU 0.{k // 10}, %" for k in (30, 50)},
     **{f"clutter.cam.gt_known_{k}": f"usual method: in clutter at IoU 0.{k // 10}, %" for k in (30, 50)},
     "localization.native.cam.gt_known_50": "usual method: plain, GT-known error at IoU 0.5, %",
@@ -164,6 +176,33 @@ def reading_or_training(study: str) -> str:
     return results.markdown_table(["outcome", "seeds", *columns.values()], lines)
 
 
+def against_fixed_box(study: str, names: str) -> str:
+    """How much less often a network's boxes err than the best fixed box: negative where they beat it."""
+    ceilings = json.loads((paths.results_dir() / "ceilings.json").read_text(encoding="utf-8"))["clutter_fixed_boxes"]
+    fixed = {f"clutter.{method}gt_known_{k}": ceilings[f"gt_known_{k}"] for k in (50, 30) for method in ("", "cam.")}
+    if study == "classification":
+        plain = sample(study, "resnet_18", "localization.trivial.fixed_box.gt_known_50")
+        if not plain.n:
+            return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
+        fixed = {f"localization.native.{method}gt_known_50": plain.mean for method in ("", "cam.")} | fixed
+    lines = []
+    for row in summaries.summarize(study, list(fixed), names.split(",")):
+        cells = []
+        for key, error in fixed.items():
+            ours = row.metrics.get(key)
+            if ours is None:
+                cells.append("–")
+                continue
+            less = replace(ours, low=ours.low - error, high=ours.high - error)
+            cells.append(f"{signed(ours.estimate - error, '+.1f')} {interval_text(less)}")
+        lines.append([row.name, str(row.n), *cells])
+    header = []
+    for key in fixed:
+        place = "plain" if key.startswith("localization") else "in clutter"
+        header.append(f"{place}, IoU 0.{key[-2]}" + (", usual method" if ".cam." in key else ""))
+    return results.markdown_table(["network less fixed box, points", "seeds", *header], lines)
+
+
 def p_text(p: float) -> str:
     """A p-value with three decimals; never as zero, which no number of redrawings can show."""
     if math.isnan(p):
@@ -175,7 +214,11 @@ def metric_style(key: str) -> str:
     """How a metric is printed: percentages and counts with one decimal, shares and losses with three."""
     name = key.rpartition(".")[2]
     tenths = ("_error", "gt_known", "localization", "miou", "accuracy", "specks")
-    percent = name in ("top1", "top5", "top1_classification") or ".iou." in key or any(part in name for part in tenths)
+    percent = (
+        name in ("top1", "top5", "top1_classification", "no_box")
+        or ".iou." in key
+        or any(part in name for part in tenths)
+    )
     return ".1f" if percent else ".3f"
 
 
@@ -212,6 +255,12 @@ def pets_controls() -> str:
 
 
 TABLES = {
+    "against-fixed-box": partial(
+        against_fixed_box, "classification", "resnet_18,drn_a_18,drn_b_26,drn_c_26,drn_d_22,resnet_18_large"
+    ),
+    "against-fixed-box-on-clutter": partial(
+        against_fixed_box, "clutter", "resnet_18,resnet_18_dilated,drn_a_18,drn_b_26,drn_c_26"
+    ),
     "reading-or-training": partial(reading_or_training, "classification"),
     "reading-or-training-on-clutter": partial(reading_or_training, "clutter"),
     "pets-controls": pets_controls,

@@ -6,12 +6,16 @@ import argparse
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 PROGRAM = "python -m drn_lib"
 RECIPES = "tiny-imagenet-20-reduced, clutter-reduced, pets-reduced, shapes-live, imagenet or imagenet-released"
 GOING_ON = ("data", "train", "train-segmentation", "study")
 """The commands that leave something behind from which the same command goes on."""
+
+PATIENCE = 30.0
+"""Seconds in which torchrun has ended a process that waits for it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,18 +25,38 @@ def main(arguments: list[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         said, goes_on = f"{PROGRAM} {options.command}", options.command in GOING_ON
         options.function(options)
-    except ImportError as error:  # `make book` installs no torch
-        print(f"{said}: {error}; run `make lab` once, then use .venv/bin/{PROGRAM} …", file=sys.stderr)
-        return 1
-    except (ValueError, OSError, RuntimeError) as error:
-        if not getattr(error, "silent", False):  # another of the processes of a training has said it
-            rank = f" (process {os.environ['RANK']})" if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ""
-            print(f"{said}{rank}: {error}", file=sys.stderr)
+    except (ImportError, ValueError, OSError, RuntimeError) as error:
+        advice = f"; run `make lab` once, then use .venv/bin/{PROGRAM} …"  # `make book` installs no torch
+        if (process := _process(error)) is not None:
+            print(f"{said}{process}: {error}{advice if isinstance(error, ImportError) else ''}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"stopped; the same command {'goes on from here' if goes_on else 'starts again'}", file=sys.stderr)
         return 130
     return 0
+
+
+def _process(error: Exception) -> str | None:
+    """The process that the sentence about an error names, empty where it names none; None where another one says it.
+
+    Before the processes of a training join, what a user can mend goes wrong in all of a machine alike, and the first
+    says it. A RuntimeError may be one process's own: a GPU that is not there for it.
+    """
+    if getattr(error, "silent", False):
+        return None
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return ""
+    process = f" (process {os.environ.get('RANK', '?')})"
+    torch = sys.modules.get("torch")
+    joined = torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized()
+    if joined or isinstance(error, RuntimeError):
+        return process
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        return ""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    time.sleep(PATIENCE)  # torchrun ends all as soon as one has ended: the first one must have spoken by then
+    return process
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,7 +116,11 @@ def _add_train(commands) -> None:
     )
     train.add_argument("--root", type=Path, help="folder of the data set")
     train.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-    train.add_argument("--out", type=Path, required=True, help="folder for the state, the logs and the weights")
+    train.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the state, the logs and the weights (default runs/<recipe>/<arch>-s<seed> in this folder)",
+    )
     files = train.add_argument_group("recipes that read photographs from files (imagenet)")
     files.add_argument("--workers", type=int, default=4, help="processes that read, a training process (default 4)")
     files.add_argument("--sync-batch-norm", action="store_true", help="one normalization over all GPUs' images")
@@ -103,12 +131,13 @@ def _add_train(commands) -> None:
 def _train(options: argparse.Namespace) -> None:
     import torch
 
-    from drn_lib import distributed
+    from drn_lib import distributed, paths
     from drn_lib.checkpoints import save_weights
     from drn_lib.datasets import open_dataset
     from drn_lib.recipes import recipe, with_fields
     from drn_lib.training import train, train_from_files
 
+    out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
     if options.epochs is not None:
         options.set.append(f"epochs={options.epochs}")
     plan = with_fields(recipe(options.recipe), options.set)
@@ -120,7 +149,7 @@ def _train(options: argparse.Namespace) -> None:
         open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
     )
     group = distributed.join(device)
-    common = {"dilation_rule": options.dilation_rule, "folder": options.out, "device": device}
+    common = {"dilation_rule": options.dilation_rule, "folder": out, "device": device}
     if plan.reads_files:
         torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
         trained = train_from_files(
@@ -138,7 +167,7 @@ def _train(options: argparse.Namespace) -> None:
         classes = len(train_set.classes)
         trained = train(plan, options.arch, options.seed, *train_set.arrays(), classes, *scored_set.arrays(), **common)
     if group.leads:
-        file = options.out / f"{options.arch}-s{options.seed}.safetensors"
+        file = out / f"{options.arch}-s{options.seed}.safetensors"
         save_weights(trained.model, file, train_set.classes)
         last = trained.curve[-1]
         errors = f"top-1 error on the {scored} part after epoch {last['epoch']}: {last[f'{scored}_top1']:.1f} %"

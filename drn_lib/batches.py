@@ -131,7 +131,7 @@ def from_files(
     def batches(plan: BatchPlan) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(
             _TrainingCrops(train_set, plan.seed, recipe),
-            batch_sampler=_Places(plan),
+            batch_sampler=Places(plan),
             num_workers=workers,
             pin_memory=torch.cuda.is_available(),
         )
@@ -161,7 +161,7 @@ class _TrainingCrops(Dataset):
         return crop, self.images.labels[index]
 
 
-class _Places:
+class Places:
     """A plan as a DataLoader wants it: for each batch the list of (epoch, index)."""
 
     def __init__(self, plan: BatchPlan):

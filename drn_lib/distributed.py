@@ -114,6 +114,16 @@ def synchronize_norms(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 @contextmanager
+def said_by_one(group: Group) -> Iterator[None]:
+    """Around what goes wrong in all processes alike: the one that leads says so, the others end without a word."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        error.silent = not group.leads
+        raise
+
+
+@contextmanager
 def one_ends_all(group: Group, folder: Path | None, state_file: Path | None) -> Iterator[None]:
     """While a training runs: where one of its processes ends, all end, and one of them says so in one sentence.
 

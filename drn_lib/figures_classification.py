@@ -112,8 +112,9 @@ def _mark(ax: Axes, point: CostPoint, cost: float) -> None:
     if not math.isnan(point.low):
         ax.plot([cost, cost], [point.low, point.high], color=color, linewidth=1.2, alpha=0.7)
     ax.plot(cost, point.error, "o", color=color, markersize=6)
-    # Three networks of Table 1 lie on one spot: their names go to three sides of it.
-    side = {"DRN-C-26": (-6, -3, "right"), "DRN-A-34": (6, -9, "left")}.get(point.label, (5, 4, "left"))
+    # Three networks of Table 1 lie on one spot, and two of ours: their names go to different sides of it.
+    sides = {"DRN-C-26": (-6, -3, "right"), "DRN-A-34": (6, -9, "left"), "ResNet-18, wider": (-6, -3, "right")}
+    side = sides.get(point.label, (5, 4, "left"))
     short = point.label.replace("DRN-", "").replace("ResNet-", "R-")
     style = {"textcoords": "offset points", "fontsize": 8.5, "color": INK, "ha": side[2]}
     ax.annotate(short, (cost, point.error), side[:2], **style)

@@ -52,6 +52,8 @@ def cam_boxes(
     height, width = pair(image_size)
     cells = tuple(own.shape[1:])
     jumps = map_jump(cells, image_size) if jump is None else checked_jump(jump, cells, image_size)
+    if not len(own):
+        return torch.zeros(0, 4)
     large = upsample(own, (height, width), jumps, cell_edges)  # (N, H, W)
     low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
     inside = (large - low >= share * (high - low)).numpy()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drn_lib import export
+from drn_lib import export, paths
 from drn_lib.localization_photographs import CLASS_FROM, CROPS, SIZE, Found, find_object
 
 if TYPE_CHECKING:
@@ -183,9 +183,12 @@ def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Net
     from tqdm import tqdm
 
     from drn_lib.distributed import device_of
+    from drn_lib.photographs_io import list_images, read_photograph
     from drn_lib.samples import DataError
-    from drn_lib.segmentation_command import list_images, read_photograph
+    from drn_lib.segmentation import TASK
+    from drn_lib.weight_files import find_shipped, task_of
 
+    paths.output_folder(options.out)
     size = options.size if options.size is not None else BOOK_SIZE if options.weights is None else SIZE
     if size < 1:
         raise ValueError(f"--size is a number of pixels, not {size}")
@@ -193,6 +196,9 @@ def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Net
         raise ValueError("--threshold is a number, not nan")
     weights = export.weights_named(options.weights, options.arch)
     device = device_of(options.device)
+    file = find_shipped(weights)
+    if file is not None and task_of(file) == TASK:
+        raise ValueError(f"{weights} names every pixel and gives no boxes: use the command segment for it")
     model = load(weights, options.arch)
     model.to(device)
     index = None if options.wanted is None else class_index(model, options.wanted)
@@ -227,8 +233,6 @@ def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Net
 
 def _write_boxes(folder: Path, done: Sequence[tuple[tuple, Found]], classes: Sequence[str], note: str) -> int:
     """Writes boxes.json; returns how many boxes are in it."""
-    from drn_lib import paths
-
     document = coco_document([photograph for photograph, _ in done], [found for _, found in done], classes, note)
     with paths.replacing(folder / "boxes.json") as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

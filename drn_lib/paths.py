@@ -7,6 +7,7 @@ Nothing here touches the network or imports torch.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,28 @@ def cache_dir() -> Path:
     """
     named = os.environ.get("DRN_CACHE")
     return Path(named).expanduser() if named else Path.home() / ".cache" / "drn_lib"
+
+
+def output_folder(path: Path, option: str = "--out") -> Path:
+    """`path`, once it is known that its files can be written; nothing is left there.
+
+    Args:
+        path: of a folder, which need not exist yet.
+        option: what names it on the command line, for the error.
+
+    Raises:
+        ValueError: it is a file or lies below one, or the system lets nobody write there.
+    """
+    there = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        below = "" if there == path else f" lies below {there}, which"
+        raise ValueError(f"{option} {path}{below} is a file: name a folder")
+    try:
+        os.rmdir(tempfile.mkdtemp(dir=there))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(f"{option} {path} cannot be made or written ({reason}): name another folder") from error
+    return path
 
 
 @contextmanager

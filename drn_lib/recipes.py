@@ -10,7 +10,7 @@ import ast
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, get_args, get_type_hints
 
 AnyRecipe = TypeVar("AnyRecipe")
 """A `Recipe` or a `segmentation_recipes.SegmentationRecipe`."""
@@ -70,6 +70,11 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_positive(self, "image_size", "width", "epochs", "batch_size")
+        if self.shorter_side is not None and self.image_size > self.shorter_side:
+            raise ValueError(
+                f"image_size must be at most {self.shorter_side}, the shorter_side that it is cut out of, "
+                f"not {self.image_size}"
+            )
 
     @property
     def dataset_options(self) -> dict:
@@ -207,10 +212,13 @@ def with_fields(plan: AnyRecipe, changes: Iterable[str]) -> AnyRecipe:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError):  # a name, without quotes
             value = text
-        kind = type(getattr(plan, field))
-        if kind is float and type(value) is int:
+        hint = get_type_hints(type(plan))[field]
+        kinds = get_args(hint) or (hint,)  # of `int | None` both
+        if float in kinds and type(value) is int:
             value = float(value)
-        if kind not in (type(None), type(value)):
-            raise ValueError(f"--set {change}: {field} is a {kind.__name__}, for instance {getattr(plan, field)!r}")
+        if type(value) not in kinds:
+            named = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+            article = "an" if named.startswith("int") else "a"
+            raise ValueError(f"--set {change}: {field} is {article} {named}, for instance {getattr(plan, field)!r}")
         values[field] = value
     return replace(plan, **values)

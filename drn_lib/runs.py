@@ -36,7 +36,8 @@ from drn_lib.segmentation import save_segmentation
 from drn_lib.segmentation_recipes import SegmentationRecipe
 from drn_lib.studies import Plan, Variant
 from drn_lib.tiny_imagenet import BOOK_PARTITION, SIZE
-from drn_lib.training import Trained, train
+from drn_lib.training import train
+from drn_lib.training_loop import Trained
 from drn_lib.weight_files import find_shipped
 
 LATTICE_IMAGES = 300

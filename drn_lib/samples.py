@@ -124,7 +124,7 @@ class InMemory(ImageDataset):
 
 
 def decode_image(data: bytes, name: str) -> Tensor:
-    """Decodes a JPEG or PNG file; grey and palette images become RGB.
+    """Decodes a JPEG or PNG file; grey and palette images become RGB, and 16 bits 8.
 
     Args:
         data: The file's bytes.
@@ -134,11 +134,33 @@ def decode_image(data: bytes, name: str) -> Tensor:
         uint8 (3, H, W), RGB.
 
     Raises:
-        DataError: the bytes are not a whole image.
+        DataError: the bytes are not a whole image, or its numbers go beyond 16 bits.
     """
     with _open(data, name) as picture:
-        pixels = np.array(_loaded(picture, name).convert("RGB"))  # (H, W, 3)
+        pixels = rgb_pixels(_loaded(picture, name), name)
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def rgb_pixels(picture: Image.Image, name: str) -> np.ndarray:
+    """The pixels of a picture of any mode as bytes; Pillow's own conversion turns grey values of 16 bits white.
+
+    Args:
+        picture: An open image.
+        name: The file's name, for the error.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+
+    Raises:
+        DataError: grey values that are no whole numbers from 0 to 65535.
+    """
+    if not picture.mode.startswith(("I", "F")):
+        return np.array(picture.convert("RGB"))
+    values = np.array(picture)  # (H, W)
+    if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise DataError(f"{name} has grey values that 16 bits do not hold: save it as a picture of 8 or 16 bits")
+    grey = ((values.astype(np.int32) + 128) // 257).astype(np.uint8)  # 65535 becomes 255
+    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def decode_labels(data: bytes, name: str) -> np.ndarray:
@@ -159,7 +181,7 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
         if picture.mode not in ("1", "L", "P", "I", "I;16"):
             raise DataError(
                 f"{name} is a colour image (mode {picture.mode}) where one label per pixel is expected: "
-                "use the files named *_labelIds.png or *_labelTrainIds.png, not the coloured ones."
+                "use the files named *_labelIds.png, not the coloured ones."
             )
         return np.array(picture).astype(np.int64)
 
@@ -169,11 +191,13 @@ def _open(data: bytes, name: str) -> Image.Image:
         return Image.open(io.BytesIO(data))
     except (UnidentifiedImageError, OSError) as error:
         raise DataError(f"{name} is not an image that can be read: fetch the dataset again.") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name} has more pixels than are read safely: fetch the dataset again.") from error
 
 
 def _loaded(picture: Image.Image, name: str) -> Image.Image:
     try:
         picture.load()
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name} is damaged or cut short ({error}): fetch the dataset again.") from error
     return picture

@@ -10,14 +10,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
+from drn_lib import paths
+from drn_lib.photographs_io import list_images, read_photograph
 from drn_lib.segmentation_recipes import list_segmentation_recipes, segmentation_recipe
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-"""What is taken from a folder that is given in place of an image."""
 
 WHOLE_PIXELS = 2048 * 1024
 """Larger images are read by windows where --window does not say otherwise: then no more than a window of the network's
@@ -61,7 +60,11 @@ def _add_train(commands) -> None:
     )
     train.add_argument("--root", type=Path, help="folder of the data set")
     train.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-    train.add_argument("--out", type=Path, required=True, help="folder for the state, the logs and the weights")
+    train.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the state, the logs and the weights (default runs/<recipe>/<arch>-s<seed> in this folder)",
+    )
     train.add_argument("--workers", type=int, default=4, help="processes that read, a training process (default 4)")
     train.add_argument("--sync-batch-norm", action="store_true", help="one normalization over all GPUs' images")
     train.add_argument("--tensorboard", action="store_true", help="write TensorBoard's files beside log.csv")
@@ -98,6 +101,9 @@ def _segment(options: argparse.Namespace) -> None:
     from drn_lib.samples import DataError
     from drn_lib.segmentation_inference import predict_labels
 
+    paths.output_folder(options.out)
+    if options.shorter_side is not None and options.shorter_side < 1:
+        raise ValueError(f"--shorter-side is a number of pixels, not {options.shorter_side}")
     model = _load(options)
     files = list_images(options.images)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -113,49 +119,6 @@ def _segment(options: argparse.Namespace) -> None:
     print(f"{len(files) - len(failed)} of {len(files)} images segmented: labels, colors and overlays in {options.out}")
     if failed:
         raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
-
-
-def list_images(paths: Sequence[Path]) -> list[Path]:
-    """The files themselves, and what images there are in the folders among them, sorted.
-
-    Raises:
-        DataError: there is no image at all.
-    """
-    from drn_lib.samples import DataError
-
-    files = []
-    for path in paths:
-        files += sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"there is no image in {', '.join(map(str, paths))}: name files, or a folder that holds some")
-    return files
-
-
-def read_photograph(file: Path, shorter_side: int | None = None):
-    """A photograph as a person sees it, turned as the camera noted: uint8 (3, H, W).
-
-    Args:
-        file: Of any format that Pillow reads.
-        shorter_side: Pixels to which its shorter side is resized; None leaves it.
-
-    Raises:
-        DataError: it is missing or no image.
-    """
-    import numpy as np
-    import torch
-    from PIL import Image, ImageOps
-    from torchvision.transforms import functional
-
-    from drn_lib.samples import DataError
-
-    try:
-        with Image.open(file) as picture:
-            pixels = np.array(ImageOps.exif_transpose(picture).convert("RGB"))  # (H, W, 3)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "not an image that can be read"
-        raise DataError(f"{file} ({reason})") from error
-    image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
-    return image if shorter_side is None else functional.resize(image, [shorter_side], antialias=True)
 
 
 def write_pictures(folder: Path, name: str, image, labels, num_classes: int) -> list[Path]:
@@ -206,10 +169,15 @@ def _free_name(stem: str, taken: set[str]) -> str:
 
 
 def _load(options: argparse.Namespace):
-    """The network of the options, on their device."""
+    """The network of the options, on their device; what needs no network to be found wrong is found before."""
     from drn_lib.distributed import device_of
     from drn_lib.segmentation import load_segmentation
 
+    _scales(options.scales)
+    if options.window is not None and options.window < 0:
+        raise ValueError(f"--window is a number of pixels, or 0 for the whole image, not {options.window}")
+    if options.weights == "released":
+        raise ValueError("no segmentation weights can be fetched by name: give a file of them in place of 'released'")
     device = device_of(options.device)
     return load_segmentation(options.weights, options.arch).to(device)
 
@@ -219,15 +187,22 @@ def _scored_split(dataset: str) -> str:
     return "tune" if dataset == "streets" else "val"
 
 
+def _scales(text: str) -> tuple[float, ...]:
+    """The factors of --scales."""
+    try:
+        scales = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--scales {text} is no list of factors, for instance 0.75,1,1.25") from None
+    if not all(0 < scale < math.inf for scale in scales):
+        raise ValueError(f"--scales are finite factors above zero, for instance 0.75,1,1.25, not {text}")
+    return scales
+
+
 def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
     """How an image of (height, width) is read."""
     from drn_lib.segmentation_inference import Inference
 
-    try:
-        scales = tuple(float(text) for text in options.scales.split(","))
-    except ValueError:
-        raise ValueError(f"--scales {options.scales} is no list of factors, for instance 0.75,1,1.25") from None
-    window = options.window
+    scales, window = _scales(options.scales), options.window
     if window is None:
         window = WINDOW if size[0] * size[1] * max(scales) ** 2 > WHOLE_PIXELS else 0
     overlap = int(OVERLAP * window) // step * step
@@ -244,6 +219,7 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib.segmentation import make_backbone, save_segmentation
     from drn_lib.segmentation_training import train_segmentation
 
+    out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
     if options.epochs is not None:
         options.set.append(f"epochs={options.epochs}")
     plan = with_fields(segmentation_recipe(options.recipe), options.set)
@@ -260,7 +236,7 @@ def _train(options: argparse.Namespace) -> None:
         options.seed,
         train_set,
         val_set,
-        options.out,
+        out,
         device,
         options.workers,
         options.sync_batch_norm,
@@ -268,7 +244,7 @@ def _train(options: argparse.Namespace) -> None:
         options.score_every,
     )
     if distributed.join(device).leads:
-        file = options.out / f"{options.arch}-s{options.seed}.safetensors"
+        file = out / f"{options.arch}-s{options.seed}.safetensors"
         save_segmentation(trained.model, file, train_set.mask_classes, recipe=plan.as_dict())
         last = trained.curve[-1]
         print(
@@ -282,6 +258,8 @@ def _score(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
     from drn_lib.segmentation_scores import score_segmentation
 
+    if options.predictions:
+        paths.output_folder(options.predictions, "--predictions")
     model = _load(options)
     split = options.split or _scored_split(options.dataset)
     dataset = open_dataset(options.dataset, split, options.root)

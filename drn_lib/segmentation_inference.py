@@ -6,6 +6,7 @@ mirroring cost time and raise the scores, so who reports them says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Inference:
     def __post_init__(self) -> None:
         if self.window is not None and not 0 <= self.overlap < self.window:
             raise ValueError(f"an overlap of {self.overlap} pixels needs larger windows than {self.window}")
-        if not self.scales or min(self.scales) <= 0:
+        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
             raise ValueError(f"scales must be positive factors, not {self.scales}")
         if self.average not in AVERAGES:
             raise ValueError(f"average must be one of {', '.join(AVERAGES)}, not {self.average!r}")

@@ -29,7 +29,7 @@ from drn_lib.segmentation_metrics import summarize
 from drn_lib.segmentation_scores import images_by_sequence, position_prior, score_image, score_segmentation
 from drn_lib.segmentation_training import train_segmentation
 from drn_lib.studies import Variant
-from drn_lib.training import Trained
+from drn_lib.training_loop import Trained
 from drn_lib.weight_files import find_shipped
 
 LOOKS = 4

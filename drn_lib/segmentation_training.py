@@ -1,14 +1,11 @@
-"""Training of a segmentation network: crops of full-size street scenes, one loop, exact resume.
+"""Training of a segmentation network on crops of full-size street scenes; the loop is `training_loop`.
 
-As in `training`, nothing depends on when a run was interrupted: order, crop, mirroring, scale and rotation are pure
-functions of (seed, epoch, index), and the learning rate of the step. A run killed at any moment and started again
-ends, on a CPU, with bit-identical weights. Several processes (torchrun) share each batch; the loss is the mean over
-all labelled pixels of the whole batch, wherever they are.
+Order, crop, mirroring, scale and rotation are pure functions of (seed, epoch, index). Where several processes share
+a batch, the loss is the mean over all labelled pixels of the whole batch, wherever they are.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,16 +15,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode, functional
 
-from drn_lib.batches import BatchPlan, _Places
-from drn_lib.distributed import Group, join, one_ends_all, synchronize_norms
+from drn_lib import training_loop
+from drn_lib.batches import BatchPlan, Places
+from drn_lib.distributed import Group, join
 from drn_lib.evaluation import plain_data_errors
 from drn_lib.network import Network, fingerprint
 from drn_lib.samples import IGNORE, ImageDataset
 from drn_lib.segmentation import COLORS, SegmentationNetwork
 from drn_lib.segmentation_recipes import SegmentationRecipe
 from drn_lib.segmentation_scores import score_segmentation
-from drn_lib.training import STATE_EVERY_SECONDS, Trained, _half_precision, _restore, _save
-from drn_lib.training_logs import Logs, progress_bar
+from drn_lib.training_loop import Task, Trained
 
 SHOWN = ("miou_present", "pixel_accuracy")
 """The scores of the validation images that the curve keeps."""
@@ -77,73 +74,38 @@ def train_segmentation(
     if val_every < 1:
         raise ValueError(f"scores come every 1 epochs or more, not {val_every}")
     group = join(device)
+    if val_set is not None and len(val_set) < group.world:
+        raise ValueError(f"{len(val_set)} validation images are too few for {group.world} processes: start fewer")
     torch.manual_seed(seed)
     model = SegmentationNetwork(backbone, len(train_set.mask_classes), colors=recipe.colors).to(group.device)
-    if synchronize:
-        model = synchronize_norms(model, group.device)
-    if group.device.type == "cuda":
-        model = model.to(memory_format=torch.channels_last)
-    replica = nn.parallel.DistributedDataParallel(model) if group.world > 1 else model
-    optimizer = _optimizer(model, recipe)
-    precision = None if full_precision else _half_precision(group.device)
-    scaler = torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16)
-
-    result = Trained(model)
     table = backbone.table
-    run = {"recipe": recipe.as_dict(), "architecture": table.name, "seed": seed, "rule": table.dilation_rule}
-    run.update({"images": len(train_set), "beginning": fingerprint(backbone)})
-    run.update({"data": train_set.fingerprint} if folder is not None else {})
-    # Both change what batch normalization sees, so a run cannot go on with others.
-    run.update({"processes": group.world} if group.world > 1 else {})
-    run.update({"synchronize": True} if synchronize else {})
-    folder = Path(folder) if folder is not None else None
-    state_file = folder / "state.pt" if folder is not None else None
-    step, losses = _restore(state_file, run, model, optimizer, scaler, result)
+    identity = {"recipe": recipe.as_dict(), "architecture": table.name, "seed": seed, "rule": table.dilation_rule}
+    identity.update({"images": len(train_set), "beginning": fingerprint(backbone)})
+    identity.update({"data": train_set.fingerprint} if folder is not None else {})
 
-    plan = BatchPlan(len(train_set), recipe.batch_size, recipe.epochs, seed, group.rank, group.world, step)
-    total_steps = recipe.epochs * plan.steps_per_epoch
-    last_step = total_steps if max_steps is None else min(max_steps, total_steps)
-    logs = Logs(folder if group.leads else None, result.curve, tensorboard and group.leads)
-    bar = progress_bar(f"{table.name} seed {seed}", step, last_step, group.leads)
-    last_save = last_tick = time.monotonic()
-    with one_ends_all(group, folder, state_file):
-        batches = _batches(train_set, recipe, plan, workers)
-        while step < last_step:
-            images, masks = next(batches)
-            rate = recipe.learning_rate(step, total_steps)
-            for parameters in optimizer.param_groups:
-                parameters["lr"] = rate * parameters["factor"]
-            loss = _loss(model, replica, images, masks, precision, group)
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            losses.append(group.mean(loss).item())
-            step += 1
-            bar.update()
+    def score(placed: nn.Module, epoch: int) -> dict[str, float]:
+        if val_set is None or (epoch % val_every and epoch != recipe.epochs):
+            return {}
+        scores, _ = score_segmentation(placed, val_set, group=group)
+        return {f"val_{name}": round(scores[name], 4) for name in SHOWN}
 
-            if step % plan.steps_per_epoch == 0:
-                group.share_buffers(model)
-                epoch = step // plan.steps_per_epoch
-                row = {"epoch": epoch, "train_loss": round(float(np.mean(losses)), 5)}
-                if val_set is not None and (epoch % val_every == 0 or step == total_steps):
-                    scores, _ = score_segmentation(model, val_set, group=group)
-                    row.update({f"val_{name}": round(scores[name], 4) for name in SHOWN})
-                result.curve.append(row)
-                losses = []
-                bar.set_postfix(row)
-                logs.epoch(result.curve, rate)
-            now = time.monotonic()
-            result.seconds += now - last_tick
-            last_tick = now
-            if state_file and group.leads and (step == last_step or now - last_save > STATE_EVERY_SECONDS):
-                _save(state_file, run, model, optimizer, scaler, step, losses, result)
-                last_save = now
-    bar.close()
-    logs.close()
-    model.eval()
-    model.backbone.classes = list(train_set.mask_classes)
-    return result
+    task = Task(
+        title=f"{table.name} seed {seed}",
+        recipe=recipe,
+        seed=seed,
+        images=len(train_set),
+        identity=identity,
+        batches=lambda plan: _batches(train_set, recipe, plan, workers),
+        inputs=model.prepare,
+        loss=lambda logits, masks, size: mean_over_labelled(logits, masks, group),
+        score=score,
+        optimizer=lambda placed: _optimizer(placed, recipe),
+    )
+    trained = training_loop.run(
+        task, model, group, folder, synchronize, tensorboard, full_precision, max_steps=max_steps
+    )
+    trained.model.backbone.classes = list(train_set.mask_classes)
+    return trained
 
 
 def training_crop(
@@ -196,26 +158,12 @@ def _optimizer(model: SegmentationNetwork, recipe: SegmentationRecipe) -> torch.
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
-def _loss(
-    model: SegmentationNetwork,
-    replica: nn.Module,
-    images: Tensor,
-    masks: Tensor,
-    precision: torch.dtype | None,
-    group: Group,
-) -> Tensor:
-    """The mean cross entropy over the labelled pixels of uint8 images (n, 3, S, S) and masks (n, S, S).
+def mean_over_labelled(logits: Tensor, masks: Tensor, group: Group) -> Tensor:
+    """The cross entropy of logits (n, classes, S, S) over the labelled pixels of masks (n, S, S).
 
     The processes' gradients are averaged: so each divides its sum by its share of the whole batch's labelled pixels.
     """
-    model.train()
-    images, masks = (tensor.to(group.device, non_blocking=True) for tensor in (images, masks))
-    x = model.prepare(images)
-    if group.device.type == "cuda":
-        x = x.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(group.device.type, dtype=precision or torch.bfloat16, enabled=precision is not None):
-        logits = replica(x)  # (n, classes, S, S)
-        total = nn.functional.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="sum")
+    total = nn.functional.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="sum")
     labelled = group.mean((masks != IGNORE).sum().float())
     return total / labelled.clamp(min=1.0)  # a batch without a labelled pixel gives no gradient, not NaN
 
@@ -226,7 +174,7 @@ def _batches(
     """uint8 (n, 3, S, S) and int64 (n, S, S) of each step of the plan."""
     loader = DataLoader(
         _Crops(train_set, plan.seed, recipe),
-        batch_sampler=_Places(plan),
+        batch_sampler=Places(plan),
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
     )

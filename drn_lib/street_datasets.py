@@ -74,6 +74,7 @@ class Cityscapes(ImageDataset):
 
     classes = list(CLASSES)
     mask_classes = list(CLASSES)
+    _missing_labels = "unpack gtFine_trainvaltest.zip beside leftImg8bit"
 
     def __init__(self, path: Path, split: str):
         self.tree, self.split = FolderTree(path), split
@@ -87,7 +88,7 @@ class Cityscapes(ImageDataset):
             raise DataError(f"{folder} has no images named <sequence>/*_leftImg8bit.png or .jpg: unpack them there.")
         missing = next((name for name in map(label_file, self.names) if name not in self.tree), None)
         if missing:
-            raise DataError(f"{path} has no {missing}: unpack gtFine_trainvaltest.zip beside leftImg8bit.")
+            raise DataError(f"{path} has no {missing}: {self._missing_labels}.")
 
     def image(self, index: int) -> Tensor:
         return decode_image(self.tree.read(self.names[index]), self.names[index])
@@ -123,6 +124,7 @@ class CamVid(Cityscapes):
     """
 
     present = tuple(sorted(TRAIN_ID_OF_ID[i] for i in CAMVID_IDS if i))
+    _missing_labels = "move this folder away, and `python -m drn_lib data camvid` fetches the whole set"
 
     def __init__(self, path: Path, split: str):
         super().__init__(path, split)

@@ -1,48 +1,23 @@
-"""One training loop for every classifier of the book.
-
-Nothing in it depends on when it was interrupted: the order of the images, their crops and mirrorings and the
-learning rate are pure functions of (seed, epoch, index) or of the step, so the state to save is weights,
-momentum and the step. A run killed at any moment and started again ends, on a CPU, with bit-identical weights.
-
-Several processes (torchrun) share each batch by DistributedDataParallel: see `distributed`. On a GPU the images lie
-in memory channels last, and the forward pass runs in bfloat16 or float16 where the hardware has it, unless full
-precision is asked for; on a CPU neither is done: many emulate bfloat16 30 times slower, and torch 2.14.1's backward
-pass of small channels-last convolutions corrupts memory.
-"""
+"""Training of a classifier, on images in memory or read from files; the loop is `training_loop`."""
 
 from __future__ import annotations
 
-import json
-import time
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from drn_lib.batches import BatchPlan, Source, from_files, from_memory
+from drn_lib import training_loop
+from drn_lib.batches import Source, from_files, from_memory
 from drn_lib.checkpoints import load_weights
-from drn_lib.distributed import join, one_ends_all, synchronize_norms
+from drn_lib.distributed import Group, join
 from drn_lib.evaluation import normalize
-from drn_lib.network import create_model, fingerprint
-from drn_lib.paths import replacing
+from drn_lib.network import Network, create_model, fingerprint
 from drn_lib.recipes import Recipe
 from drn_lib.samples import ImageDataset
-from drn_lib.training_logs import Logs, progress_bar
-
-STATE_EVERY_SECONDS = 30.0
-"""How much work a killed process may lose."""
-
-
-@dataclass
-class Trained:
-    """What `train` returns: the network, its curve (one row per epoch) and the seconds that its steps took."""
-
-    model: nn.Module
-    curve: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0
+from drn_lib.training_loop import Task, Trained
 
 
 def train(
@@ -82,13 +57,25 @@ def train(
         full_precision: compute in float32 on a GPU too.
 
     Raises:
-        ValueError: labels out of range, weights that do not fit, or `folder` holds another run's state.
+        ValueError: labels out of range, weights that do not fit, a loss that is not finite, or `folder` holds another
+            run's state.
         ProcessEnded: another process of a distributed training ended.
     """
     source = from_memory(recipe, images, labels, num_classes, tune_images, tune_labels)
-    return _run(
-        recipe, name, seed, source, dilation_rule, folder, device, start=start, head=head, full_precision=full_precision
-    )
+    group = join(device)
+    torch.manual_seed(seed)
+    model = create_model(name, num_classes, recipe.width, dilation_rule)
+    more = {}
+    if start is not None:
+        load_weights(model, start, head=head)
+        if head == "drop":
+            for parameter in model.classifier.parameters():
+                nn.init.zeros_(parameter)
+        more = {"start": str(start), "beginning": fingerprint(model), **({"head": head} if head != "strict" else {})}
+    if folder is not None:
+        more["data"] = _fingerprint(labels if callable(images) else images, labels)
+    task = classification_task(recipe, model, seed, source, group, more)
+    return training_loop.run(task, model, group, folder, full_precision=full_precision)
 
 
 def train_from_files(
@@ -116,154 +103,61 @@ def train_from_files(
         tensorboard: write TensorBoard's files into `folder`.
 
     Raises:
-        ValueError: as `train`; no way to crop photographs in the recipe, TensorBoard wanted but not installed, or
-            `synchronize` on a CPU.
+        ValueError: as `train`; no way to crop photographs in the recipe, TensorBoard wanted but not installed,
+            `synchronize` on a CPU, or fewer validation images than processes.
         DataError: an image is missing or damaged.
         ProcessEnded: another process of a distributed training ended.
     """
     source = from_files(recipe, train_set, val_set, workers)
-    return _run(recipe, name, seed, source, dilation_rule, folder, device, synchronize, tensorboard)
-
-
-def _run(
-    recipe: Recipe,
-    name: str,
-    seed: int,
-    source: Source,
-    dilation_rule: str | None,
-    folder: str | Path | None,
-    device: str | torch.device,
-    synchronize: bool = False,
-    tensorboard: bool = False,
-    start: str | Path | None = None,
-    head: str = "strict",
-    full_precision: bool = False,
-) -> Trained:
-    """The loop that all trainings share."""
     group = join(device)
+    if val_set is not None and len(val_set) < group.world:
+        raise ValueError(f"{len(val_set)} validation images are too few for {group.world} processes: start fewer")
     torch.manual_seed(seed)
     model = create_model(name, source.num_classes, recipe.width, dilation_rule)
-    if start is not None:
-        load_weights(model, start, head=head)
-        if head == "drop":
-            for parameter in model.classifier.parameters():
-                nn.init.zeros_(parameter)
-        beginning = fingerprint(model)
-    model = model.to(group.device)
-    if synchronize:
-        model = synchronize_norms(model, group.device)
-    if group.device.type == "cuda":
-        model = model.to(memory_format=torch.channels_last)
-    replica = nn.parallel.DistributedDataParallel(model) if group.world > 1 else model
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    more = {"classes": list(train_set.classes), "data": _names_fingerprint(train_set)} if folder is not None else {}
+    task = classification_task(recipe, model, seed, source, group, more)
+    return training_loop.run(task, model, group, folder, synchronize, tensorboard)
+
+
+def classification_task(
+    recipe: Recipe, model: Network, seed: int, source: Source, group: Group, more: dict | None = None
+) -> Task:
+    """What the loop needs to train a classifier on `source`; `more` is what its run is known by beside the usual."""
+
+    def loss(logits: Tensor, labels: Tensor, size: int) -> Tensor:
+        # The processes' gradients are averaged: by its weight each image of the batch counts the same.
+        return len(labels) * group.world / size * nn.functional.cross_entropy(logits, labels)
+
+    def optimizer(placed: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            placed.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        )
+
+    table = model.table
+    identity = {"recipe": recipe.as_dict(), "architecture": table.name, "seed": seed, "rule": table.dilation_rule}
+    identity.update({"images": source.images, **(more or {})})
+    return Task(
+        title=f"{table.name} seed {seed}",
+        recipe=recipe,
+        seed=seed,
+        images=source.images,
+        identity=identity,
+        batches=source.batches,
+        inputs=normalize,
+        loss=loss,
+        score=lambda placed, epoch: source.score(placed, group),
+        optimizer=optimizer,
     )
-    precision = None if full_precision else _half_precision(group.device)
-    scaler = torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16)
-
-    result = Trained(model)
-    run = {"recipe": recipe.as_dict(), "architecture": name, "seed": seed, "rule": model.table.dilation_rule}
-    run["images"] = source.images
-    # Both change what batch normalization sees, so a run cannot go on with others.
-    run.update({"processes": group.world} if group.world > 1 else {})
-    run.update({"synchronize": True} if synchronize else {})
-    run.update({"start": str(start), "beginning": beginning} if start is not None else {})
-    run.update({"head": head} if head != "strict" else {})
-    folder = Path(folder) if folder is not None else None
-    state_file = folder / "state.pt" if folder is not None else None
-    step, losses = _restore(state_file, run, model, optimizer, scaler, result)
-
-    plan = BatchPlan(source.images, recipe.batch_size, recipe.epochs, seed, group.rank, group.world, step)
-    total_steps = recipe.epochs * plan.steps_per_epoch
-    logs = Logs(folder if group.leads else None, result.curve, tensorboard and group.leads)
-    bar = progress_bar(f"{name} seed {seed}", step, total_steps, group.leads)
-    last_save = last_tick = time.monotonic()
-    with one_ends_all(group, folder, state_file):
-        for batch, target in source.batches(plan):
-            for parameters in optimizer.param_groups:
-                parameters["lr"] = recipe.learning_rate(step, total_steps)
-            # The processes' gradients are averaged: by its weight each image of the batch counts the same.
-            weight = len(target) * group.world / plan.size(step)
-            loss = weight * _loss(replica, batch, target, precision, group.device)
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            losses.append(group.mean(loss).item())
-            step += 1
-            bar.update()
-
-            if step % plan.steps_per_epoch == 0:
-                group.share_buffers(model)
-                row = {"epoch": step // plan.steps_per_epoch, "train_loss": round(float(np.mean(losses)), 5)}
-                row.update(source.score(model, group))
-                result.curve.append(row)
-                losses = []
-                bar.set_postfix(row)
-                logs.epoch(result.curve, recipe.learning_rate(step - 1, total_steps))
-            now = time.monotonic()
-            result.seconds += now - last_tick
-            last_tick = now
-            if state_file and group.leads and (step == total_steps or now - last_save > STATE_EVERY_SECONDS):
-                _save(state_file, run, model, optimizer, scaler, step, losses, result)
-                last_save = now
-    bar.close()
-    logs.close()
-    model.eval()
-    return result
 
 
-def _loss(
-    model: nn.Module, batch: Tensor, target: Tensor, precision: torch.dtype | None, device: torch.device
-) -> Tensor:
-    """The mean cross entropy of uint8 images (n, 3, H, W) with labels (n,), in training mode."""
-    model.train()
-    images = normalize(batch.to(device, non_blocking=True))
-    if device.type == "cuda":
-        images = images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(device.type, dtype=precision or torch.bfloat16, enabled=precision is not None):
-        return nn.functional.cross_entropy(model(images), target.to(device, non_blocking=True))
+def _fingerprint(*tensors: Tensor) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.contiguous().cpu().numpy())
+    return digest.hexdigest()
 
 
-def _restore(state_file, run, model, optimizer, scaler, result) -> tuple[int, list[float]]:
-    """Load a saved state into the objects; (step, losses of the unfinished epoch), or (0, []) where there is none."""
-    if state_file is None or not state_file.exists():
-        return 0, []
-    try:
-        state = torch.load(state_file, map_location="cpu", weights_only=True)
-        saved_run = json.loads(state["run"])
-    except Exception as error:
-        raise ValueError(f"{state_file} cannot be read ({error}); delete it to start this run again") from error
-    if saved_run != run:
-        changed = [key for key in {**run, **saved_run} if saved_run.get(key) != run.get(key)]
-        raise ValueError(f"{state_file} belongs to another run (different {', '.join(changed)}); use another folder")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    if state["scaler"]:  # empty where the last sitting needed none: on a CPU, or in bfloat16
-        scaler.load_state_dict(state["scaler"])
-    result.curve, result.seconds = state["curve"], state["seconds"]
-    return state["step"], state["losses"]
-
-
-def _save(state_file, run, model, optimizer, scaler, step, losses, result) -> None:
-    """Write the whole state beside its place, then move it there: a reader sees the old or the new, never half."""
-    state_file.parent.mkdir(parents=True, exist_ok=True)
-    state = {
-        "run": json.dumps(run),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler.state_dict(),
-        "step": step,
-        "losses": losses,
-        "curve": result.curve,
-        "seconds": result.seconds,
-    }
-    with replacing(state_file) as temporary:
-        torch.save(state, temporary)
-
-
-def _half_precision(device: torch.device) -> torch.dtype | None:
-    """bfloat16 or float16 where a GPU computes in it; None on a CPU, many of which emulate bfloat16 30 times slower."""
-    if device.type != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+def _names_fingerprint(dataset: ImageDataset) -> str:
+    """sha256 (hex) over the names and labels of all images: their files are too many to be read for it."""
+    text = "".join(f"{name}\t{label}\n" for name, label in zip(dataset.names, dataset.labels, strict=True))
+    return hashlib.sha256(text.encode()).hexdigest()

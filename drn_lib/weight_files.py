@@ -6,6 +6,7 @@ Nothing in a file is ever run: safetensors hold tensors alone, and PyTorch's own
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -35,6 +36,9 @@ RELEASED = {
 RELEASED_HOST = "http://dl.yf.io/drn/"
 """Where the authors' code looks for the files; users report since 2019 that it does not answer."""
 
+DISK_ERRORS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM)
+"""What is wrong with the reader's own disk, and not with that host."""
+
 
 def list_trained() -> list[str]:
     """Names of the trained networks that come with the book, such as "first_networks/drn_c_26-s0"."""
@@ -57,18 +61,12 @@ def find_shipped(name_or_path: str | Path) -> Path | None:
 def find_weights(path_or_name: str | Path) -> Path:
     """The file of that path, of a shipped name, or of a released name, which is downloaded into the cache once.
 
-    A file that bears the name of a released one must have its SHA-256.
-
     Raises:
         FileNotFoundError: no such file and no such name, or nothing was published for it.
-        ValueError: the file is not the released one whose name it bears.
+        DownloadError: the cache cannot be written.
     """
     path = find_shipped(path_or_name)
-    if path is None:
-        path = _released_file(str(path_or_name))
-    if path.name in {_file_name(name) for name in RELEASED}:
-        check_sha256(path, path.stem.rpartition("-")[2])
-    return path
+    return _released_file(str(path_or_name)) if path is None else path
 
 
 def check_sha256(path: Path, expected: str) -> None:
@@ -90,12 +88,17 @@ def check_sha256(path: Path, expected: str) -> None:
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
     """The tensors of a file by name, and for our own files what their metadata tell.
 
+    A file that bears the name of a released one must have its SHA-256, which is checked before anything is read.
+
     Returns:
         (tensors, description); the description is None for the files of others.
 
     Raises:
-        ValueError: the file is damaged, or holds more than tensors; nothing in it was run.
+        ValueError: the file is damaged, or not the released one whose name it bears, or holds more than tensors;
+            nothing in it was run.
     """
+    if path.name in {_file_name(name) for name in RELEASED}:
+        check_sha256(path, path.stem.rpartition("-")[2])
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, "pt") as file:
@@ -107,11 +110,24 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = f" ({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})"
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in reason:
+            reason = ""  # torch's own advice is to read the file all the same
         raise ValueError(
-            f"{path.name} is damaged or holds more than tensors, so it was refused and nothing in it was run ({reason})"
+            f"{path.name} is damaged or holds more than tensors, so it was refused and nothing in it was run{reason}"
         ) from None
     return bare_state_dict(content, path.name), None
+
+
+def task_of(path: Path) -> str | None:
+    """What one of our own files was trained for, where its metadata name a task ("segmentation"); else None."""
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("task")
+    except SafetensorError:  # `read_weights` says what is wrong with it
+        return None
 
 
 def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
@@ -156,15 +172,20 @@ def _released_file(name: str) -> Path:
         file = paths.cache_dir() / "weights" / _file_name(name)
         if file.is_file():
             return file
+        known = f"its SHA-256 begins with {RELEASED[name]}"
         if os.environ.get("DRN_OFFLINE") == "1":
-            raise FileNotFoundError(f"{file} does not exist and DRN_OFFLINE=1 forbids its download: put a copy there")
+            raise FileNotFoundError(
+                f"{file} does not exist and DRN_OFFLINE=1 forbids its download: put a copy there ({known})"
+            )
         try:
             with one_at_a_time(file.parent, file.name):  # if another process was first, there is nothing left to do
                 return download(RELEASED_HOST + file.name, file, checksum=f"sha256:{RELEASED[name]}")
         except DownloadError as error:
+            if getattr(error.__cause__, "errno", None) in DISK_ERRORS:  # it says what to do
+                raise
             raise FileNotFoundError(
                 f"the released weights of {name} cannot be had from {RELEASED_HOST}, which is often down: "
-                f"put a copy at {file} or give its path ({error})"
+                f"put a copy at {file} or give its path ({known})"
             ) from error
     if name in list_models():
         advice = "torchvision has some: pass its state dict" if name.startswith("resnet") else "train it"

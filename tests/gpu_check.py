@@ -26,8 +26,10 @@ import fake_imagenet  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from drn_lib import paths, recipes, runs, studies, training  # noqa: E402
+from drn_lib import paths, recipes, runs, studies, training, training_loop  # noqa: E402
+from drn_lib.batches import Source  # noqa: E402
 from drn_lib.datasets import open_dataset  # noqa: E402
+from drn_lib.distributed import Group  # noqa: E402
 from drn_lib.evaluation import normalize  # noqa: E402
 from drn_lib.network import create_model  # noqa: E402
 
@@ -47,6 +49,13 @@ def batch(size: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return images, torch.arange(count) % 10
 
 
+def one_loss(model, images: torch.Tensor, labels: torch.Tensor, precision, device: torch.device) -> torch.Tensor:
+    """What a step of `training` takes the gradient of."""
+    source = Source(len(labels), 10, lambda plan: iter(()), lambda network, group: {})
+    task = training.classification_task(recipes.recipe("imagenet"), model, 0, source, Group(0, 1, device))
+    return training_loop.batch_loss(task, model, images, labels, len(labels), precision, device)
+
+
 def losses(device: torch.device, precision: torch.dtype | None, width: float, size: int, count: int) -> list[float]:
     """The losses of DRN-C-26 over `STEPS` steps on one batch."""
     images, labels = batch(size, count)
@@ -57,7 +66,7 @@ def losses(device: torch.device, precision: torch.dtype | None, width: float, si
     scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
     found = []
     for _ in range(STEPS):
-        loss = training._loss(model, images, labels, precision, device)
+        loss = one_loss(model, images, labels, precision, device)
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
         scaler.step(optimizer)
@@ -73,7 +82,7 @@ def farthest(left: list[float], right: list[float]) -> float:
 
 def half_precision(device: torch.device, width: float = 1.0, size: int = 224, count: int = 16) -> dict:
     """Training in half precision against training in single: the same losses but for rounding."""
-    kind = training._half_precision(device) or torch.bfloat16
+    kind = training_loop.half_precision(device) or torch.bfloat16
     far = farthest(losses(device, None, width, size, count), losses(device, kind, width, size, count))
     return {"ok": far < HALF_TOLERANCE, "precision": str(kind), "largest relative difference": far}
 
@@ -101,12 +110,15 @@ def whole_run(device: torch.device, **changes) -> dict:
 
 @torch.inference_mode()
 def channels_last(device: torch.device, width: float = 1.0, size: int = 224) -> dict:
-    """The same network with its images channels last and channels first: the same logits."""
+    """The same network with its images channels last and channels first, in float32 without TF32: the same logits."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
+    runs._compute_in_float32(device.type)
     images, _ = batch(size, 4)
     model = create_model("drn_c_26", 10, width).to(device).eval()
     shown = normalize(images.to(device))
     first = model(shown)
     last = model.to(memory_format=torch.channels_last)(shown.contiguous(memory_format=torch.channels_last))
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = before
     far = ((first - last).abs().max() / first.abs().max()).item()
     return {"ok": far < SINGLE_TOLERANCE, "largest relative difference": far}
 
@@ -123,7 +135,7 @@ def resume(device: torch.device, size: int = 32) -> dict:
         recipe = fake_imagenet.small_recipe(image_size=size, shorter_side=size + 4)
         calls = {"stopped": 0, "whole": 0}
         for kind in ("whole", "stopped"):
-            one_step = training._loss
+            one_step = training_loop.batch_loss
 
             def stopping(*arguments, kind=kind, one_step=one_step):
                 calls[kind] += 1
@@ -131,8 +143,8 @@ def resume(device: torch.device, size: int = 32) -> dict:
                     raise KeyboardInterrupt
                 return one_step(*arguments)
 
-            training._loss, before = stopping, training.STATE_EVERY_SECONDS
-            training.STATE_EVERY_SECONDS = 0.0
+            training_loop.batch_loss, before = stopping, training_loop.STATE_EVERY_SECONDS
+            training_loop.STATE_EVERY_SECONDS = 0.0
             options = {"folder": Path(place) / kind, "device": device, "workers": 2}
             try:
                 try:
@@ -140,7 +152,7 @@ def resume(device: torch.device, size: int = 32) -> dict:
                 except KeyboardInterrupt:
                     trained = training.train_from_files(recipe, "drn_d_22", 0, *parts, **options)
             finally:
-                training._loss, training.STATE_EVERY_SECONDS = one_step, before
+                training_loop.batch_loss, training_loop.STATE_EVERY_SECONDS = one_step, before
             curves.append([row["train_loss"] for row in trained.curve])
     far = farthest(*curves)
     return {"ok": far < HALF_TOLERANCE and calls["stopped"] == 7, "largest relative difference": far}
@@ -174,7 +186,7 @@ def throughput(device: torch.device, networks=NETWORKS, size: int = 224, count: 
     """Images a second of each network: training as `training` does it, and the forward pass alone."""
     rows = {}
     images, labels = batch(size, count)
-    precision = training._half_precision(device)
+    precision = training_loop.half_precision(device)
     for name in networks:
         model = create_model(name).to(device)
         model = model.to(memory_format=torch.channels_last) if device.type == "cuda" else model
@@ -182,7 +194,7 @@ def throughput(device: torch.device, networks=NETWORKS, size: int = 224, count: 
         shown = normalize(images.to(device))
 
         def train(model=model, optimizer=optimizer):
-            loss = training._loss(model, images, labels, precision, device)
+            loss = one_loss(model, images, labels, precision, device)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

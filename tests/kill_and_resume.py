@@ -20,13 +20,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from drn_lib import training  # noqa: E402
+from drn_lib import training, training_loop  # noqa: E402
 from drn_lib.recipes import Recipe  # noqa: E402
 
 RECIPE = Recipe("kill", "random", None, image_size=24, width=0.125, epochs=5, batch_size=8, lr=0.05, crop_padding=2)
 
 
-def run(folder: Path | None) -> training.Trained:
+def run(folder: Path | None) -> training_loop.Trained:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (28, 3, 24, 24), generator=generator, dtype=torch.uint8)
     labels = torch.randint(0, 4, (28,), generator=generator)
@@ -56,7 +56,7 @@ def finish_despite_kills(folder: Path, most_kills: int, longest: float, moments:
 def main() -> None:
     folder, wanted, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(1)
-    training.STATE_EVERY_SECONDS = 0.0  # a state after every step: kills also hit the writing
+    training_loop.STATE_EVERY_SECONDS = 0.0  # a state after every step: kills also hit the writing
     moments = random.Random(seed)
 
     start = time.monotonic()

@@ -10,11 +10,11 @@ from pathlib import Path
 import kill_and_resume
 import torch
 
-from drn_lib import segmentation_training
+from drn_lib import segmentation_training, training_loop
 from drn_lib.datasets import open_dataset
 from drn_lib.segmentation import make_backbone
 from drn_lib.segmentation_recipes import SegmentationRecipe
-from drn_lib.training import Trained
+from drn_lib.training_loop import Trained
 
 RECIPE = SegmentationRecipe("kill", "streets", 24, 0.125, 3, 2, 0.05, scale=1.5, rotation=5.0, head_lr=0.1)
 
@@ -29,6 +29,6 @@ def run(folder: Path | None) -> Trained:
 
 
 if __name__ == "__main__":
-    segmentation_training.STATE_EVERY_SECONDS = 0.0  # a state after every step: kills also hit the writing
+    training_loop.STATE_EVERY_SECONDS = 0.0  # a state after every step: kills also hit the writing
     kill_and_resume.run = run
     kill_and_resume.main()

@@ -2,12 +2,25 @@
 
 import builtins
 import functools
+import os
+import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from drn_lib import datasets, distributed, localization_command, recipes
-from drn_lib.__main__ import GOING_ON, RECIPES, _parser, main
+from drn_lib import (
+    checkpoints,
+    datasets,
+    distributed,
+    localization_command,
+    paths,
+    recipes,
+    segmentation,
+    segmentation_training,
+    training,
+)
+from drn_lib.__main__ import GOING_ON, PATIENCE, RECIPES, _parser, main
 from drn_lib.segmentation_recipes import list_segmentation_recipes
 
 
@@ -152,6 +165,132 @@ def test_a_gpu_that_is_not_there_is_one_sentence(arguments, capsys, monkeypatch,
     said = capsys.readouterr().err
     assert said.endswith(": --device cuda: torch sees no CUDA GPU here; leave --device out for the CPU\n")
     assert distributed.device_of(None) == "cpu"
+
+
+OUTS = [
+    ["train", "--arch", "drn_d_22", "--recipe", "shapes-live"],
+    ["train-segmentation", "--arch", "drn_d_22", "--recipe", "streets-live"],
+    ["localize", "a.jpg", "--arch", "resnet_18"],
+    ["segment", "a.jpg", "--weights", "first_streets/resnet_18-s0"],
+]
+
+
+@pytest.mark.parametrize("command", OUTS)
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        ("file", "--out file is a file: name a folder"),
+        ("file/deep/er", "--out file/deep/er lies below file, which is a file: name a folder"),
+        ("/proc/x", "--out /proc/x cannot be made or written (No such file or directory): name another folder"),
+    ],
+)
+def test_a_folder_that_cannot_be_is_refused_before_any_work(command, out, says, capsys, monkeypatch, tmp_path, asked):
+    if out.startswith("/proc") and not os.path.isdir("/proc/self"):
+        pytest.skip("no /proc here")
+    for module, loader in ((checkpoints, "load_trained"), (segmentation, "load_segmentation")):
+        monkeypatch.setattr(module, loader, lambda *_: pytest.fail("a network was loaded"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("kept")
+    assert main([*command, "--out", out]) == 1 and asked == []
+    assert capsys.readouterr().err == f"python -m drn_lib {command[0]}: {says}\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_folder_may_be_there_already_or_not_and_nothing_is_left_in_it(tmp_path):
+    for place in (tmp_path, tmp_path / "new", tmp_path / "new" / "er"):
+        assert paths.output_folder(place) == place
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [
+        (["train", "--recipe", "shapes-live", "--seed", "3"], "runs/shapes-live/drn_d_22-s3"),
+        (["train-segmentation", "--recipe", "streets-live"], "runs/streets-live/drn_d_22-s0"),
+    ],
+)
+def test_a_training_has_a_folder_of_its_own(command, folder, monkeypatch, tmp_path, small_shapes, capsys):
+    folders = []
+
+    def note(*arguments, **options):
+        folders.extend(value for value in (*arguments, *options.values()) if isinstance(value, Path))
+        raise ValueError("enough")
+
+    monkeypatch.setattr(training, "train", note)
+    monkeypatch.setattr(segmentation_training, "train_segmentation", note)
+    monkeypatch.chdir(tmp_path)
+    for out, expected in (([], Path(folder)), (["--out", "mine"], Path("mine"))):
+        assert main([*command, "--arch", "drn_d_22", "--device", "cpu", *out]) == 1
+        assert folders.pop() == expected
+    assert "(default runs/<recipe>/<arch>-s<seed> in this folder)" in help_of(command[0], capsys)
+
+
+def test_the_papers_command_needs_no_more_than_its_data(asked):
+    with pytest.raises(Opened):
+        main(["train", "--recipe", "imagenet", "--arch", "drn_c_26"])
+    assert asked == [("imagenet", "train", {})]
+
+
+# Under torchrun
+
+
+@pytest.fixture
+def as_process(monkeypatch):
+    """main(arguments) as one of two processes of a machine; what it waits is noted, not waited."""
+    waited = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+
+    def run(arguments, number, torchrun=True):
+        environment = {"WORLD_SIZE": "2", "RANK": str(number), "LOCAL_RANK": str(number)}
+        environment.update({"TORCHELASTIC_RUN_ID": "none"} if torchrun else {})
+        monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert main(arguments) == 1
+        return waited
+
+    return run
+
+
+WRONG = ["train", "--arch", "drn_c_26", "--recipe", "none"]
+SENTENCE = "python -m drn_lib train{}: no recipe is called 'none'; choose one of "
+
+
+def test_what_is_wrong_for_all_processes_is_said_by_the_first(as_process, capsys):
+    assert as_process(WRONG, 0) == []
+    said = capsys.readouterr().err
+    assert said.startswith(SENTENCE.format("")) and said.count("\n") == 1
+    as_process(WRONG, 1, torchrun=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_torchrun_does_not_end_the_first_process_unheard(as_process, capsys):
+    assert as_process(WRONG, 1) == [PATIENCE]  # by then torchrun has ended it, since the first one has spoken
+    assert capsys.readouterr().err.startswith(SENTENCE.format(" (process 1)"))  # or the first one had nothing to say
+
+
+def test_once_they_have_joined_each_process_says_its_own(as_process, capsys, monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    assert as_process(WRONG, 1) == []
+    assert capsys.readouterr().err.startswith(SENTENCE.format(" (process 1)"))
+
+    def silently(_):
+        error = ValueError("another one says it")
+        error.silent = True
+        raise error
+
+    monkeypatch.setattr(recipes, "recipe", silently)
+    as_process(WRONG, 1)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_gpu_that_one_process_lacks_is_said_by_it(as_process, capsys, monkeypatch):
+    def no_gpu(_):
+        raise RuntimeError("invalid device ordinal")
+
+    monkeypatch.setattr(distributed, "device_of", no_gpu)
+    as_process(["train", "--arch", "drn_c_26"], 1)
+    assert capsys.readouterr().err == "python -m drn_lib train (process 1): invalid device ordinal\n"
 
 
 def test_without_torch_a_sentence_says_how_to_get_it(capsys, monkeypatch):

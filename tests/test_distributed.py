@@ -50,9 +50,9 @@ def test_a_killed_process_ends_all_and_the_resumed_run_ends_the_same(tmp_path):
 SCRIPT = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
-from drn_lib import distributed, training
+from drn_lib import distributed, training_loop
 from drn_lib.__main__ import main
-training.STATE_EVERY_SECONDS = 0.0
+training_loop.STATE_EVERY_SECONDS = 0.0
 mean = distributed.Group.mean
 steps = 0
 def mean_or_die(group, value):

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from drn_lib import localization_command
+from drn_lib import checkpoints, localization_command
 from drn_lib.__main__ import main
 from drn_lib.checkpoints import save_weights
+from drn_lib.localization_cam import cam_boxes
 from drn_lib.localization_command import class_index, coco_document, draw_found
 from drn_lib.localization_photographs import Found, find_object
 from drn_lib.network import FeatureInfo, create_model
@@ -280,6 +281,21 @@ def test_wrong_arguments_are_one_sentence(weights, tmp_path, capsys, options, se
     assert main(["localize", file, "--weights", weights, "--out", str(tmp_path / "out"), *options]) == 1
     error = capsys.readouterr().err.strip()
     assert sentence in error and "\n" not in error
+
+
+def test_a_segmentation_network_is_pointed_to_its_own_command(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(checkpoints, "load_trained", lambda *_: pytest.fail("it was loaded"))
+    command = ["localize", photograph(tmp_path / "a.png"), "--weights", "segmentation/drn_a_18-s0"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "segmentation/drn_a_18-s0 names every pixel and gives no boxes: use the command segment" in said
+    assert said.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_no_images_have_no_boxes():
+    for choices in ({}, {"cell_edges": "centre", "jump": 8}):
+        boxes = cam_boxes(torch.zeros(0, 4, 4), 0.5, 32, **choices)
+        assert boxes.shape == (0, 4) and boxes.dtype == torch.float32
 
 
 def test_help_says_what_is_written(capsys):

@@ -252,3 +252,18 @@ def test_paper_folder_holds_what_its_readme_lists():
     readme = (paper_dir() / "README.md").read_text()
     for path in paper_dir().iterdir():
         assert path.name == "README.md" or f"`{path.name}`" in readme
+
+
+@pytest.mark.parametrize("study", ["classification", "clutter", "pets", "first_networks"])
+def test_every_stored_error_agrees_with_the_outcomes_of_its_images(study):
+    """Tables print the errors of the JSON files, differences and intervals come from the outcomes beside them."""
+    compared = 0
+    for name in results.variants(study):
+        for key in results.runs(study, name)[0]["metrics"]:
+            outcomes = results.wrong(study, name, key)
+            if outcomes is None:
+                continue
+            errors = results.metric(study, name, key).values
+            assert 100 * outcomes.mean(axis=1) == pytest.approx(errors, abs=2e-5), f"{name}: {key}"
+            compared += 1
+    assert compared > 0

@@ -7,11 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from drn_lib import datasets, segmentation_command
+from drn_lib import datasets, photographs_io, segmentation, segmentation_command
 from drn_lib.network import create_model
 from drn_lib.samples import DataError
 from drn_lib.segmentation import SegmentationNetwork, load_segmentation, save_segmentation
-from drn_lib.segmentation_inference import predict_labels
+from drn_lib.segmentation_command import read_photograph  # from where the notebooks take it
+from drn_lib.segmentation_inference import Inference, predict_labels
 from drn_lib.street_datasets import CLASS_COLORS, TRAIN_ID_OF_ID
 from drn_lib.street_world import CLASSES
 
@@ -99,6 +100,56 @@ def test_wrong_arguments_are_one_sentence(weights, tmp_path):
         run("segment", tmp_path / "a.png", "--weights", tmp_path / "none.safetensors", "--out", tmp_path)
 
 
+@pytest.fixture
+def never_loaded(monkeypatch):
+    monkeypatch.setattr(segmentation, "load_segmentation", lambda *_: pytest.fail("a network was loaded"))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        *((f"w --scales={text}", "--scales are finite factors above zero") for text in ("inf", "1,nan", "0", "-1,1")),
+        ("w --window=-8", "--window is a number of pixels, or 0 for the whole image, not -8"),
+        ("released --arch=drn_d_22", "no segmentation weights can be fetched by name: give a file of them"),
+    ],
+)
+@pytest.mark.parametrize("command", ["segment a.png --out=OUT --weights", "score-segmentation --predictions=OUT"])
+def test_options_are_refused_before_a_network_is_loaded(command, options, says, tmp_path, monkeypatch, never_loaded):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=says) as caught:
+        run(*command.split(), *options.split())
+    assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_for_predictions_that_is_a_file_is_refused(tmp_path, never_loaded):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(ValueError, match="--predictions .*file is a file: name a folder"):
+        run("score-segmentation", "w", "--predictions", tmp_path / "file")
+
+
+@pytest.mark.parametrize("side", [0, -3])
+def test_a_shorter_side_without_pixels_is_refused(side, tmp_path, never_loaded):
+    with pytest.raises(ValueError, match=f"--shorter-side is a number of pixels, not {side}"):
+        run("segment", "a.png", "--weights", "w", "--out", tmp_path, f"--shorter-side={side}")
+
+
+def test_a_photograph_does_not_grow_beyond_the_memory(weights, tmp_path, capsys):
+    photograph(tmp_path / "narrow.png", 9000, 2)
+    photograph(tmp_path / "plain.png")
+    with pytest.raises(DataError, match="9000x2 px would grow to 18 million pixels by a shorter side of 64.*pieces"):
+        run("segment", tmp_path, "--weights", weights, "--out", tmp_path / "out", "--shorter-side", 64)
+    assert "1 of 2 images segmented" in capsys.readouterr().out
+
+
+def test_a_large_photograph_may_keep_its_size_and_be_made_smaller(tmp_path, monkeypatch):
+    monkeypatch.setattr(photographs_io, "MOST_PIXELS", 100)
+    file = photograph(tmp_path / "a.png", 50, 37)
+    for side, size in ((None, (37, 50)), (37, (37, 50)), (30, (30, 40))):
+        assert read_photograph(file, side).shape[1:] == size
+    with pytest.raises(DataError, match="50x37 px would grow"):
+        read_photograph(file, 38)
+
+
 def test_large_images_are_read_by_windows_of_their_own_accord():
     parser = argparse.ArgumentParser()
     segmentation_command.add_commands(parser.add_subparsers())
@@ -112,6 +163,12 @@ def test_large_images_are_read_by_windows_of_their_own_accord():
     assert how((5000, 5000), "--window", "0").window is None
     assert (how((50, 50), "--window", "520").window, how((50, 50), "--window", "520").overlap) == (520, 128)
     assert how((50, 50), "--log-average", "--mirror").average == "log"
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("inf"), float("nan")])
+def test_scales_are_finite_factors(scale):
+    with pytest.raises(ValueError, match="scales must be positive factors"):
+        Inference(scales=(1.0, scale))
 
 
 def test_other_classes_have_their_own_numbers_and_colors(tmp_path):

@@ -162,7 +162,7 @@ def test_the_loss_is_the_mean_over_the_labelled_pixels_of_all_processes():
     model = Pointwise()
 
     def loss(group, part):
-        return segmentation_training._loss(model, model, images[part], masks[part], None, group)
+        return segmentation_training.mean_over_labelled(model(model.prepare(images[part])), masks[part], group)
 
     cpu = torch.device("cpu")
     whole = loss(Group(0, 1, cpu), slice(0, 4))

@@ -7,11 +7,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import gpu_check
 import pytest
 import torch
 
-from drn_lib import augmentation, training
+from drn_lib import augmentation, training, training_loop
 from drn_lib.checkpoints import save_weights
+from drn_lib.distributed import Group
 from drn_lib.network import create_model
 from drn_lib.recipes import Recipe, recipe
 
@@ -152,7 +154,33 @@ def test_the_run_of_a_saved_state_names_what_it_always_named(tmp_path):
     images, labels = random_set()
     training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
     run = json.loads(torch.load(tmp_path / "state.pt", weights_only=True)["run"])
+    assert len(run.pop("data")) == 64
     assert run == {"recipe": TINY.as_dict(), "architecture": "drn_a_18", "seed": 0, "rule": "exact", "images": 10}
+
+
+def test_other_images_are_another_run(tmp_path):
+    images, labels = random_set()
+    training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    images[0, 0, 0, 0] ^= 1
+    with pytest.raises(ValueError, match="another run .different data"):
+        training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+
+
+def test_a_training_that_diverges_stops_and_leaves_the_last_good_state(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_loop, "STATE_EVERY_SECONDS", 0.0)
+    images, labels = random_set()
+    with pytest.raises(ValueError, match=r"the loss of step \d+ is nan, at a learning rate of 1e\+38") as caught:
+        training.train(replace(TINY, lr=1e38, warmup=0.0), "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    assert "\n" not in str(caught.value)
+    step = int(str(caught.value).split()[4])
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step - 1
+
+
+def test_processes_that_find_different_states_do_not_begin(tmp_path, monkeypatch):
+    monkeypatch.setattr(Group, "sum", lambda group, value: value + 1)
+    images, labels = random_set()
+    with pytest.raises(ValueError, match="not all processes find the same state"):
+        training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
 
 
 def test_in_half_precision_the_loss_is_nearly_the_same():
@@ -161,12 +189,12 @@ def test_in_half_precision_the_loss_is_nearly_the_same():
     torch.manual_seed(0)
     model = create_model("drn_a_18", 3, 0.125)
     cpu = torch.device("cpu")
-    whole, half = (training._loss(model, images, labels, kind, cpu) for kind in (None, torch.bfloat16))
+    whole, half = (gpu_check.one_loss(model, images, labels, kind, cpu) for kind in (None, torch.bfloat16))
     assert half.dtype == torch.float32 and half.item() != whole.item()
     assert half.item() == pytest.approx(whole.item(), rel=0.1)
     half.backward()
     assert all(p.grad.isfinite().all() and p.grad.dtype == torch.float32 for p in model.parameters())
-    assert training._half_precision(cpu) is None  # a CPU never trains so
+    assert training_loop.half_precision(cpu) is None  # a CPU never trains so
 
 
 def test_a_training_may_start_from_weights_also_those_of_the_twin(tmp_path):
@@ -230,5 +258,5 @@ def test_a_state_without_a_scale_is_taken_up_where_half_precision_needs_one(tmp_
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     none, one = (torch.amp.GradScaler("cpu", enabled=enabled) for enabled in (False, True))
     run, file = {"seed": 0}, tmp_path / "state.pt"
-    training._save(file, run, model, optimizer, none, 3, [0.5], training.Trained(model))
-    assert training._restore(file, run, model, optimizer, one, training.Trained(model)) == (3, [0.5])
+    training_loop.save(file, run, model, optimizer, none, 3, [0.5], training_loop.Trained(model))
+    assert training_loop.restore(file, run, model, optimizer, one, training_loop.Trained(model)) == (3, [0.5])

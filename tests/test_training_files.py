@@ -13,8 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drn_lib import augmentation, batches, training
+from drn_lib import augmentation, batches, training, training_loop
 from drn_lib.datasets import open_dataset
+from drn_lib.distributed import Group
 from drn_lib.recipes import recipe
 from drn_lib.samples import DataError
 
@@ -132,8 +133,8 @@ def test_the_loader_gives_the_same_batches_with_and_without_workers(parts):
 
 @pytest.mark.parametrize("step", [2, 4])
 def test_stopped_in_the_middle_of_an_epoch_it_ends_bit_identical(step, parts, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "STATE_EVERY_SECONDS", 0.0)
-    loss = training._loss
+    monkeypatch.setattr(training_loop, "STATE_EVERY_SECONDS", 0.0)
+    loss = training_loop.batch_loss
     calls = []
 
     def interrupted(*arguments):
@@ -143,7 +144,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_bit_identical(step, parts, wh
         return loss(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_loss", interrupted)
+        patch.setattr(training_loop, "batch_loss", interrupted)
         with pytest.raises(KeyboardInterrupt):
             training.train_from_files(RECIPE, "drn_d_22", 0, *parts, folder=tmp_path, workers=0)
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step
@@ -178,6 +179,27 @@ def test_errors_are_one_sentence(parts, tmp_path):
     (fewer / "imagenet/val" / fake_imagenet.WNIDS[0]).rmdir()
     with pytest.raises(ValueError, match="different classes"):
         training.train_from_files(RECIPE, "drn_a_18", 0, parts[0], open_dataset("imagenet", "val", fewer))
+
+
+def test_too_few_validation_images_are_found_before_the_first_epoch(parts, monkeypatch):
+    monkeypatch.setattr(training, "join", lambda device: Group(0, 99, torch.device("cpu")))
+    with pytest.raises(ValueError, match="are too few for 99 processes"):
+        training.train_from_files(RECIPE, "drn_a_18", 0, *parts)
+
+
+def test_a_state_of_other_classes_is_another_run(tmp_path):
+    place = fake_imagenet.make(tmp_path / "data")
+    once = fake_imagenet.small_recipe(epochs=1)
+    first = open_dataset("imagenet", "train", place)
+    training.train_from_files(once, "drn_d_22", 0, first, folder=tmp_path / "run", workers=0)
+    before = (tmp_path / "run/state.pt").read_bytes()
+    for part in ("train", "val"):
+        folder = place / "imagenet" / part
+        (folder / fake_imagenet.WNIDS[0]).rename(folder / "n99999999")
+    other = open_dataset("imagenet", "train", place)
+    with pytest.raises(ValueError, match="another run .different classes, data"):
+        training.train_from_files(once, "drn_d_22", 0, other, folder=tmp_path / "run", workers=0)
+    assert (tmp_path / "run/state.pt").read_bytes() == before
 
 
 @pytest.mark.parametrize("workers", [0, 1])

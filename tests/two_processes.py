@@ -21,7 +21,7 @@ from torch import nn
 os.environ.setdefault("DRN_PROGRESS", "0")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from drn_lib import distributed, training  # noqa: E402
+from drn_lib import distributed, training, training_loop  # noqa: E402
 from drn_lib.augmentation import augment, epoch_order  # noqa: E402
 from drn_lib.evaluation import normalize  # noqa: E402
 from drn_lib.network import create_model  # noqa: E402
@@ -38,7 +38,7 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randint(0, 256, (5, 3, 32, 32), generator=generator, dtype=torch.uint8), torch.arange(5) % CLASSES
 
 
-def train(folder: Path | None, recipe: Recipe = RECIPE) -> training.Trained:
+def train(folder: Path | None, recipe: Recipe = RECIPE) -> training_loop.Trained:
     images, labels = data()
     return training.train(recipe, NETWORK, SEED, images, labels, CLASSES, images, labels, folder=folder)
 
@@ -119,7 +119,7 @@ def equal(folder: Path) -> None:
 
 def killed(folder: Path) -> None:
     """One process is killed: the other says so and ends, the state is whole, and the resumed run ends the same."""
-    training.STATE_EVERY_SECONDS = 0.0
+    training_loop.STATE_EVERY_SECONDS = 0.0
 
     def undisturbed(rank: int) -> None:
         train(folder / "undisturbed")
