@@ -57,6 +57,15 @@ class Group:
         torch.distributed.all_reduce(total)
         return total
 
+    def check_share(self, images: int) -> None:
+        """Refuse a set to score of which a process would get nothing, before an epoch is spent on finding out.
+
+        Raises:
+            ValueError: there are fewer images than processes.
+        """
+        if images < self.world:
+            raise ValueError(f"{images} validation images are too few for {self.world} processes: start fewer")
+
     def share_buffers(self, model: nn.Module) -> None:
         """Give every process the first one's running statistics, which are the ones that are saved."""
         if self.world > 1:

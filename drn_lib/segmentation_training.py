@@ -74,8 +74,8 @@ def train_segmentation(
     if val_every < 1:
         raise ValueError(f"scores come every 1 epochs or more, not {val_every}")
     group = join(device)
-    if val_set is not None and len(val_set) < group.world:
-        raise ValueError(f"{len(val_set)} validation images are too few for {group.world} processes: start fewer")
+    if val_set is not None:
+        group.check_share(len(val_set))
     torch.manual_seed(seed)
     model = SegmentationNetwork(backbone, len(train_set.mask_classes), colors=recipe.colors).to(group.device)
     table = backbone.table

@@ -110,8 +110,8 @@ def train_from_files(
     """
     source = from_files(recipe, train_set, val_set, workers)
     group = join(device)
-    if val_set is not None and len(val_set) < group.world:
-        raise ValueError(f"{len(val_set)} validation images are too few for {group.world} processes: start fewer")
+    if val_set is not None:
+        group.check_share(len(val_set))
     torch.manual_seed(seed)
     model = create_model(name, source.num_classes, recipe.width, dilation_rule)
     more = {"classes": list(train_set.classes), "data": _names_fingerprint(train_set)} if folder is not None else {}
