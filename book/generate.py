@@ -19,12 +19,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "book")]
 
 import api_page  # noqa: E402
 import claims  # noqa: E402
+import classification_tables  # noqa: E402
 import explorer_data  # noqa: E402
 import live_data  # noqa: E402
 import live_tables  # noqa: E402
+import localization_tables  # noqa: E402
 import markers  # noqa: E402
 import pages  # noqa: E402
-import result_tables  # noqa: E402
 import segmentation_tables  # noqa: E402
 import solutions_page  # noqa: E402
 import yaml  # noqa: E402
@@ -34,7 +35,8 @@ from drn_lib.paths import replacing  # noqa: E402
 TABLES = {
     **pages.TABLES,
     **claims.TABLES,
-    **result_tables.TABLES,
+    **classification_tables.TABLES,
+    **localization_tables.TABLES,
     **live_tables.TABLES,
     **segmentation_tables.TABLES,
     **{f"api-{page}": partial(api_page.api, page) for page in api_page.PAGES},

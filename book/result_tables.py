@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import replace
-from functools import partial
 
 from number_text import NOT_MEASURED, MarkerError, interval_text, sample, signed
 
-from drn_lib import intervals, paths, results, summaries
+from drn_lib import intervals, results, summaries
 from drn_lib.names import display_name
 
 VIEWS = ("localization.native", "localization.px224", "clutter")
@@ -153,56 +150,6 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
     return results.markdown_table(header, lines)
 
 
-def reading_or_training(study: str) -> str:
-    """How much ResNet-18 gains in clutter by being read densely, and how much more training on the dense map brings."""
-    outcomes = ("pointing_error_off_middle", "gt_known_30", "gt_known_50", "cam.gt_known_30", "cam.gt_known_50")
-    columns = {"resnet_18": "ResNet-18: dilated afterwards − as trained"}
-    if study == "clutter":
-        columns["resnet_18_dilated"] = f"{display_name('resnet_18_dilated')} − ResNet-18 dilated afterwards"
-    columns["drn_a_18"] = "DRN-A-18 − ResNet-18 dilated afterwards"
-    lines = []
-    for outcome in outcomes:
-        trained, dilated = f"clutter.{outcome}", f"clutter.posthoc.{outcome}"
-        steps = [
-            results.difference(study, "resnet_18", "resnet_18", dilated, trained)
-            if name == "resnet_18"
-            else results.difference(study, name, "resnet_18", trained, dilated)
-            for name in columns
-        ]
-        if None in steps:
-            return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
-        cells = [f"{signed(step.estimate, '+.1f')} {interval_text(step)}" for step in steps]
-        lines.append([HEADERS[trained], str(min(step.n for step in steps)), *cells])
-    return results.markdown_table(["outcome", "seeds", *columns.values()], lines)
-
-
-def against_fixed_box(study: str, names: str) -> str:
-    """How much less often a network's boxes err than the best fixed box: negative where they beat it."""
-    ceilings = json.loads((paths.results_dir() / "ceilings.json").read_text(encoding="utf-8"))["clutter_fixed_boxes"]
-    fixed = {f"clutter.{method}gt_known_{k}": ceilings[f"gt_known_{k}"] for k in (50, 30) for method in ("", "cam.")}
-    if study == "classification":
-        plain = sample(study, "resnet_18", "localization.trivial.fixed_box.gt_known_50")
-        if not plain.n:
-            return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
-        fixed = {f"localization.native.{method}gt_known_50": plain.mean for method in ("", "cam.")} | fixed
-    lines = []
-    for row in summaries.summarize(study, list(fixed), names.split(",")):
-        cells = []
-        for key, error in fixed.items():
-            ours = row.metrics.get(key)
-            if ours is None:
-                cells.append("–")
-                continue
-            less = replace(ours, low=ours.low - error, high=ours.high - error)
-            cells.append(f"{signed(ours.estimate - error, '+.1f')} {interval_text(less)}")
-        lines.append([row.name, str(row.n), *cells])
-    header = []
-    for key in fixed:
-        place = "plain" if key.startswith("localization") else "in clutter"
-        header.append(f"{place}, IoU 0.{key[-2]}" + (", usual method" if ".cam." in key else ""))
-    return results.markdown_table(["network less fixed box, points", "seeds", *header], lines)
-
-
 def p_text(p: float) -> str:
     """A p-value with three decimals; never as zero, which no number of redrawings can show."""
     if math.isnan(p):
@@ -222,46 +169,12 @@ def metric_style(key: str) -> str:
     return ".1f" if percent else ".3f"
 
 
-def interval_cell(found: intervals.Interval | None, style: str) -> str:
-    """A mean and its interval for a table's cell; a dash where the network's runs do not have the metric."""
+def interval_cell(found: intervals.Interval | None, style: str, sign: str = "") -> str:
+    """An estimate and its interval for a table's cell; a dash where the network's runs do not have the metric.
+
+    `sign` is "+" for a difference.
+    """
     if found is None:
         return "–"
-    mean = signed(found.estimate, style)
+    mean = signed(found.estimate, sign + style)
     return mean if math.isnan(found.low) else f"{mean} {interval_text(found, style)}"
-
-
-def pets_controls() -> str:
-    """What the pets' networks are read against: ResNet-18 read densely, answers without a network, what tiles allow."""
-    outcomes = ("mask_iou", "mask_iou_own", "mask_pointing_error", "best70.gt_known_70")
-    blind = {"mask_iou": "fixed_mask", "mask_pointing_error": "fixed_point", "best70.gt_known_70": "fixed_box_70"}
-    answers = {
-        "ResNet-18, dilated afterwards": {outcome: f"pets.posthoc.{outcome}" for outcome in outcomes},
-        "without looking: one mask, one point, one box": {
-            outcome: f"pets.trivial.{name}.{outcome.removeprefix('best70.')}" for outcome, name in blind.items()
-        },
-        "the best of all sets of 32 px tiles": {"mask_iou": "pets.trivial.tiles_32.mask_iou"},
-        "the best of all sets of 8 px tiles": {"mask_iou": "pets.trivial.tiles_8.mask_iou"},
-    }
-    lines = []
-    for answer, keys in answers.items():
-        found = {outcome: sample("pets", "resnet_18", key) for outcome, key in keys.items()}
-        if not all(values.n for values in found.values()):
-            return f"*These answers of the study `pets` are {NOT_MEASURED}.*"
-        cells = [
-            signed(found[outcome].mean, metric_style(outcome)) if outcome in found else "–" for outcome in outcomes
-        ]
-        lines.append([answer, *cells])
-    return results.markdown_table(["answer", *(HEADERS[f"pets.{outcome}"] for outcome in outcomes)], lines)
-
-
-TABLES = {
-    "against-fixed-box": partial(
-        against_fixed_box, "classification", "resnet_18,drn_a_18,drn_b_26,drn_c_26,drn_d_22,resnet_18_large"
-    ),
-    "against-fixed-box-on-clutter": partial(
-        against_fixed_box, "clutter", "resnet_18,resnet_18_dilated,drn_a_18,drn_b_26,drn_c_26"
-    ),
-    "reading-or-training": partial(reading_or_training, "classification"),
-    "reading-or-training-on-clutter": partial(reading_or_training, "clutter"),
-    "pets-controls": pets_controls,
-}

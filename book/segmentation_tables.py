@@ -16,6 +16,8 @@ STUDY = "segmentation"
 LEFT, RIGHT = "drn_c_26", "drn_a_18"
 """Our two beside the paper's DRN-C-26 and DRN-A-50, class by class."""
 
+PRIMARY = (("resnet_18_dilated", "resnet_18"), ("drn_a_18", "resnet_18_dilated"), ("drn_c_26", "drn_a_18"))
+
 SCORE = "final.test.{}miou_present"
 
 
@@ -50,6 +52,41 @@ def by_class() -> str:
     names = f"{display_name(LEFT)} − {display_name(RIGHT)}, ours on CamVid (reduced)"
     header = ["class", *columns, "C-26 − A-50", names, "95 % over seeds and frames", "same direction"]
     return results.markdown_table(header, rows)
+
+
+def by_class_ours() -> str:
+    """IoU of each class that occurs in CamVid's test frames, mean over seeds, for every network and the prior."""
+    measured = results.runs(STUDY)
+    if not measured:
+        return f"*The study `{STUDY}` is {NOT_MEASURED}.*"
+    rows = []
+    for label in _occurring():
+        key = f"iou.{label.replace(' ', '_')}"
+        means = [measured[0]["metrics"][f"prior.test.{key}"]]
+        means += [results.metric(STUDY, name, f"final.test.{key}").mean for name in results.variants(STUDY)]
+        rows.append([label, *(f"{mean:.1f}" for mean in means)])
+    names = [display_name(name) for name in results.variants(STUDY)]
+    return results.markdown_table(["IoU, %", "position prior", *names], rows)
+
+
+def by_class_differences() -> str:
+    """The primary comparisons class by class, over seeds and frames."""
+    rows = []
+    for label in _occurring():
+        key = f"final.test.iou.{label.replace(' ', '_')}"
+        found = [results.difference(STUDY, *pair, key) for pair in PRIMARY]
+        rows.append([label, *(interval_cell(one, ".1f", "+") for one in found)])
+    if not rows:
+        return f"*The study `{STUDY}` is {NOT_MEASURED}.*"
+    names = [" − ".join(map(display_name, pair)) for pair in PRIMARY]
+    return results.markdown_table(["IoU, points", *names], rows)
+
+
+def _occurring() -> list[str]:
+    measured = results.runs(STUDY)
+    return [
+        name for name in CLASSES if measured and f"final.test.iou.{name.replace(' ', '_')}" in measured[0]["metrics"]
+    ]
 
 
 def _ours(metric: str, theirs: float) -> list[str]:
@@ -94,3 +131,4 @@ def memory() -> str:
 
 TABLES = {"segmentation-drives": by_drive, "table-3-by-class": by_class, "pilot-segmentation": pilot}
 TABLES["segmentation-memory"] = memory
+TABLES |= {"segmentation-by-class": by_class_ours, "segmentation-class-differences": by_class_differences}

@@ -140,7 +140,8 @@ _NETWORKS = {
     "drn_d_107": ("drn_d", 101, 2),
 }
 
-# The rungs between DRN-A-18 and DRN-C-26 that the paper does not have: each changes one thing (chapter 05).
+# The rungs between DRN-A-18 and DRN-C-26 that the paper does not have: each changes one thing (chapter 05), but for the
+# front, with which the rule of dilation changes from "exact" to "levels".
 # The number is the true depth.
 _LADDER = {
     "ladder_a_22": ("ladder_a", 18, 1),

@@ -171,6 +171,27 @@ def bootstrap_difference(
     return Interval(estimate, low, high, min(len(left), len(right)), "bootstrap over seeds and images", p)
 
 
+def expected_reach(left: np.ndarray, right: np.ndarray, seeds: float, level: float = 0.95) -> float:
+    """How far to each side the interval of a difference of errors would reach with so many seeds, in points.
+
+    From the spreads seen so far: between a network's seeds, which more seeds average out, and between images, which
+    they do not. A true difference of this size is then resolved in one study of two.
+
+    Args:
+        left: (seeds, images), 1 where an image came out wrong; at least two seeds.
+        right: the same of the other network, the same images.
+        seeds: of each side; `math.inf` leaves the spread of the images alone.
+        level: of the interval.
+    """
+    sides = (left, right)
+    between_seeds = sum(side.mean(axis=1).var(ddof=1) for side in sides) / seeds
+    # That single images come out differently from seed to seed is in the spread of the seeds already: it is taken out.
+    of_trainings = sum(side.var(axis=0, ddof=1).mean() / len(side) for side in sides)
+    of_images = (left.mean(axis=0) - right.mean(axis=0)).var(ddof=1) - of_trainings
+    freedom = min(2 * (seeds - 1), 1000)  # from there on the quantile is that of the normal distribution
+    return 100 * _t_quantile(0.5 + level / 2, freedom) * math.sqrt(between_seeds + max(of_images, 0) / left.shape[1])
+
+
 def holm(p_values: dict[str, float]) -> dict[str, float]:
     """The p-values of several comparisons, adjusted for being several (Holm's step-down procedure).
 

@@ -1,9 +1,10 @@
 """Measure what a grid allows on the real test boxes: `python tests/localization_ceilings.py`, seconds; needs the data.
 
 Writes data/results/ceilings.json: for the true boxes of the test images of Tiny-ImageNet-20, the best overlap that a
-box of whole cells can have with each, on the grids of the book; its mean, and how many objects no such box fits. And
-for pointing in clutter, off the middle: how many objects hold no cell's middle, and how one fixed point does. Run it
-again when the study `classification` has more seeds of ResNet-18: a test says so.
+box of whole cells can have with each, on the grids of the book; its mean, and how many objects no such box fits. For
+pointing in clutter, off the middle: how many objects hold no cell's middle, and how one fixed point does. And what the
+whole image and one fixed box come to wherever a network is measured; image by image, for intervals, in ceilings.npz.
+Run it again when the study `classification` has more seeds of ResNet-18: a test says so.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from drn_lib import localization_scores, paths, results  # noqa: E402
 from drn_lib.clutter import SIDE, Clutter, open_clutter  # noqa: E402
 from drn_lib.datasets import open_dataset  # noqa: E402
+from drn_lib.localization_runs import ENLARGED, SIZES  # noqa: E402
 
 GRIDS = {"2x2": (2, 64), "8x8": (8, 64), "7x7": (7, 224), "28x28": (28, 224)}
 """Cells a side, and pixels a side of the image: ResNet and DRN at 64 and at 224 px."""
@@ -30,18 +33,56 @@ DRAWINGS = 20
 """Of the tune canvases, to choose a fixed box on: 16,000 in all."""
 
 
-def ceilings(dataset) -> dict[str, dict[str, float]]:
-    """By grid: the mean of the best overlaps, and in percent how many objects stay at or below each level."""
+def true_boxes(dataset) -> torch.Tensor:
+    """(N, 4), in pixels of images of 64 px: these have one box each."""
     true = localization_scores.pad_boxes([dataset[index]["boxes"] for index in range(len(dataset))])
     assert true.shape[1] == 1, "one box an image"
-    found = {}
-    for name, (cells, size) in GRIDS.items():
-        best = localization_scores.ceiling(true[:, 0] * size / 64, cells, size)
-        errors = {
-            f"gt_known_{round(100 * level)}": localization_scores.gt_known_error(best, level).item() for level in LEVELS
+    return true[:, 0]
+
+
+def ceilings(true: torch.Tensor) -> dict[str, dict[str, float]]:
+    """By grid: the mean of the best overlaps, and in percent how many objects stay at or below each level."""
+    return {name: _ceiling(true * size / 64, cells, size) for name, (cells, size) in GRIDS.items()}
+
+
+def canvas_ceilings(test: Clutter) -> dict[str, dict[str, float]]:
+    """The same for the canvases."""
+    return {name: _ceiling(test.edges, cells, SIDE) for name, cells in CANVAS_GRIDS.items()}
+
+
+def _ceiling(true: torch.Tensor, cells: int, size: int) -> dict[str, float]:
+    best = localization_scores.ceiling(true, cells, size)
+    errors = {f"gt_known_{round(100 * level)}": _error(best, level) for level in LEVELS}
+    return {"mean_iou": best.mean().item(), **errors}
+
+
+def _error(ious: torch.Tensor, level: float = 0.5) -> float:
+    return localization_scores.gt_known_error(ious, level).item()
+
+
+def blind(tune: torch.Tensor, test: torch.Tensor) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:
+    """GT-known error at 0.5 of answers that look at no plain image: on the images of each setting, and by size.
+
+    Beside them what a ResNet's 2x2 cells allow, by size. And image by image which of the 3,000 are wrong.
+    """
+    boxes = {"whole_image": localization_scores.whole_image(1, 64)[0]}
+    boxes["fixed_box"] = localization_scores.best_fixed_box(tune, 64)
+    settings = {"native": (1, 1), **{f"px{size}": steps for size, steps in ENLARGED.items()}}
+    thirds = localization_scores.size_terciles(test)
+    found, wrong = {}, {}
+    for name, box in boxes.items():
+        parts = tune, test
+        ious = [localization_scores.best_iou(box.expand(len(true), 4), true) for true in parts]
+        found[name] = {
+            f"{setting}.{part}": _error(own[::step])
+            for setting, steps in settings.items()
+            for part, own, step in zip(("tune", "test"), ious, steps)
         }
-        found[name] = {"mean_iou": best.mean().item(), **errors}
-    return found
+        found[name].update({size: _error(ious[1][thirds == number]) for number, size in enumerate(SIZES)})
+        wrong[f"{name}.gt_known_50"] = ious[1].double().numpy() <= 0.5
+    best = localization_scores.ceiling(test, 2, 64)
+    found["2x2"] = {size: _error(best[thirds == number]) for number, size in enumerate(SIZES)}
+    return found, wrong
 
 
 def pointing(tune: Clutter, test: Clutter) -> dict[str, float | dict[str, float]]:
@@ -58,18 +99,19 @@ def pointing(tune: Clutter, test: Clutter) -> dict[str, float | dict[str, float]
     return found
 
 
-def fixed_boxes(tune: Clutter, test: Clutter) -> dict[str, float]:
+def fixed_boxes(tune: Clutter, test: Clutter) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """GT-known error of one box for all canvases at 0.3 and 0.5, each the best on many drawings of the tune canvases.
 
     On a single drawing few of the 800 canvases are right for any box, and the best one is mostly lucky.
     """
     true = torch.cat([tune.redrawn(seed).edges for seed in range(1, 1 + DRAWINGS)])
-    found = {}
+    found, wrong = {}, {}
     for level in LEVELS[:2]:
         box = localization_scores.best_fixed_box(true, (SIDE, SIDE), level)
         ious = localization_scores.best_iou(box.expand(len(test), 4), test.edges)
-        found[f"gt_known_{round(100 * level)}"] = localization_scores.gt_known_error(ious, level).item()
-    return found
+        key = f"gt_known_{round(100 * level)}"
+        found[key], wrong[f"clutter.fixed_box.{key}"] = _error(ious, level), ious.double().numpy() <= level
+    return found, wrong
 
 
 def dense_reading(test: Clutter) -> dict[str, float]:
@@ -107,15 +149,21 @@ def _rounded(found: dict) -> dict:
 
 
 def main() -> None:
-    dataset = open_dataset("tiny-imagenet", "test", partition="tiny-imagenet-20")
-    found = {"dataset": "tiny-imagenet", "partition": "tiny-imagenet-20", "split": "test", "images": len(dataset)}
-    found["grids"] = _rounded(ceilings(dataset))
+    plain = [true_boxes(open_dataset("tiny-imagenet", part, partition="tiny-imagenet-20")) for part in ("tune", "test")]
+    found = {"dataset": "tiny-imagenet", "partition": "tiny-imagenet-20", "split": "test", "images": len(plain[1])}
+    found["grids"] = _rounded(ceilings(plain[1]))
     tune, test = open_clutter("tune"), open_clutter("test")
+    found["canvas_grids"] = _rounded(canvas_ceilings(test))
+    answers, wrong = blind(*plain)
+    found["blind"] = _rounded(answers)
     found["clutter_off_middle"] = _rounded(pointing(tune, test))
-    found["clutter_fixed_boxes"] = _rounded(fixed_boxes(tune, test))
+    boxes, wrong_canvases = fixed_boxes(tune, test)
+    found["clutter_fixed_boxes"] = _rounded(boxes)
     found["dense_reading"] = _rounded(dense_reading(test))
     with paths.replacing(paths.results_dir() / "ceilings.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    with paths.replacing(paths.results_dir() / "ceilings.npz") as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **wrong, **wrong_canvases)
     print(json.dumps(found, indent=1))
 
 

@@ -11,6 +11,7 @@ from drn_lib.intervals import (
     Sample,
     bootstrap,
     bootstrap_difference,
+    expected_reach,
     holm,
     student_t,
     student_t_difference,
@@ -124,6 +125,35 @@ def test_bootstrap_of_a_difference_holds_the_truth_and_shared_images_cancel():
         widths.append((interval.high - interval.low) / (shuffled.high - shuffled.low))
     assert 0.84 <= hits / 80 <= 1.0
     assert np.mean(widths) < 1.0
+
+
+def test_a_true_difference_of_the_expected_reach_is_resolved_about_every_second_time():
+    generator = np.random.default_rng(5)
+    seeds, images, spread, resolved = 4, 800, 0.015, 0
+    reach = np.mean(
+        [expected_reach(*(noisy(generator, 30, images, 0.3, spread) for _ in range(2)), seeds) for _ in range(10)]
+    )
+    assert 2 < reach < 6
+    for _ in range(60):
+        left = noisy(generator, seeds, images, 0.3 + reach / 100, spread)
+        found = bootstrap_difference(left, noisy(generator, seeds, images, 0.3, spread), draws=200)
+        resolved += found.low > 0
+    assert 20 <= resolved <= 48
+
+
+def test_more_seeds_bring_the_reach_down_to_what_the_images_leave():
+    generator = np.random.default_rng(6)
+    hard = generator.random((2, 400))  # how likely each image comes out wrong, by network
+    left, right = ((generator.random((40, 400)) < one).astype(float) for one in hard)
+    reach = [expected_reach(left, right, seeds) for seeds in (3, 10, 100, math.inf)]
+    assert reach == sorted(reach, reverse=True)
+    assert reach[-1] == pytest.approx(196 * (hard[0] - hard[1]).std() / math.sqrt(400), rel=0.1)
+
+
+def noisy(generator, seeds, images, error, spread):
+    """Outcomes of seeds whose true errors differ by `spread`."""
+    true = generator.normal(error, spread, (seeds, 1))
+    return (generator.random((seeds, images)) < true).astype(float)
 
 
 def test_bootstrap_is_wider_with_seeds_that_differ():

@@ -4,6 +4,7 @@ import json
 import os
 
 import localization_ceilings
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -138,13 +139,24 @@ def test_the_best_fixed_box_is_found():
 @pytest.mark.slow
 def test_the_stored_ceilings_are_those_of_the_real_boxes():
     stored = json.loads((results_dir() / "ceilings.json").read_text())
-    dataset = open_dataset("tiny-imagenet", "test", partition="tiny-imagenet-20")
-    assert stored["images"] == len(dataset) == 3000
-    for grid, row in localization_ceilings.ceilings(dataset).items():
+    plain = [
+        localization_ceilings.true_boxes(open_dataset("tiny-imagenet", part, partition="tiny-imagenet-20"))
+        for part in ("tune", "test")
+    ]
+    assert stored["images"] == len(plain[1]) == 3000
+    for grid, row in localization_ceilings.ceilings(plain[1]).items():
         assert row == pytest.approx(stored["grids"][grid], abs=1e-4)
+    answers, wrong = localization_ceilings.blind(*plain)
+    for name, row in answers.items():
+        assert row == pytest.approx(stored["blind"][name], abs=1e-4)
+    with np.load(results_dir() / "ceilings.npz") as arrays:
+        for name, outcomes in wrong.items():
+            assert (arrays[name] == outcomes).all()
     # At 64 px no network could do better than this: a ResNet by far less than a DRN.
     assert stored["grids"]["2x2"]["gt_known_50"] > 40 and stored["grids"]["8x8"]["gt_known_50"] < 3
     canvases = open_clutter("tune"), open_clutter("test")
+    for grid, row in localization_ceilings.canvas_ceilings(canvases[1]).items():
+        assert row == pytest.approx(stored["canvas_grids"][grid], abs=1e-4)
     for key, value in localization_ceilings.pointing(*canvases).items():
         assert value == pytest.approx(stored["clutter_off_middle"][key], abs=1e-4)
 

@@ -13,6 +13,8 @@ from PIL import Image
 
 from drn_lib.datasets import locate, open_dataset
 from drn_lib.network import create_model
+from drn_lib.paths import results_dir
+from drn_lib.result_files import load_run
 from drn_lib.samples import IGNORE, DataError
 from drn_lib.segmentation import SegmentationNetwork, load_segmentation
 from drn_lib.segmentation_inference import predict_labels
@@ -249,6 +251,25 @@ def test_the_official_evaluator_agrees_on_a_networks_predictions_of_camvid(tmp_p
     present = {data.mask_classes[index] for mask in masks for index in mask.unique().tolist() if index != IGNORE}
     assert len(found) > len(present)  # what is predicted and not there counts for the official mean alone
     assert metrics["miou_official"] == pytest.approx(metrics["miou_present"] * len(present) / len(found))
+
+
+@needs_data
+@pytest.mark.slow
+def test_the_official_evaluator_gives_the_studys_score_of_a_network_on_all_frames(tmp_path, monkeypatch):
+    monkeypatch.setenv("DRN_DATA", REAL)
+    data = open_dataset("camvid", "test")
+    model, truth = load_segmentation("segmentation/drn_c_26-s0"), locate("camvid")
+    masks, names, labels = [], [], []
+    for index in range(len(data)):
+        sample = data[index]
+        masks.append(sample["mask"])
+        names.append(sample["name"])
+        labels.append(predict_labels(model, sample["image"]).clone())
+    truths = [truth / label_file(name) for name in names]
+    metrics = agrees_with_the_official(labels, masks, names, truths, tmp_path, data.mask_classes)
+    stored = load_run(results_dir() / "segmentation" / "drn_c_26-s0.json")["metrics"]
+    for key in ("miou_official", "iou.pole", "pixel_accuracy"):  # the shipped weights are of half precision
+        assert metrics[key] == pytest.approx(stored[f"final.test.{key}"], abs=0.1)
 
 
 @needs_data

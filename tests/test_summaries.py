@@ -65,9 +65,11 @@ def test_minutes_of_a_gpu_do_not_count_as_those_of_a_cpu(trial):
 
 def test_live_taps_of_level_6_by_hand(trial):
     rows = summaries.summarize("trial", [], root=trial)
-    # ResNet-18 at 64 px: a 2x2 map, each cell reads 2 of 3 taps a side. DRN-A-18: 8x8 at dilation 4, the same.
-    assert rows[0].live_taps == rows[1].live_taps == pytest.approx(4 / 9)
-    assert rows[2].live_taps == pytest.approx((40 / 48) ** 2)  # 16x16: 4 + 4 of the 48 taps a side read padding
+    # ResNet-18 at 64 px: a 2x2 map, of whose six taps a side four live; in the first convolution, of stride 2 on 4x4
+    # cells, five do. DRN-A-18: 8x8 cells, of 24 taps a side 16 at dilation 4 and 20 at dilation 2: the same shares.
+    assert rows[0].live_taps == rows[1].live_taps == pytest.approx((3 * (4 / 6) ** 2 + (5 / 6) ** 2) / 4)
+    # 16x16 cells: 40 of 48 taps a side at dilation 4, 44 at dilation 2.
+    assert rows[2].live_taps == pytest.approx((3 * (40 / 48) ** 2 + (44 / 48) ** 2) / 4)
 
 
 def test_differences_carry_both_intervals_and_holms_p(trial):
