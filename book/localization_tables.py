@@ -24,7 +24,7 @@ SIZES = ("small", "medium", "large")
 
 
 def steps() -> str:
-    """From ResNet-18 to A, B and C: the difference that Table 2 prints, ours beside it, and what ours says of theirs."""
+    """From ResNet-18 to A, B and C: the difference that Table 2 prints, ours beside it, and what ours says of it."""
     printed, lines = results.paper_table("table2_localization"), []
     for k in (1, 5):
         key = f"localization.native.top{k}_localization"
@@ -36,7 +36,8 @@ def steps() -> str:
             names = f"top-{k}, {display_name(left)} − {display_name(right)}"
             step = signed(theirs[0] - theirs[1], "+.1f")
             judged = intervals.verdict(found, "less" if theirs[0] < theirs[1] else "greater")
-            lines.append([names, step, interval_cell(found, ".1f", "+"), str(found.n), judged])
+            counts = dict.fromkeys(str(results.metric("classification", name, key).n) for name in (left, right))
+            lines.append([names, step, interval_cell(found, ".1f", "+"), ", ".join(counts), judged])
     header = [
         "localization error, points",
         "the paper",
@@ -68,7 +69,7 @@ def reading_or_training(study: str) -> str:
             return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
         cells = [interval_cell(step, ".1f", "+") for step in steps]
         plain = "" if trained.startswith("clutter") else "plain: "
-        lines.append([plain + HEADERS[trained], "; ".join(dict.fromkeys(str(step.n) for step in steps)), *cells])
+        lines.append([plain + HEADERS[trained], ", ".join(dict.fromkeys(str(step.n) for step in steps)), *cells])
     return results.markdown_table(["outcome", "seeds", *columns.values()], lines)
 
 

@@ -54,6 +54,10 @@ HEADERS = {
     "clutter.pointing_error_off_middle": "pointing error in clutter, off the middle, %",
     "final.test.miou_present": "mean IoU, present classes, %",
     "final.test.sequence.seq05vd.miou_present": "mean IoU on Seq05VD, present classes, %",
+    "final.test.sequence.seq05vd.miou_thin": "mean IoU of thin classes, %",
+    "final.test.sequence.seq05vd.band_miou_present": "mean IoU near boundaries, %",
+    "final.test.sequence.seq05vd.specks": "specks an image",
+    "final.test.sequence.seq05vd.wrong_specks": "wrong specks an image",
     "final.test.miou_official": "mean IoU, official, %",
     "final.test.pixel_accuracy": "pixel accuracy, %",
     "final.test.miou_thin": "mean IoU of thin classes, %",
@@ -141,7 +145,8 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
         p = p_text(row.p_adjusted)
         estimate = signed(row.difference.estimate, f"+{style}")
         names = f"{display_name(row.left)} − {display_name(row.right)}"
-        lines.append([names, str(row.difference.n), estimate, *intervals_shown, p])
+        counts = dict.fromkeys(str(sample(study, name, key).n) for name in (row.left, row.right))
+        lines.append([names, ", ".join(counts), estimate, *intervals_shown, p])
     metric = HEADERS.get(key, key.replace("_", " "))
     header = ["difference", "seeds", metric, "95 % over seeds and images", "95 % over seeds alone", "p (Holm)"]
     if "bootstrap" not in rows[0].difference.method:  # no outcome of each image is stored: one kind of interval

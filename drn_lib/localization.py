@@ -134,7 +134,7 @@ def tight_boxes(
     check_own(own)
     if wins.shape != own.shape:
         raise ValueError(f"scores {tuple(own.shape)} and winning cells {tuple(wins.shape)} differ in shape")
-    t = torch.as_tensor(threshold, dtype=own.dtype)
+    t = torch.as_tensor(threshold, dtype=own.dtype, device=own.device)
     if t.dim() > 1 or bool(t.isnan().any()):
         raise ValueError(f"the threshold must be a number or a tensor (T,) of numbers, not {threshold!r}")
     rows, columns = own.shape[1:]
@@ -157,7 +157,8 @@ def tight_boxes(
         x0, x1 = edges_of_cells(column, jumps[1], width, convention=cell_edges)
         instead = torch.stack([x0, y0, x1, y1], dim=-1).to(torch.float32)  # (N, 4)
     else:
-        instead = torch.tensor([0.0, 0.0, width, height] if empty == "image" else [math.nan] * 4)
+        edges = [0.0, 0.0, width, height] if empty == "image" else [math.nan] * 4
+        instead = torch.tensor(edges, dtype=torch.float32, device=own.device)
     found = torch.where(nothing, instead, found)
     return found if t.dim() else found[0]
 
@@ -262,6 +263,8 @@ def checked_jump(jump: Pair, cells: tuple[int, int], image_size: Pair) -> tuple[
 def _check_map(score_map: Tensor) -> None:
     if score_map.dim() != 4 or 0 in score_map.shape[1:]:
         raise ValueError(f"expected a score map (N, C, h, w) with cells, got {tuple(score_map.shape)}")
+    if not score_map.is_floating_point():
+        raise ValueError(f"a score map holds floating-point numbers, not {score_map.dtype}")
     if not bool(score_map.isfinite().all()):
         raise ValueError("the score map holds values that are not finite; check the weights and the input")
 

@@ -15,15 +15,16 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
     """The files themselves, and what images there are in the folders among them, sorted.
 
     Raises:
-        DataError: there is no image at all.
+        DataError: a folder holds no image.
     """
     from drn_lib.samples import DataError
 
     files = []
     for path in paths:
-        files += sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"there is no image in {', '.join(map(str, paths))}: name files, or a folder that holds some")
+        found = sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        if not found:
+            raise DataError(f"there is no image in {path}: name files, or a folder that holds some")
+        files += found
     return files
 
 

@@ -3,9 +3,9 @@
     python tests/gpu_check.py [REPORT]          (default build/gpu-check.json)
 
 Half precision against single, a study's float32 against a CPU's and a whole run of one, channels last against channels
-first, a run stopped and resumed, the command `train --recipe imagenet` on a generated data set, two GPUs where there
-are two, the chapters with FULL = True shrunk, and how many images a second each network takes. Exit status 0 where
-every check holds, 1 where one does not, 77 where there is no GPU.
+first, boxes of a map that lies on the GPU, a run stopped and resumed, the command `train --recipe imagenet` on a
+generated data set, two GPUs where there are two, the chapters with FULL = True shrunk, and how many images a second
+each network takes. Exit status 0 where every check holds, 1 where one does not, 77 where there is no GPU.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from drn_lib.batches import Source  # noqa: E402
 from drn_lib.datasets import open_dataset  # noqa: E402
 from drn_lib.distributed import Group  # noqa: E402
 from drn_lib.evaluation import normalize  # noqa: E402
+from drn_lib.localization import EMPTY, boxes  # noqa: E402
 from drn_lib.network import create_model  # noqa: E402
 
 NO_GPU = 77
@@ -121,6 +122,17 @@ def channels_last(device: torch.device, width: float = 1.0, size: int = 224) -> 
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = before
     far = ((first - last).abs().max() / first.abs().max()).item()
     return {"ok": far < SINGLE_TOLERANCE, "largest relative difference": far}
+
+
+def boxes_where_the_map_is(device: torch.device) -> dict:
+    """Boxes of a score map on the device, by every answer for the empty case: those of the same map on the CPU."""
+    score_map, classes = torch.randn(4, 5, 6, 7), torch.tensor([0, 1, 2, 3])
+    same = []
+    for empty in EMPTY:
+        here = boxes(score_map, classes, 1.5, (48, 56), empty=empty)
+        there = boxes(score_map.to(device), classes.to(device), 1.5, (48, 56), empty=empty)
+        same.append(there.device.type == device.type and torch.equal(here.nan_to_num(-1), there.cpu().nan_to_num(-1)))
+    return {"ok": all(same), "empty": dict(zip(EMPTY, same))}
 
 
 def resume(device: torch.device, size: int = 32) -> dict:
@@ -233,6 +245,7 @@ def main() -> int:
         "a study's float32": lambda: study_precision(device),
         "a study's run": lambda: whole_run(device),
         "channels last": lambda: channels_last(device),
+        "boxes": lambda: boxes_where_the_map_is(device),
         "resume": lambda: resume(device),
         "train --recipe imagenet": command,
         "chapters, FULL shrunk": chapters,

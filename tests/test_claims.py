@@ -60,7 +60,7 @@ def test_c14_boxes_in_clutter_need_a_threshold(network):
 
 
 def lost_without_a_threshold(network: str, setting: str) -> list[float]:
-    """For each seed, by how many points GT-known error on test grows at the lowest threshold, which is as good as none."""
+    """For each seed, by how many points GT-known error on test grows at the lowest threshold, as good as none."""
     curves = results.per_image("classification", network, f"{setting}.curve")  # tune: error, mean IoU; test: the same
     assert len(curves) >= 3 and curves.shape[1:] == (41, 4)
     # The threshold of the tune images, as it was chosen: by the error, among equals by mean IoU.

@@ -24,6 +24,10 @@ def test_half_precision_is_compared_with_single(monkeypatch):
     assert gpu_check.farthest([2.0, 1.0], [2.0, 0.5]) == 0.25
 
 
+def test_boxes_are_compared_for_every_answer_to_the_empty_case():
+    assert gpu_check.boxes_where_the_map_is(CPU) == {"ok": True, "empty": dict.fromkeys(gpu_check.EMPTY, True)}
+
+
 def test_a_studys_precision_is_compared_with_a_cpus(monkeypatch):
     monkeypatch.setattr(gpu_check, "STEPS", 2)
     assert gpu_check.study_precision(CPU, 0.125, 32, 4) == {"ok": True, "largest relative difference": 0.0}

@@ -214,6 +214,7 @@ def test_cam_boxes_take_the_largest_part_of_each_image():
         (torch.zeros(2, 3, 4), [0, 0], {}, "score map"),
         (torch.zeros(2, 3, 0, 4), [0, 0], {}, "score map"),
         (torch.full((1, 3, 2, 2), math.nan), [0], {}, "not finite"),
+        (torch.ones(1, 3, 2, 2, dtype=torch.int64), [0], {}, "floating-point"),
         (torch.zeros(2, 3, 2, 2), [0], {}, "one whole class"),
         (torch.zeros(1, 3, 2, 2), [0.0], {}, "one whole class"),
         (torch.zeros(1, 3, 2, 2), [3], {}, r"0\.\.2"),
