@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from drn_lib import results, summaries
+from drn_lib.architecture import list_models
 from drn_lib.plotting import GREY, INK, LIGHT, display_name, network_color
 
 
@@ -59,11 +60,15 @@ def study_points(study: str, key: str = "final.test.top1", names: Sequence[str] 
 
 
 def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
-    """The same errors twice: against parameters, as the paper draws them, and against multiply-adds."""
+    """The same errors twice: against parameters, as the paper draws them, and against multiply-adds.
+
+    A line joins the networks of one family; variants of a network stand alone.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
     for ax, cost in zip(axes, ("parameters", "multiply_adds"), strict=True):
-        for family in dict.fromkeys(_family(point) for point in points):
-            members = sorted((point for point in points if _family(point) == family), key=lambda point: point.error)
+        published = [point for point in points if point.name in list_models()]
+        for family in dict.fromkeys(_family(point) for point in published):
+            members = sorted((point for point in published if _family(point) == family), key=lambda point: point.error)
             members.sort(key=lambda point: getattr(point, cost))
             ax.plot([getattr(point, cost) for point in members], [point.error for point in members], color=LIGHT, lw=1)
         for point in points:
