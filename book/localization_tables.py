@@ -95,10 +95,10 @@ def reading_levels() -> str:
 def against_blind(study: str) -> str:
     """How much less often every network's boxes err than answers that look at no image: negative where they beat it."""
     columns = {
-        ("plain", "whole_image.gt_known_50", "localization.native.gt_known_50"): "plain, whole image",
-        ("plain", "whole_image.gt_known_50", "localization.native.cam.gt_known_50"): "the same, usual method",
-        ("plain", "fixed_box.gt_known_50", "localization.native.gt_known_50"): "plain, fixed box",
-        ("plain", "fixed_box.gt_known_50", "localization.native.cam.gt_known_50"): "the same, usual method",
+        ("whole_image.gt_known_50", "localization.native.gt_known_50"): "plain, whole image",
+        ("whole_image.gt_known_50", "localization.native.cam.gt_known_50"): "the same, usual method",
+        ("fixed_box.gt_known_50", "localization.native.gt_known_50"): "plain, fixed box",
+        ("fixed_box.gt_known_50", "localization.native.cam.gt_known_50"): "the same, usual method",
     }
     return _against(study, columns)
 
@@ -108,21 +108,21 @@ def against_blind_in_clutter(study: str) -> str:
     columns = {}
     for level in ("50", "30"):
         fixed, ours = f"clutter.fixed_box.gt_known_{level}", f"clutter.{{}}gt_known_{level}"
-        columns["clutter", fixed, ours.format("")] = f"IoU 0.{level[0]}"
-        columns["clutter", fixed, ours.format("cam.")] = f"IoU 0.{level[0]}, usual method"
+        columns[fixed, ours.format("")] = f"IoU 0.{level[0]}"
+        columns[fixed, ours.format("cam.")] = f"IoU 0.{level[0]}, usual method"
     return _against(study, columns)
 
 
-def _against(study: str, columns: dict[tuple[str, str, str], str]) -> str:
+def _against(study: str, columns: dict[tuple[str, str], str]) -> str:
     names = results.variants(study)
     if not names:
         return f"*The study `{study}` is {NOT_MEASURED}.*"
     with np.load(paths.results_dir() / "ceilings.npz", allow_pickle=False) as arrays:
-        blind = {fixed: arrays[fixed].astype(float) for _, fixed, _ in columns}
+        blind = {fixed: arrays[fixed].astype(float) for fixed, _ in columns}
     lines = []
     for name in names:
         cells = []
-        for _, fixed, key in columns:
+        for fixed, key in columns:
             found = _less_than_blind(results.wrong(study, name, key), blind[fixed])
             cells.append(interval_cell(found, ".1f", "+"))
         lines.append([display_name(name), str(found.n), *cells])
