@@ -259,23 +259,35 @@ def _redraw(
     paired: bool = False,
 ) -> list[np.ndarray]:
     """The score of each side in each draw; the images redrawn are the same for all sides, paired seeds too."""
-    generator = np.random.default_rng(seed)
     images = sides[0].shape[1]
-    members = [np.arange(images)] if groups is None else [np.flatnonzero(groups == one) for one in np.unique(groups)]
-    weights = np.empty((draws, images))
-    chosen = [np.empty((draws, len(counts)), dtype=int) for counts in sides]
-    for draw in range(draws):
-        drawn = np.concatenate([own[generator.integers(len(own), size=len(own))] for own in members])
-        weights[draw] = np.bincount(drawn, minlength=images) / images
-        for seeds in chosen:
-            seeds[draw] = generator.integers(seeds.shape[1], size=seeds.shape[1])
-        if paired:
-            chosen[1][draw] = chosen[0][draw]
+    labels = None if groups is None else tuple(groups.tolist())
+    times, chosen = _draws(images, tuple(len(counts) for counts in sides), draws, seed, labels)
+    if paired:
+        chosen = [chosen[0], chosen[0]]
+    weights = times / images
     redrawn = []
     for seeds, counts in zip(chosen, sides, strict=True):
         of_seeds = np.stack([statistic(np.tensordot(weights, own, axes=1)) for own in counts], axis=1)  # (draws, seeds)
         redrawn.append(np.take_along_axis(of_seeds, seeds, axis=1).mean(axis=1))
     return redrawn
+
+
+@lru_cache(maxsize=8)  # 24 MB each for 3,000 images; the pages ask for some hundred differences on a few sets of images
+def _draws(
+    images: int, seeds: tuple[int, ...], draws: int, seed: int, groups: tuple[int, ...] | None
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """How often each image was drawn, (draws, images), and which seeds of each side, (draws, seeds of the side)."""
+    generator = np.random.default_rng(seed)
+    labels = np.zeros(images, int) if groups is None else np.array(groups)
+    members = [np.flatnonzero(labels == one) for one in np.unique(labels)]
+    times = np.empty((draws, images), dtype=np.uint16)
+    chosen = [np.empty((draws, count), dtype=int) for count in seeds]
+    for draw in range(draws):
+        drawn = np.concatenate([own[generator.integers(len(own), size=len(own))] for own in members])
+        times[draw] = np.bincount(drawn, minlength=images)
+        for own in chosen:
+            own[draw] = generator.integers(own.shape[1], size=own.shape[1])
+    return times, chosen
 
 
 @lru_cache(maxsize=16)

@@ -48,7 +48,7 @@ def runs(study: str, name: str | None = None, root: Path | None = None) -> list[
         root: another folder of results than `data/results/`.
     """
     folder = (root or results_dir()) / study
-    loaded = [load_run(path) for path in sorted(folder.glob("*-s*.json"))]
+    loaded = [load_run(path) for path in sorted(folder.glob(f"{name or '*'}-s*.json"))]
     kept = [run for run in loaded if name in (None, variant(run))]
     # The book's order: ResNet, then A, B, C, D, then the ladder; a network before its variants.
     order = {network: place for place, network in enumerate([*list_models(), *list_ladder()])}
