@@ -212,7 +212,7 @@ def holm(p_values: dict[str, float]) -> dict[str, float]:
 def printed_verdict(judged: str, over_seeds: Interval) -> str:
     """A verdict as pages print it: "(provisional)" behind it where the interval over seeds alone holds zero.
 
-    Redrawing three seeds shows less spread than there is (they can be no further apart than they were), so the two
+    Redrawing a few seeds shows less spread than there is (they can be no further apart than they were), so the two
     kinds of intervals may disagree, and more trainings may take such a verdict back.
 
     Args:
