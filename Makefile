@@ -20,7 +20,7 @@ book: $(VENV)/.book  ## build the book into _build/html and check it (no torch n
 	@$(PY) book/check_site.py $(SITE)
 	@echo "The book is at file://$(CURDIR)/$(SITE)/index.html (make serve shows it in a browser)"
 
-test: $(VENV)/.test $(VENV)/.actionlint  ## every check; about 13 minutes on 2 cores
+test: $(VENV)/.test $(VENV)/.actionlint  ## every check; about half an hour on 2 cores
 	@$(PY) tests/run_all.py
 
 check: $(VENV)/.test  ## the inner loop: ruff, codespell, the fast unit tests; at most 90 seconds

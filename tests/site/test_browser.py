@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -169,10 +170,14 @@ def test_page(visit, axe_script, name, width):
         assert seen.cut_tables() == []
 
 
-def test_names_and_sizes_are_kept_together():
+def test_names_sizes_and_shares_are_kept_together():
     text = (SITE / "book" / "index.html").read_text(encoding="utf-8") if SITE.is_dir() else pytest.skip("no built site")
     for part in ("DRN-A-18", "ResNet-18", "28 × 28"):
         assert f'<span class="together">{part}</span>' in text
+    chapter = (SITE / "notebooks" / "06_localization.html").read_text(encoding="utf-8")
+    assert re.search(r"errs on <!-- n:[^>]+--><span class=\"together\">\d+\.\d %</span><!-- /n -->", chapter)
+    left = re.sub(r"(?s)<pre.*?</pre>|<span class=\"together\">.*?</span>", "", chapter)
+    assert not re.search(r"\d(?:<!-- /n -->)? %", left)
     assert '<span class="together">' not in text[text.index("<pre") : text.index("</pre>")]  # code is left alone
 
 
