@@ -14,10 +14,10 @@ help:  ## list the commands
 	@echo "Another Python: make book PYTHON=python3.12 (3.11, 3.12 and 3.13 are supported)"
 
 book: $(VENV)/.book  ## build the book into _build/html and check it (no torch needed)
-	@$(PY) book/live_files.py
+	@$(PY) -m book.live.files
 	@rm -rf $(SITE)
 	$(VENV)/bin/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n -q
-	@$(PY) book/check_site.py $(SITE)
+	@$(PY) -m book.extensions.check_site $(SITE)
 	@echo "The book is at file://$(CURDIR)/$(SITE)/index.html (make serve shows it in a browser)"
 
 test: $(VENV)/.test $(VENV)/.actionlint  ## every check; about half an hour on 2 cores
@@ -27,13 +27,13 @@ check: $(VENV)/.test  ## the inner loop: ruff, codespell, the fast unit tests; a
 	@$(PY) tests/run_all.py --fast
 
 gpu-check: $(VENV)/.test  ## what only a GPU can show: half precision, speed; a report in build/, minutes
-	@$(PY) tests/gpu_check.py
+	@$(PY) -m tests.checks.gpu_check
 
 notebooks: $(VENV)/.test  ## run all chapters again and store their outputs
-	@$(PY) notebooks/execute.py
+	@$(PY) -m book.chapters.execute
 
 numbers: $(VENV)/.book  ## fill the measured numbers into pages and chapters from data/
-	@$(PY) book/generate.py
+	@$(PY) -m book.numbers.fill
 
 lab: $(VENV)/.run  ## open the chapters in JupyterLab
 	@$(VENV)/bin/jupyter lab notebooks/00_the_tour.ipynb

@@ -4,17 +4,16 @@
     >>> model = drn_lib.create_model("drn_c_26")
 
 Public names and modules are imported when they are first asked for, so that `import drn_lib` costs nothing and the
-parts that need no torch (`architecture`, `geometry`, `results`, `paths`) work without it.
+parts that need no torch (`architecture`, `geometry`, `costs`, `paths`) work without it.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
+from drn_lib.lazy import attach
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
-_HOME = {
+_HOMES = {
     "list_models": "architecture",
     "create_model": "network",
     "load_weights": "checkpoints",
@@ -22,17 +21,5 @@ _HOME = {
     "open_dataset": "datasets",
 }
 
-__all__ = ["__version__", *_HOME]
-
-
-def __getattr__(name: str) -> object:
-    """Import a public function, or a module of the package, at its first use (PEP 562)."""
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    if not name.startswith("_") and find_spec(f"{__name__}.{name}"):
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__ = ["__version__", *_HOMES]
+__getattr__, __dir__ = attach(__name__, _HOMES)

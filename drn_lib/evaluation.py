@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from drn_lib import results
+from book.studies import results
+from drn_lib.datasets.base import DataError, ImageDataset
 from drn_lib.distributed import Group
 from drn_lib.names import display_name
-from drn_lib.samples import DataError, ImageDataset
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)

@@ -13,7 +13,8 @@ import nbformat
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
+
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

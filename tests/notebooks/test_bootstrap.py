@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bootstrap
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from book.chapters import first_cell
+from tests import ROOT
+
 ASK = "\nimport drn_lib, drn_lib.paths as paths; print(drn_lib.__file__); print(paths.data_dir())"
 COLAB = "import sys, types; sys.modules['google.colab'] = types.ModuleType('google.colab')\n"
 # What a fresh machine would have to install: the cell must not.
@@ -42,13 +43,13 @@ def remote(tmp_path_factory) -> str:
 
 
 def test_in_a_checkout():
-    done = run(bootstrap.CELL + WATCH + ASK, ROOT / "notebooks")
+    done = run(first_cell.CELL + WATCH + ASK, ROOT / "notebooks")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(ROOT / "drn_lib" / "__init__.py"), str(ROOT / "data")]
 
 
 def test_on_colab_in_an_empty_folder(tmp_path, remote):
-    done = run(COLAB + bootstrap.CELL + WATCH + ASK, tmp_path, DRN_REPOSITORY=remote)
+    done = run(COLAB + first_cell.CELL + WATCH + ASK, tmp_path, DRN_REPOSITORY=remote)
     assert done.returncode == 0, done.stderr
     clone = tmp_path / "drn-book"
     assert done.stdout.split() == [str(clone / "drn_lib" / "__init__.py"), str(clone / "data")]
@@ -58,19 +59,19 @@ def test_on_colab_in_an_empty_folder(tmp_path, remote):
 
 def test_a_command_started_from_a_later_cell_finds_the_library(tmp_path, remote):
     later = "\nsubprocess.run([sys.executable, '-S', '-c', 'import drn_lib; print(drn_lib.__file__)'])"
-    done = run(COLAB + bootstrap.CELL + later, tmp_path, DRN_REPOSITORY=remote)
+    done = run(COLAB + first_cell.CELL + later, tmp_path, DRN_REPOSITORY=remote)
     assert done.stdout.strip() == str(tmp_path / "drn-book" / "drn_lib" / "__init__.py"), done.stderr
 
 
 def test_on_colab_a_second_run_needs_no_network(tmp_path, remote):
-    assert run(COLAB + bootstrap.CELL, tmp_path, DRN_REPOSITORY=remote).returncode == 0
-    again = run(COLAB + bootstrap.CELL + ASK, tmp_path, DRN_REPOSITORY="file:///nowhere/book.git")
+    assert run(COLAB + first_cell.CELL, tmp_path, DRN_REPOSITORY=remote).returncode == 0
+    again = run(COLAB + first_cell.CELL + ASK, tmp_path, DRN_REPOSITORY="file:///nowhere/book.git")
     assert again.returncode == 0, again.stderr
 
 
 def test_a_failed_clone_is_one_clear_sentence(tmp_path):
     address = (tmp_path / "nowhere.git").as_uri()
-    done = run(COLAB + bootstrap.CELL, tmp_path, DRN_REPOSITORY=address)
+    done = run(COLAB + first_cell.CELL, tmp_path, DRN_REPOSITORY=address)
     assert done.returncode != 0
     expected = f"RuntimeError: Could not clone {address}: check the network, then run this cell again."
     assert done.stderr.strip().splitlines()[-1] == expected
@@ -78,6 +79,6 @@ def test_a_failed_clone_is_one_clear_sentence(tmp_path):
 
 
 def test_elsewhere_it_says_where_to_start(tmp_path):
-    done = run(bootstrap.CELL, tmp_path)
+    done = run(first_cell.CELL, tmp_path)
     assert done.stderr.strip().splitlines()[-1].startswith("RuntimeError: Start this notebook in the notebooks/ folder")
     assert list(tmp_path.iterdir()) == []

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-import bootstrap
-import chapters
 import nbformat
 import pytest
+
+from book.chapters import first_cell
+from tests.notebooks import chapters
 
 PATHS = chapters.PATHS
 MAX_BYTES = 2_000_000
@@ -37,7 +38,7 @@ def test_there_are_chapters():
 def test_the_first_cell_is_the_bootstrap_cell(notebook):
     first = notebook.cells[0]
     assert first.cell_type == "code"
-    assert first.source == bootstrap.CELL, "`python notebooks/bootstrap.py` writes it"
+    assert first.source == first_cell.CELL, "`python book/chapters/first_cell.py` writes it"
     assert first.outputs == []
 
 

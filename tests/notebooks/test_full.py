@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import chapters
 import papermill
 import pytest
+
+from tests.notebooks import chapters
 
 
 @pytest.mark.slow

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-import chapters
 import pytest
 import yaml
+
+from tests.notebooks import chapters
 
 FIGURES = yaml.safe_load((chapters.ROOT / "data" / "figures.yml").read_text(encoding="utf-8"))["figures"]
 MOST_A_CHAPTER = 12

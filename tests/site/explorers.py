@@ -7,14 +7,15 @@ import json
 import threading
 from http.server import ThreadingHTTPServer
 
-import explorer_data
 import pytest
-import small_scripts
 import torch
 import torch.nn.functional as F
-from test_browser import Handler
 
-FOLDER = explorer_data.FOLDER
+from book.explorers import data
+from book.extensions import minify
+from tests.site.test_browser import Handler
+
+FOLDER = data.FOLDER
 DATA = {
     kind: json.loads((FOLDER / f"{kind}.json").read_text(encoding="utf-8"))
     for kind in ("receptive", "gridding", "threshold")
@@ -34,8 +35,8 @@ def sizes(folder=FOLDER) -> dict[str, int]:
     """Bytes of each of the explorers' files in the built site, by name."""
     found = {}
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        if path.suffix in small_scripts.SHRINK:
-            found[path.name] = len(small_scripts.small(path).encode())
+        if path.suffix in minify.SHRINK:
+            found[path.name] = len(minify.small(path).encode())
         else:
             found[path.name] = path.stat().st_size
     return found

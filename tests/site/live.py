@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-import live_files
-import live_page
 import numpy as np
 import onnxruntime
+
+from book.extensions import live as live_page
+from book.live import files
 
 FIRST = "ol.names li"  # an answer is shown
 PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
@@ -40,7 +41,7 @@ ASK = """async ({ worker, networks, pictures }) => {
 }"""
 
 
-def write_site(root: Path, live: live_files.Live) -> Path:
+def write_site(root: Path, live: files.Live) -> Path:
     """A site that has the live page alone, in a sub-folder of a host as a project's site; the page's path."""
     static = root / "some" / "folder" / "_static"
     (static / "live").mkdir(parents=True)
@@ -55,7 +56,7 @@ def write_site(root: Path, live: live_files.Live) -> Path:
     return page
 
 
-def ask_worker(page, live: live_files.Live, pictures: list[np.ndarray]) -> list[list[dict]]:
+def ask_worker(page, live: files.Live, pictures: list[np.ndarray]) -> list[list[dict]]:
     """What the worker answers for pictures, uint8 (size, size, 3): for each picture one answer of each network.
 
     Args:
@@ -70,7 +71,7 @@ def ask_worker(page, live: live_files.Live, pictures: list[np.ndarray]) -> list[
     return page.evaluate(ASK, {"worker": worker, "networks": live.networks, "pictures": sent})
 
 
-def native(live: live_files.Live, picture: np.ndarray) -> list[dict[str, np.ndarray]]:
+def native(live: files.Live, picture: np.ndarray) -> list[dict[str, np.ndarray]]:
     """The same by onnxruntime on this machine, each network's outputs by name, (channels, rows, columns)."""
     found = []
     for about in live.networks:

@@ -1,4 +1,4 @@
-"""Measure the live page in Chromium and write data/results/live.json: `python tests/site/live_times.py`.
+"""Measure the live page in Chromium and write data/results/live.json: `python -m tests.site.live_times`.
 
 Bytes before and after the click, seconds from the click to the first answers of both networks (each time in a browser
 without a cache, from a server on this machine), milliseconds a picture, and how far apart the runtimes are. The built
@@ -10,26 +10,23 @@ from __future__ import annotations
 import json
 import platform
 import statistics
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "book"), str(ROOT / "tests" / "site")]
+import numpy as np
+import onnxruntime
+import torch
 
-import live_files  # noqa: E402
-import numpy as np  # noqa: E402
-import onnxruntime  # noqa: E402
-import test_browser  # noqa: E402
-import torch  # noqa: E402
-from explorers import serve  # noqa: E402
-from live import FIRST, ask_worker, difference, native  # noqa: E402
-
-from drn_lib import export, network, paths  # noqa: E402
-from drn_lib.checkpoints import load_trained  # noqa: E402
-from drn_lib.evaluation import normalize  # noqa: E402
-from drn_lib.export import Trained, onnx_model  # noqa: E402
-from drn_lib.photographs import photograph  # noqa: E402
+from book.cells.photographs import photograph
+from book.live import files
+from drn_lib import network, paths
+from drn_lib.checkpoints import onnx
+from drn_lib.checkpoints.onnx import Trained, onnx_model
+from drn_lib.checkpoints.weights import load_trained
+from drn_lib.evaluation import normalize
+from tests.site import test_browser
+from tests.site.explorers import serve
+from tests.site.live import FIRST, ask_worker, difference, native
 
 SIZES = (64, 224, 448)
 VISITS = 5
@@ -52,7 +49,7 @@ def visit(browser, address: str) -> tuple[float, int, int]:
     return seconds, before, sum(sizes.values()) - before
 
 
-def runtimes(page, live: live_files.Live) -> tuple[dict, float]:
+def runtimes(page, live: files.Live) -> tuple[dict, float]:
     """Milliseconds of each network at each size, the fastest of some, and Chromium against onnxruntime here."""
     pictures = {size: photograph("coffee", size).permute(1, 2, 0).numpy() for size in SIZES}
     asked = [pictures[size] for size in SIZES for _ in range(RUNS + 1)]
@@ -61,7 +58,7 @@ def runtimes(page, live: live_files.Live) -> tuple[dict, float]:
     for index, size in enumerate(SIZES):
         wanted = native(live, pictures[size])
         runs = answers[index * (RUNS + 1) : (index + 1) * (RUNS + 1)][1:]  # the first one warms up
-        for number, name in enumerate(live_files.NETWORKS):
+        for number, name in enumerate(files.NETWORKS):
             milliseconds = [run[number]["milliseconds"] for run in runs]
             times.setdefault(name, {})[str(size)] = {
                 "median": round(statistics.median(milliseconds), 1),
@@ -75,13 +72,13 @@ def stored_precision() -> tuple[float, float, float]:
     """Relative differences: torch against the 32-bit file, 16 against 32 bits of the shipped and of fresh weights."""
     x = normalize(photograph("coffee", 224)[None])
     torch_onnx, shipped, unrounded = 0.0, 0.0, 0.0
-    for name in live_files.NETWORKS:
-        model = load_trained(export.SHIPPED.format(name))
+    for name in files.NETWORKS:
+        model = load_trained(onnx.SHIPPED.format(name))
         with torch.inference_mode():
             wanted = model.score_map(x).numpy()
-        file = paths.checkpoints_dir() / f"{export.SHIPPED.format(name)}.safetensors"
+        file = paths.checkpoints_dir() / f"{onnx.SHIPPED.format(name)}.safetensors"
         exact, rounded = (
-            scores(onnx_model(export.read_trained(file), storage), x) for storage in ("float32", "float16")
+            scores(onnx_model(onnx.read_trained(file), storage), x) for storage in ("float32", "float16")
         )
         torch_onnx, shipped = max(torch_onnx, relative(exact, wanted)), max(shipped, relative(rounded, exact))
         torch.manual_seed(0)
@@ -96,7 +93,7 @@ def stored_precision() -> tuple[float, float, float]:
 def scores(model, x: torch.Tensor) -> np.ndarray:
     """The score map that onnxruntime computes."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run([export.SCORES], {"image": x.numpy()})[0]
+    return session.run([onnx.SCORES], {"image": x.numpy()})[0]
 
 
 def relative(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -115,7 +112,7 @@ def measure() -> dict:
     """All that live.json holds."""
     from playwright.sync_api import sync_playwright
 
-    live = live_files.collect()
+    live = files.collect()
     if live.missing:
         raise SystemExit(f"nothing to measure: {live.missing}")
     server = serve(test_browser.SITE)
@@ -145,7 +142,7 @@ def measure() -> dict:
             "chromium_and_onnxruntime": chromium,
         },
         "browser": f"Chromium {version}",
-        "runtime": f"onnxruntime-web {live_files.locked_version()}",
+        "runtime": f"onnxruntime-web {files.locked_version()}",
         "device": processor(),
         "torch": torch.__version__,
         "onnxruntime": onnxruntime.__version__,

@@ -11,10 +11,11 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import check_site
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from book.extensions import check_site
+from tests import ROOT
+
 SITE = ROOT / "_build" / "html"
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 390, "height": 844}}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -6,16 +6,17 @@ import base64
 import json
 import re
 
-import chapters
-import exercise_pages
 import pytest
-import small_scripts
-import test_browser
-from explorers import serve
-from test_browser import Visit, axe_script, browser  # noqa: F401  fixtures
 
-from drn_lib import exercises, plotting
-from drn_lib.exercises import all_exercises, check
+from book.exercises import exercise as exercises
+from book.exercises.exercise import all_exercises, check
+from book.extensions import exercises as exercise_pages
+from book.extensions import minify
+from book.figures import style
+from tests.notebooks import chapters
+from tests.site import test_browser
+from tests.site.explorers import serve
+from tests.site.test_browser import Visit, axe_script, browser  # noqa: F401  fixtures
 
 EXERCISES = all_exercises()
 IN_PAGE = [name for name, exercise in EXERCISES.items() if exercise_pages.asked_in_page(exercise)]
@@ -81,11 +82,11 @@ def test_no_answer_is_read_at_a_glance():
 
 
 def test_script_and_style_are_small_and_quiet():
-    files = [path for path in (FOLDER / "exercises").iterdir() if path.suffix in small_scripts.SHRINK]
-    assert len(files) == 2 and sum(len(small_scripts.small(path).encode()) for path in files) < MOST_BYTES
+    files = [path for path in (FOLDER / "exercises").iterdir() if path.suffix in minify.SHRINK]
+    assert len(files) == 2 and sum(len(minify.small(path).encode()) for path in files) < MOST_BYTES
     for path in files:
         assert not re.search(r"https?://|url\(", path.read_text()), path.name
-    assert f"--exercise-accent: {plotting.ACCENT};" in (FOLDER / "exercises" / "exercises.css").read_text()
+    assert f"--exercise-accent: {style.ACCENT};" in (FOLDER / "exercises" / "exercises.css").read_text()
 
 
 @pytest.mark.slow

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import re
 
-import explorer_data
-import explorer_pages
 import pytest
-import test_browser
 import torch
-from explorers import DATA, FOLDER, MOST_OF_A_PAGE, PAGES, library_stages, serve, sizes
-from test_browser import Visit, axe_script, browser  # noqa: F401  the fixtures are used by their names
 
+from book.explorers import data
+from book.extensions import explorers
+from book.figures.gridding import tile
 from drn_lib import geometry, gridding
-from drn_lib.figures_gridding import tile
-from drn_lib.geometry import Layer
+from drn_lib.geometry.axis import Layer
+from tests.site import test_browser
+from tests.site.explorers import DATA, FOLDER, MOST_OF_A_PAGE, PAGES, library_stages, serve, sizes
+from tests.site.test_browser import Visit, axe_script, browser  # noqa: F401  the fixtures are used by their names
 
 ONE_OF_EACH = ["receptive-01", "gridding-04", "threshold-06"]
 PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
@@ -31,7 +31,7 @@ def address(tmp_path_factory):
     (folder / "notebooks").mkdir(parents=True)
     (folder / "_static").symlink_to(FOLDER.parent, target_is_directory=True)
     for place in PAGES:
-        page = PAGE.format(figure=explorer_pages.figure(place, "../"))
+        page = PAGE.format(figure=explorers.figure(place, "../"))
         (folder / "notebooks" / f"{place}.html").write_text(page, encoding="utf-8")
     server = serve(root)
     yield f"http://127.0.0.1:{server.server_port}/some/folder"
@@ -99,7 +99,7 @@ def test_stride_dilation_and_neither(visit):
     for choice in ("stride would have seen", "dilation sees", "neither"):
         figure.get_by_label(choice).check()
         fields[choice] = [re.search(r": (\d+) × .* field of (\d+) ×", text).groups() for text in words(figure)]
-    narrow = geometry.receptive_field(explorer_data.version(explorer_data.variants()["drn_a_18"], "neither"))
+    narrow = geometry.receptive_field(data.version(data.variants()["drn_a_18"], "neither"))
     assert fields["stride would have seen"] == [("7", "435")] * 2
     assert fields["dilation sees"] == [("28", "435")] * 2
     assert fields["neither"] == [("28", str(narrow))] * 2

@@ -6,52 +6,51 @@ import io
 import random
 import re
 
-import chapters
-import explorer_data
-import explorer_pages
 import numpy as np
 import pytest
-import small_scripts
-import threshold_data
 import tomllib
 import torch
-from explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, modules, sizes  # noqa: F401  a fixture
 from PIL import Image
-from test_browser import browser  # noqa: F401  a fixture
 
-from drn_lib import geometry, gridding, plotting
-from drn_lib.figures_gridding import tile
-from drn_lib.geometry import Layer
-from drn_lib.photographs import photograph
+from book.cells.photographs import photograph
+from book.explorers import data, threshold_data
+from book.extensions import explorers, minify
+from book.figures import style
+from book.figures.gridding import tile
+from drn_lib import geometry, gridding
+from drn_lib.geometry.axis import Layer
+from tests.notebooks import chapters
+from tests.site.explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, modules, sizes  # noqa: F401  a fixture
+from tests.site.test_browser import browser  # noqa: F401  a fixture
 
 # ------------------------------------------------------------------------------------------------ files and data
 
 
 def test_the_files_are_what_the_library_says():
-    assert explorer_data.refresh(check=True) == []
+    assert data.refresh(check=True) == []
 
 
 def test_a_stale_file_and_a_missing_picture_are_named(tmp_path, monkeypatch):
     for path in FOLDER.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(explorer_data, "FOLDER", tmp_path)
+    monkeypatch.setattr(data, "FOLDER", tmp_path)
     (tmp_path / "gridding.json").write_text("{}")
     (tmp_path / "photograph.webp").unlink()
-    problems = explorer_data.refresh(check=True)
+    problems = data.refresh(check=True)
     assert len(problems) == 2 and "gridding.json" in problems[0] and "photograph.webp" in problems[1]
-    explorer_data.refresh(check=False)
-    assert explorer_data.refresh(check=True) == []
+    data.refresh(check=False)
+    assert data.refresh(check=True) == []
 
 
 def test_without_torch_nothing_is_touched_and_a_line_says_so(monkeypatch, capsys):
-    monkeypatch.setattr(explorer_data.importlib.util, "find_spec", lambda name: None)
-    assert explorer_data.refresh(check=True) == []
+    monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: None)
+    assert data.refresh(check=True) == []
     assert "torch" in capsys.readouterr().out
 
 
 def test_the_pictures_are_the_library_s():
     originals = {name: picture.image for name, picture in threshold_data.pictures().items()}
-    originals["photograph"] = photograph(explorer_data.PHOTOGRAPH)
+    originals["photograph"] = photograph(data.PHOTOGRAPH)
     for name, original in originals.items():
         stored = Image.open(io.BytesIO((FOLDER / f"{name}.webp").read_bytes())).convert("L")
         wanted = np.asarray(Image.fromarray(original.permute(1, 2, 0).numpy()).convert("L"), dtype=float)
@@ -73,39 +72,39 @@ def test_they_ask_no_other_host():
 
 
 def test_the_style_has_the_book_s_accent():
-    assert f"--explorer-accent: {plotting.ACCENT};" in (FOLDER / "explorers.css").read_text(encoding="utf-8")
+    assert f"--explorer-accent: {style.ACCENT};" in (FOLDER / "explorers.css").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("network", explorer_data.variants().values(), ids=lambda network: network.name)
+@pytest.mark.parametrize("network", data.variants().values(), ids=lambda network: network.name)
 def test_the_blocks_are_the_network_s_layers(network):
     rows = [
         tuple(row)
-        for _, *blocks in explorer_data.level_blocks(network)
+        for _, *blocks in data.level_blocks(network)
         for times, *block in blocks
         for row in block * times
     ]
     assert rows == [(layer.kernel, layer.stride, layer.dilation) for layer in geometry.layers(network)]
-    numbers = [number for number, *_ in explorer_data.level_blocks(network)]
+    numbers = [number for number, *_ in data.level_blocks(network)]
     assert numbers == list(geometry.table(network).levels)
 
 
 def test_versions_of_a_network():
     """A ResNet with dilation is DRN-A, DRN-A with strides is the ResNet, and with neither a cell sees less."""
-    networks = explorer_data.variants()
+    networks = data.variants()
     resnet, drn = networks["resnet_18"], networks["drn_a_18"]
-    assert explorer_data.version(resnet, "dilation").levels == drn.levels
-    assert explorer_data.version(drn, "stride").levels == resnet.levels
-    neither = geometry.table(explorer_data.version(drn, "neither"), 224).levels[6]
+    assert data.version(resnet, "dilation").levels == drn.levels
+    assert data.version(drn, "stride").levels == resnet.levels
+    neither = geometry.table(data.version(drn, "neither"), 224).levels[6]
     assert neither.size == (28, 28) and neither.receptive_field < geometry.receptive_field(drn)
 
 
 def test_small_scripts_lose_comments_only_and_a_template_within_another_is_refused(tmp_path):
     script = tmp_path / "script.mjs"
     script.write_text("// a word\nexport const said = (a) => `${a ? 'one,  two' : { b: 1 }.b}  three`; // more\n")
-    assert small_scripts.small(script) == "export const said=(a)=>`${a ? 'one,  two' : { b: 1 }.b}  three`;"
+    assert minify.small(script) == "export const said=(a)=>`${a ? 'one,  two' : { b: 1 }.b}  three`;"
     script.write_text("const said = (a) => `${a ? `one,  two` : 0} three`;")
     with pytest.raises(ValueError, match="script.mjs: give the template literal"):
-        small_scripts.small(script)
+        minify.small(script)
 
 
 # ---------------------------------------------------------------------------------------------------- in chapters
@@ -115,8 +114,8 @@ def test_small_scripts_lose_comments_only_and_a_template_within_another_is_refus
 def test_a_chapter_says_in_plain_markdown_where_its_explorer_is(place, chapter):
     """On Colab the cell is a sentence with a link to the rendered page and nothing else."""
     sources = [s for s in chapters.markdown(chapters.read(chapters.ROOT / "notebooks" / f"{chapter}.ipynb"))]
-    found = [source for source in sources if explorer_pages.MARKER.search(source)]
-    assert len(found) == 1 and explorer_pages.MARKER.findall(found[0]) == [place]
+    found = [source for source in sources if explorers.MARKER.search(source)]
+    assert len(found) == 1 and explorers.MARKER.findall(found[0]) == [place]
     address = tomllib.loads((chapters.ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
     owner, repository = address.removeprefix("https://github.com/").split("/")
     tokens = chapters.tokens(found[0])
@@ -127,9 +126,9 @@ def test_a_chapter_says_in_plain_markdown_where_its_explorer_is(place, chapter):
 
 
 def test_every_place_has_a_chapter_and_an_unknown_place_is_an_error():
-    assert list(PAGES) == list(explorer_data.PLACES)
+    assert list(PAGES) == list(data.PLACES)
     with pytest.raises(ValueError, match="receptive-01"):
-        explorer_pages.figure("receptive-99", "../")
+        explorers.figure("receptive-99", "../")
 
 
 # ---------------------------------------------------------------------------------- numbers, computed in Chromium
@@ -250,10 +249,10 @@ def test_every_network_at_every_level(modules, size):  # noqa: F811
         }));""",
         {"data": DATA["receptive"], "size": size},
     )
-    for (_, network), kinds in zip(explorer_data.variants().items(), found, strict=True):
-        built = explorer_data.version(network, "dilation" if network.dilation_rule else "stride")
+    for (_, network), kinds in zip(data.variants().items(), found, strict=True):
+        built = data.version(network, "dilation" if network.dilation_rule else "stride")
         assert built.levels == network.levels
-        versions = [network, *(explorer_data.version(network, kind) for kind in ("stride", "dilation", "neither"))]
+        versions = [network, *(data.version(network, kind) for kind in ("stride", "dilation", "neither"))]
         for table_of, levels in zip(versions, kinds, strict=True):
             table = geometry.table(table_of, size)
             assert [row[0] for row in levels] == list(table.levels)

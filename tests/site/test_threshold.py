@@ -6,16 +6,19 @@ import re
 
 import numpy as np
 import pytest
-import threshold_data
 import torch
-from explorers import DATA, modules  # noqa: F401  a fixture
-from test_browser import browser  # noqa: F401  a fixture
-from test_explorer_pages import address, visit, words  # noqa: F401  fixtures
 
-from drn_lib import figures_localization, localization, localization_runs, results
-from drn_lib import localization_scores as scores
-from drn_lib.checkpoints import load_trained
+from book.explorers import threshold_data
+from book.figures import localization as figures_localization
+from book.studies import localization as localization_runs
+from book.studies import results
+from drn_lib import localization
+from drn_lib.checkpoints.weights import load_trained
 from drn_lib.evaluation import normalize
+from drn_lib.localization import scores
+from tests.site.explorers import DATA, modules  # noqa: F401  a fixture
+from tests.site.test_browser import browser  # noqa: F401  a fixture
+from tests.site.test_explorer_pages import address, visit, words  # noqa: F401  fixtures
 
 KNOWN = DATA["threshold"]
 

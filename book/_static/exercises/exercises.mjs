@@ -1,5 +1,5 @@
 // The exercises in a page: makes a form of each element that the build put behind an exercise's cell, and marks what is
-// entered as drn_lib.exercises does. The form of the data: book/exercise_pages.py.
+// entered as book.exercises does. The form of the data: book/extensions/exercises.py.
 
 import { h } from "../explorers/dom.mjs";
 

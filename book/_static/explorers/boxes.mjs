@@ -1,5 +1,5 @@
 // The paper's box from one class's map, and its overlap with a true one: a copy of drn_lib.localization.tight_boxes
-// and of drn_lib.localization_scores.iou. A test compares both on random maps.
+// and of drn_lib.localization.scores.iou. A test compares both on random maps.
 //
 // A map is given cell by cell, row by row; a box is [x0, y0, x1, y1] in pixel edges.
 

@@ -1,5 +1,5 @@
-// Where a cell of a map looks, along one axis: a copy of drn_lib/axis.py and of the recurrences in
-// drn_lib/geometry.py, for stacks that the reader makes. A test compares the two on random stacks.
+// Where a cell of a map looks, along one axis: a copy of drn_lib/geometry/axis.py and of the recurrences in
+// drn_lib/geometry/grid.py, for stacks that the reader makes. A test compares the two on random stacks.
 //
 // A layer is {k, s, d, p, residual}: kernel, stride, dilation, padding; residual adds a shortcut around it (where the
 // stride is s, one that takes every s-th cell). An axis is {size, jump, first, last}: cell i of the map reads the

@@ -1,5 +1,5 @@
 // What a score map answers: names, and the box of a class by the paper's three equations. A copy of what
-// drn_lib/localization.py computes; a test compares the two on random maps.
+// drn_lib/localization/equations.py computes; a test compares the two on random maps.
 //
 // A score map is {values, classes, rows, columns}: a Float32Array, class by class, row by row.
 

@@ -1,0 +1,120 @@
+"""Run chapters again and store their outputs, two at a time: `python -m book.chapters.execute [FILE ...]`.
+
+Chapters run without real data sets, as nbval compares them. What would differ from run to run (times, the version of
+Python) is not stored, so a second run leaves the files as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+from book import ROOT
+
+FOLDER = ROOT / "notebooks"
+TIMINGS = FOLDER.parent / "data" / "results" / "timings.json"
+CELL_TIMEOUT = 300  # seconds
+WORKERS = 2
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+    # What Colab reads: ask for a GPU, show the table of contents.
+    "accelerator": "GPU",
+    "colab": {"gpuType": "T4", "provenance": [], "toc_visible": True},
+}
+
+
+def normalise(notebook: nbformat.NotebookNode) -> None:
+    """Drop what changes from run to run and machine to machine; cell ids and outputs stay."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata = nbformat.from_dict(METADATA)
+
+
+def execute(path: Path, store: bool) -> str | None:
+    """Run one chapter and, with `store`, write it back; returns the error as text, or None."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        extra_arguments=["--log-level=40"],  # a warning about local sockets at each start
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError) as error:
+        return f"{path.name}: {error}"
+    if not store:
+        return None
+    normalise(notebook)
+    text = nbformat.writes(notebook) + "\n"
+    if text != path.read_text(encoding="utf-8"):
+        partial = path.with_suffix(".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    return None
+
+
+def timed(path: Path, store: bool) -> tuple[float, str | None]:
+    """Run one chapter; the seconds it took, and the error as text or None."""
+    start = time.monotonic()
+    error = execute(path, store)
+    seconds = time.monotonic() - start
+    print(f"{path.name}: {'failed' if error else 'done'} in {seconds:.0f} s", flush=True)
+    return seconds, error
+
+
+def record(paths: list[Path], seconds: list[float]) -> None:
+    """Write how long each chapter took, alone on this machine, into data/results/timings.json."""
+    chapters = json.loads(TIMINGS.read_text())["chapters"] if TIMINGS.exists() else {}
+    for path, duration in zip(paths, seconds, strict=True):
+        chapters[path.name[:2]] = {
+            "seconds": round(duration, 1),
+            "device": "cpu",
+            "threads": os.cpu_count(),
+            "torch": version("torch"),
+            "python": platform.python_version(),
+        }
+    partial = TIMINGS.with_suffix(".partial")
+    partial.write_text(json.dumps({"chapters": dict(sorted(chapters.items()))}, indent=1) + "\n")
+    partial.replace(TIMINGS)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("chapters", nargs="*", type=Path, help="notebooks (default: all)")
+    parser.add_argument("--record", action="store_true", help="only record the times of this machine, one at a time")
+    options = parser.parse_args()
+    os.environ.pop("DRN_DATA", None)
+    os.environ.update({"DRN_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    if not options.record:
+        os.environ["OMP_NUM_THREADS"] = "1"  # two chapters share two cores
+    paths = [path.resolve() for path in options.chapters] or sorted(FOLDER.glob("*.ipynb"))
+    # One kernel process a chapter; the threads here only wait for them.
+    with ThreadPoolExecutor(1 if options.record else WORKERS) as pool:
+        # With other numbers of threads the last digits of a picture may differ: a timed run stores no outputs.
+        outcomes = list(pool.map(lambda path: timed(path, store=not options.record), paths))
+    errors = [error for _, error in outcomes if error]
+    for error in errors:
+        print(error, file=sys.stderr)
+    if options.record and not errors:
+        record(paths, [seconds for seconds, _ in outcomes])
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

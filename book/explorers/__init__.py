@@ -1,0 +1,1 @@
+"""Data and still pictures for the explorers in the pages."""

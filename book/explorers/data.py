@@ -1,0 +1,206 @@
+"""What the explorers in the pages know, written by `make numbers` to `_static/explorers/`, a file for each kind.
+
+`receptive.json` holds every network of the book as chains of layers (from `drn_lib.geometry`), `gridding.json` the
+colors of sub-lattices and the lattice of chapter 04, `threshold.json` stored score maps and measured errors
+(`threshold_data.py`); each also says how its explorer opens at each place in a chapter. The pages compute with copies
+of `drn_lib.geometry`, of `drn_lib.gridding.lattice_energy` and of the boxes of `drn_lib.localization` in JavaScript,
+and tests compare them. Each place also gets a still picture that bears its own caption, for pages without
+JavaScript: `explorer_stills.py` and `threshold_still.py` draw it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from dataclasses import replace
+from itertools import groupby
+
+from book import ROOT
+from book.explorers import threshold_data
+from drn_lib import geometry
+from drn_lib.architecture import Architecture, architecture, dilation_rules, first_dilation, list_models
+from drn_lib.names import display_name
+from drn_lib.paths import replacing
+
+FOLDER = ROOT / "book" / "_static" / "explorers"
+PHOTOGRAPH = "chelsea"
+
+PLACES = {
+    "receptive-01": {"kind": "receptive", "left": "resnet_18", "right": "drn_a_18", "level": 6, "back": 0},
+    "receptive-02": {"kind": "receptive", "left": "drn_a_18", "right": "drn_a_18_levels", "level": 6, "back": 5},
+    "gridding-03": {"kind": "gridding", "first": [2, 2], "falling": False, "links": False, "input": "cell"},
+    "gridding-04": {"kind": "gridding", "first": [4, 4], "falling": True, "links": False, "input": "cell"},
+    "threshold-06": {"kind": "threshold", "picture": "canvas", "network": "drn_a_18", "threshold": 20},
+}
+"""Where an explorer stands, and how it opens; a chapter names its place in a comment, `<!-- explorer:PLACE -->`."""
+
+KINDS = ("stride", "dilation", "neither")
+
+
+def variants() -> dict[str, Architecture]:
+    """Every network of the book, and DRN-A-18 by its other two rules, by name."""
+    found = {}
+    for name in list_models():
+        found[name] = architecture(name)
+        if name == "drn_a_18":
+            found |= {f"{name}_{rule}": architecture(name, rule) for rule in dilation_rules(name)[1:]}
+    return found
+
+
+def version(network: Architecture, kind: str) -> Architecture:
+    """The network with its last two strides in the form `kind`, one of KINDS; all else as it is.
+
+    "dilation"  levels 5 and 6 keep stride 1 and are dilated: a DRN as it is, a ResNet by the exact rule
+    "stride"    levels 5 and 6 have stride 2 and no level is dilated
+    "neither"   levels 5 and 6 have stride 1 and no level is dilated
+    """
+    if kind == "dilation" and network.dilation_rule is not None:
+        return network
+    levels = []
+    for level in network.levels:
+        dilation, first, stride = 1, (1, 1), level.stride
+        if level.number in (5, 6):
+            stride = 2 if kind == "stride" else 1
+            if kind == "dilation":
+                before, dilation = {5: (1, 2), 6: (2, 4)}[level.number]
+                first = first_dilation("exact", before, dilation)
+        levels.append(replace(level, stride=stride, dilation=dilation, first_dilation=first))
+    return replace(network, levels=tuple(levels))
+
+
+def level_blocks(network: Architecture) -> list[list]:
+    """The network's layers by level, as the pages read them: [number, [times, [k, s, d], ...], ...] for each.
+
+    Equal blocks in a row are written once. The padding is left out, since it is d * (k // 2) in every layer.
+    """
+    levels: dict[int, list] = {}
+    first = network.levels[0].number
+    stem = network.stem_level or first
+    for name, rows in groupby(geometry.layers(network), key=lambda layer: layer.name.rsplit(".convs.", 1)[0]):
+        rows = list(rows)
+        if any(row.padding != row.dilation * (row.kernel // 2) for row in rows):
+            raise ValueError(f"{network.name}: the padding of {name} is not d * (k // 2), as the pages take it to be")
+        number = stem if name.startswith("stem") else first if name == "pool" else int(name.split(".")[1])
+        blocks = levels.setdefault(number, [])
+        block = [[row.kernel, row.stride, row.dilation] for row in rows]
+        if blocks and blocks[-1][1:] == block:
+            blocks[-1][0] += 1
+        else:
+            blocks.append([1, *block])
+    return [[number, *blocks] for number, blocks in levels.items()]
+
+
+def _level_text(level: list) -> str:
+    """One of `level_blocks` in a few characters: number, blocks; times x layers; "321" is kernel 3, stride 2, d 1."""
+    number, *blocks = level
+    layers = (",".join("".join(map(str, row)) for row in block) for _, *block in blocks)
+    return " ".join([str(number), *(f"{times}x{block}" for (times, *_), block in zip(blocks, layers))])
+
+
+def places(kind: str) -> dict:
+    """The places of one kind of explorer."""
+    return {name: place for name, place in PLACES.items() if place["kind"] == kind}
+
+
+def receptive() -> dict:
+    """All that `receptive.json` holds."""
+    from book.figures import style
+
+    levels: list[str] = []  # each different level once; networks name them by their index
+
+    def indices(network: Architecture) -> list[int]:
+        found = [_level_text(level) for level in level_blocks(network)]
+        levels.extend(level for level in found if level not in levels)
+        return [levels.index(level) for level in found]
+
+    networks = {}  # by name: label, color, which of KINDS it was built as, and its levels in each of them
+    for name, network in variants().items():
+        label = display_name(network.name) + ("" if name == network.name else f", rule {network.dilation_rule}")
+        built = KINDS.index("dilation" if network.dilation_rule else "stride")
+        versions = [indices(version(network, kind)) for kind in KINDS]
+        networks[name] = [label, style.network_color(name), built, *versions]
+    own = [[3, 1, 1, 0], [3, 1, 2, 0], [3, 1, 2, 0]]  # kernel, stride, dilation, residual
+    return {"networks": networks, "levels": levels, "own": own, "places": places("receptive")}
+
+
+def gridding() -> dict:
+    """All that `gridding.json` holds."""
+    from book.figures import style
+    from book.figures.gridding import tile
+    from drn_lib.gridding import white_noise_energy
+
+    lattice = {
+        "cells": 28,
+        "begin": 12,  # row and column of the active cell: its whole reach lies inside
+        "period": 4,
+        "amplitude": 0.5,
+        "tile": [[round(value, 6) for value in row] for row in tile(4, 4).tolist()],
+        "white": round(white_noise_energy(28, 4), 3),
+    }
+    colors = {d: style.sublattice_colors(d) for d in (1, 2, 4)}
+    return {"sublattices": colors, "lattice": lattice, "places": places("gridding")}
+
+
+def threshold() -> dict:
+    """All that `threshold.json` holds; maps that differ from the stored ones by rounding alone stay as they are."""
+    made = threshold_data.data(places("threshold"))
+    path = FOLDER / "threshold.json"
+    return threshold_data.settled(made, json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else made
+
+
+def files() -> dict[str, str]:
+    """Name and text of each file that is made, without the pictures."""
+    from book.explorers import stills as explorer_stills
+
+    made = {"receptive": receptive(), "gridding": gridding(), "threshold": threshold()}
+    texts = {f"{kind}.json": _written(known) for kind, known in made.items()}
+    stills = {f"{name}.svg": explorer_stills.still(place, made[place["kind"]]) for name, place in PLACES.items()}
+    return texts | stills
+
+
+def _written(known: dict) -> str:
+    """JSON without spaces, but a line for each network and each map, so that changes can be read."""
+    text = json.dumps(known, separators=(",", ":"), ensure_ascii=False)
+    return re.sub(r'"\w+":(?=\[?\{?"(ResNet|DRN|cells|tune))', r"\n\g<0>", text) + "\n"
+
+
+def images() -> dict[str, bytes]:
+    """Name and content of each picture: what receptive fields are drawn on, and what maps are stored of."""
+    from book.cells.photographs import photograph
+
+    found = {name: threshold_data.webp(picture.image) for name, picture in threshold_data.pictures().items()}
+    return {f"{name}.webp": content for name, content in found.items()} | {
+        "photograph.webp": threshold_data.webp(photograph(PHOTOGRAPH), mode="L")
+    }
+
+
+def refresh(check: bool) -> list[str]:
+    """Write what differs; with `check` write nothing and return a line for each file that differs.
+
+    The maps, the measure of grids and the tables' colors need torch and matplotlib. Where they are missing nothing is
+    done, and a line on the screen says so.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "matplotlib")):
+        print("left the explorers as they are: they need torch and matplotlib (`make test` installs both)")
+        return []
+    problems = []
+    for name, text in files().items():
+        path = FOLDER / name
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        if check:
+            problems.append(f"book/_static/explorers/{name} differs from drn_lib: run `make numbers`")
+            continue
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        print(f"wrote {name}")
+    for name, content in images().items():
+        path = FOLDER / name
+        if path.is_file():  # another version of the encoder makes other bytes of the same picture
+            continue
+        if check:
+            problems.append(f"book/_static/explorers/{name} is missing: run `make numbers`")
+        else:
+            path.write_bytes(content)
+    return problems

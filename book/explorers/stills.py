@@ -1,0 +1,149 @@
+"""A still picture of each explorer, as SVG: for pages without JavaScript.
+
+The picture bears its own words: its title is the text alternative, its description the caption.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from math import gcd
+
+from book.explorers.data import variants
+from book.figures.style import ACCENT, GREY, INK, LIGHT
+from drn_lib import geometry
+
+IMAGE = 224  # px a side
+WIDTH = 720
+TEXT = f'fill="{INK}"'
+_FONT = 'font-family="sans-serif" font-size="13"'
+
+
+def still(place: dict, made: dict) -> str:
+    """The still of one of `explorer_data.PLACES`; `made` is what the JSON file of its kind holds."""
+    from book.explorers import threshold_still
+
+    kinds = {"receptive": receptive, "gridding": gridding, "threshold": threshold_still.threshold}
+    return kinds[place["kind"]](place, made)
+
+
+def picture(height: float, parts: list[str], alt: str, caption: str) -> str:
+    """A picture `WIDTH` wide, with its words."""
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" {_FONT}>'
+    words = [f"<title>{escape(alt, quote=False)}</title>", f"<desc>{escape(caption, quote=False)}</desc>"]
+    ground = f'<rect width="{WIDTH}" height="{height:g}" fill="#fff"/>'
+    return "\n".join([head, *words, ground, *parts, "</svg>", ""])
+
+
+def receptive(place: dict, made: dict) -> str:
+    """Two networks side by side: the picture, the cells of the map, one cell, its field."""
+    found = [(made["networks"][place[side]], _cell(place[side], place)) for side in ("left", "right")]
+    boxes = [level.field_box(cell, cell) for _, (level, cell, *_) in found]
+    margin = 8 + max(max(-left, right - IMAGE) for left, _, right, _ in boxes)
+    view = IMAGE + 2 * margin
+    scale = (WIDTH / 2 - 20) / view
+    parts, words = [], []
+    for index, ((label, color, *_), (level, cell, back, reached)) in enumerate(found):
+        x = 10 + index * WIDTH / 2
+        to_page = f'transform="translate({x:g} 30) scale({scale:.4f}) translate({margin} {margin})"'
+        left, top, right, bottom = level.field_box(cell, cell)
+        low, high = geometry.cell_edges(cell, level.jump, IMAGE, level.centre)
+        lines = "".join(f"M0 {i * level.jump}H{IMAGE}M{i * level.jump} 0V{IMAGE}" for i in range(1, level.size[0]))
+        dots = ""
+        if back:
+            at = [back.centre + i * back.jump for i in reached]
+            rows = "".join(f"M{at[0]:g} {y:g}H{at[-1] + 0.1:g}" for y in at)
+            gaps = f'stroke-dasharray="0.1 {at[1] - at[0] - 0.1:g}" stroke-linecap="round"'  # dots, evenly apart
+            dots = f'<path d="{rows}" stroke="{ACCENT}" stroke-width="4" {gaps}/>'
+        parts += [
+            f'<text x="{x:g}" y="19" {TEXT}>{label}, level {place["level"]}</text>',
+            f"<g {to_page}>",
+            f'<rect width="{IMAGE}" height="{IMAGE}" fill="#f3f4f6" stroke="{GREY}" stroke-width="1.5"/>',
+            f'<path d="{lines}" stroke="{LIGHT}" stroke-width="1"/>{dots}',
+            f'<rect x="{low}" y="{low}" width="{high - low}" height="{high - low}" fill="{ACCENT}"/>',
+            f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" '
+            f'stroke="{color}" stroke-width="4"/>',
+            "</g>",
+        ]
+        sentence = f"{label}: {level.size[0]} × {level.size[1]} cells, jump {level.jump} px, field "
+        words.append(sentence + f"{level.receptive_field} px a side")
+    caption = (
+        f"A still of the explorer, which needs JavaScript. Grey: a picture of {IMAGE} px and the cells of the map of "
+        f"level {place['level']}. Filled: one cell; frame: its receptive field, which leaves the picture."
+    )
+    if place["back"]:
+        caption += f" Dots: the cells of level {place['back']} that reach it."
+    caption += f" {'; '.join(words)}."
+    alt = f"Two squares with a frame around each, wider than the square. {'; '.join(words)}."
+    return picture(view * scale + 40, parts, alt, caption)
+
+
+def _cell(name: str, place: dict):
+    """The level's map, the cell around pixel 128, the map that is read back to (or None), its cells that reach it."""
+    table = geometry.table(variants()[name], IMAGE)
+    level, back = table.levels[place["level"]], table.levels.get(place["back"])
+    cell = 128 // level.jump
+    if back is None:
+        return level, cell, None, []
+    rows = [row.name for row in table.rows]
+    start = max(i for i, row in enumerate(rows) if row.startswith(f"levels.{place['back']}."))
+    stop = max(i for i, row in enumerate(rows) if row.startswith(f"levels.{place['level']}."))
+    chain = [row.layer for row in table.rows[start + 1 : stop + 1]]
+    return level, cell, back, list(geometry.reach(chain, cell, back.size[0]))
+
+
+def gridding(place: dict, made: dict) -> str:
+    """One active cell behind each layer, along one axis, with the lattice energy of the same in two dimensions."""
+    from drn_lib.gridding import lattice_energy
+
+    cells, begin, period = (made["lattice"][key] for key in ("cells", "begin", "period"))
+    dilations = [*place["first"], *([2, 1] if place["falling"] else [])]
+    colors = made["sublattices"][max(dilations)]
+    step, parts, words = 44, [], []
+    for index, (line, plane) in enumerate(_stages(cells, begin, dilations)):
+        label = f"behind d = {dilations[index - 1]}" if index else "input"
+        energy = f"{lattice_energy(plane, period).item() + 1e-9:.3f}"  # a tie is rounded up, as the page does
+        words.append(f"{label} {energy}")
+        y = 34 + index * step
+        parts.append(f'<text x="0" y="{y + 12}" {TEXT}>{label}</text>')
+        parts.append(f'<text x="{WIDTH}" y="{y + 12}" text-anchor="end" {TEXT}>{energy}</text>')
+        joined = gcd(max(dilations), *dilations[:index])
+        cells_of = f'd="M130 {y + 8}h{18 * cells}" stroke-width="16" stroke-dasharray="16 2"'
+        parts.append(f'<path {cells_of} stroke="#eceef0"/>')
+        squares: dict[str, str] = {}  # the filled ones, one path a color
+        for cell, value in enumerate(line.tolist()):
+            if value:
+                fill = _mean_color(colors, max(dilations), joined, begin, cell)
+                squares[fill] = squares.get(fill, "") + f"M{130 + cell * 18} {y}h16v16h-16z"
+        parts += [f'<path d="{path}" fill="{fill}"/>' for fill, path in squares.items()]
+    parts.append(f'<text x="{WIDTH}" y="18" text-anchor="end" {TEXT}>lattice energy</text>')
+    chain = ", then ".join(str(d) for d in dilations)
+    caption = (
+        "A still of the explorer, which needs JavaScript. One active cell behind smoothing layers of dilation "
+        f"{chain}, along one axis; cells that have exchanged values share a color. Right: lattice energy of "
+        f"period {period} of the same in two dimensions, on {cells} × {cells} cells."
+    )
+    alt = f"Rows of {cells} squares, one behind each layer, in which ever more are filled. Energy: {', '.join(words)}."
+    return picture(34 + (len(dilations) + 1) * step, parts, alt, caption)
+
+
+def _mean_color(colors: list[str], base: int, joined: int, row: int, column: int) -> str:
+    """The color of cells whose `base` x `base` sub-lattices have joined to `joined` x `joined`: their mean."""
+    members = [
+        colors[i * base + j] for i in range(row % joined, base, joined) for j in range(column % joined, base, joined)
+    ]
+    channels = ([int(color[at : at + 2], 16) for color in members] for at in (1, 3, 5))
+    return "#" + "".join(f"{round(sum(values) / len(values)):02x}" for values in channels)
+
+
+def _stages(cells: int, begin: int, dilations: list[int]):
+    """(line, plane): one active cell, and what each layer [1, 2, 1] / 4 makes of it, padded by zeros."""
+    import torch
+    import torch.nn.functional as F
+
+    line = torch.zeros(cells, dtype=torch.float64)
+    line[begin] = 1
+    yield line, torch.outer(line, line)
+    taps = torch.tensor([[[1.0, 2.0, 1.0]]], dtype=torch.float64) / 4
+    for d in dilations:
+        line = F.conv1d(line.view(1, 1, -1), taps, padding=d, dilation=d).flatten()
+        yield line, torch.outer(line, line)  # the filter acts along rows and along columns alike

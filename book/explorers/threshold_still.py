@@ -1,0 +1,106 @@
+"""The still picture of the explorer of the threshold: a map, the cells that qualify, their box, and the errors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from book.explorers import threshold_data
+from book.explorers.stills import TEXT, WIDTH, picture
+from book.figures.style import ACCENT, GREY, LIGHT
+
+SIDE = 300  # of the map, px
+GREYS = 5  # shades that a still tells apart
+
+
+def threshold(place: dict, made: dict) -> str:
+    """The map with its box on the left, IoU and errors over the threshold on the right."""
+    import torch
+
+    from drn_lib.localization.equations import tight_boxes
+    from drn_lib.localization.scores import best_iou
+
+    seen, index = made["pictures"][place["picture"]], place["threshold"]
+    label, color = made["networks"][place["network"]]
+    own, size = seen["maps"][place["network"]], seen["size"]
+    cells, (first, step, count) = own["cells"], made["thresholds"]
+    exceeded, wins = (torch.from_numpy(part).view(1, cells, cells) for part in threshold_data.decoded(own["scores"]))
+    found = tight_boxes(exceeded.float(), wins, torch.arange(count).float(), size)  # (41, 1, 4)
+    overlaps = best_iou(found, torch.tensor([seen["place"]]).float())[:, 0].tolist()
+    taken = (wins & (exceeded > index))[0]
+    setting = made["settings"][seen["setting"]]
+    measured = {name: made["networks"][name] for name in setting["curves"]}
+
+    x0, y0, x1, y1 = (round(edge) for edge in found[index, 0].tolist())
+    at, scale = first + index * step, SIDE / size
+    left, top, right, bottom = seen["place"]
+    parts = [
+        f'<text x="0" y="19" {TEXT}>{label}, {made["class"]}, threshold at {at:g} deviations</text>',
+        f'<g transform="translate(0 30) scale({scale:g})">',
+        f'<rect width="{size}" height="{size}"/>',
+        *_cells(exceeded[0].numpy(), taken.numpy(), size / cells),
+        f'<rect x="{x0}" y="{y0}" width="{x1 - x0}" height="{y1 - y0}" fill="none" stroke="{ACCENT}" '
+        'stroke-width="2"/>',
+        f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" stroke="#fff" '
+        'stroke-width="1.2" stroke-dasharray="4 3"/>',
+        "</g>",
+        *_plot(46, 100, "overlap with the cup’s place (IoU)", (0, 1), {color: overlaps}, index / (count - 1)),
+    ]
+    errors = {
+        shade: (np.cumsum(setting["curves"][name]["error"]) / 10).tolist() for name, (_, shade) in measured.items()
+    }
+    low = 10 * (min((min(line) for line in errors.values()), default=0) // 10)
+    parts += _plot(206, 100, "GT-known error over test images, %", (low, 100), errors, index / (count - 1))
+    last = f"{first:g} to {first + step * (count - 1):g}".replace("-", "−")
+    parts.append(f'<text x="{WIDTH}" y="326" text-anchor="end" {TEXT}>threshold, {last} deviations</text>')
+    names = " ".join(f'<tspan fill="{shade}">{name}</tspan>' for name, shade in measured.values())
+    parts.append(f'<text x="{WIDTH}" y="346" text-anchor="end">{names or "not yet measured"}</text>')
+    caption = (
+        f"A still of the explorer, which needs JavaScript. Left: {label}’s map of {made['class']} on chapter 06’s "
+        f"canvas; filled: the {int(taken.sum())} cells that win and score more than the threshold, {at:g} deviations "
+        f"above the mean logit; frame: their box; dashed: the cup’s place. They overlap by {overlaps[index]:.2f}. "
+        f"Right: this overlap and the error on {setting['images']:,} test images ({setting['label']}), "
+        "at all thresholds."
+    )
+    alt = (
+        f"A map of {cells} by {cells} cells with a box around the filled ones, and two plots over the threshold, "
+        "each with a line at the same place."
+    )
+    return picture(354, parts, alt, caption)
+
+
+def _cells(exceeded: np.ndarray, taken: np.ndarray, side: float) -> list[str]:
+    """The map's greys and the cells that count, a path for each shade; cells in a row are one stroke."""
+    top = exceeded.max()
+    shades = np.where(taken, GREYS, exceeded * (GREYS - 1) // max(1, top))
+    parts = []
+    for shade in range(1, GREYS + 1):  # shade 0 is the black ground
+        path = ""
+        for row, line in enumerate(shades == shade):
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], line.astype(int), [0]])))
+            for start, stop in zip(edges[::2], edges[1::2]):
+                path += f"M{start * side:g} {(row + 0.5) * side:g}h{(stop - start) * side:g}"
+        grey = f"#{round(255 * shade / (GREYS - 1)):02x}" if shade < GREYS else ""
+        color = ACCENT if shade == GREYS else grey + 2 * grey[1:]
+        if path:
+            opacity = ' stroke-opacity=".7"' if shade == GREYS else ""
+            parts.append(f'<path d="{path}" stroke="{color}" stroke-width="{side:g}"{opacity}/>')
+    return parts
+
+
+def _plot(top: float, height: float, title: str, limits: tuple, lines: dict[str, list], marker: float) -> list[str]:
+    """Lines over the threshold between two limits, by color, with a marker at a share of the axis."""
+    x0, width, (low, high) = 400, WIDTH - 400, limits
+    parts = [
+        f'<text x="{x0:g}" y="{top - 8}" {TEXT}>{title}</text>',
+        f'<path d="M{x0:g} {top}V{top + height}H{WIDTH}" fill="none" stroke="{LIGHT}"/>',
+    ]
+    for value, y in ((high, top + 5), (low, top + height + 5)):
+        parts.append(f'<text x="{x0 - 8:g}" y="{y:g}" text-anchor="end" {TEXT}>{value:g}</text>')
+    for color, line in lines.items():
+        ys = [round(height * (high - value) / (high - low)) for value in line]
+        step = width / (len(line) - 1)
+        steps = " ".join(f"{step:g} {after - before}" for before, after in zip(ys, ys[1:]))
+        parts.append(f'<path d="M{x0:g} {top + ys[0]:g}l{steps}" fill="none" stroke="{color}" stroke-width="2"/>')
+    x = x0 + width * marker
+    parts.append(f'<path d="M{x:g} {top}v{height}" stroke="{GREY}" stroke-width="1.5" stroke-dasharray="3 3"/>')
+    return parts

@@ -1,0 +1,12 @@
+"""The book's own Sphinx extensions, registered together."""
+
+from __future__ import annotations
+
+
+def setup(app) -> dict:
+    """Called by Sphinx: register every extension of this package."""
+    from book.extensions import exercises, explorers, live, minify, nobreak
+
+    for extension in (exercises, explorers, live, nobreak, minify):
+        extension.setup(app)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

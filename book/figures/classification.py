@@ -1,0 +1,126 @@
+"""The figures of chapter 05: errors against what they cost, and the ladder from DRN-A to DRN-C."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from book.figures.style import GREY, INK, LIGHT, network_color
+from book.studies import results, summaries
+from drn_lib.architecture import list_models
+from drn_lib.names import display_name
+
+
+@dataclass(frozen=True)
+class CostPoint:
+    """One network in a picture of error against cost; `low` and `high` are NaN where there is no interval.
+
+    parameters      millions
+    multiply_adds   10^9 for one image
+    """
+
+    name: str
+    label: str
+    parameters: float
+    multiply_adds: float
+    error: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+def paper_points() -> list[CostPoint]:
+    """The networks of the paper's Table 1 (top-1 error, 1 crop), with multiply-adds counted by us.
+
+    ResNet-34 is drawn as its source publishes it: the paper's number is probably a slip.
+    """
+    architectures = {display_name(name): row for name, row in results.paper_table("architectures").items()}
+    points = []
+    for name, row in results.paper_table("table1_classification").items():
+        if row["printed_in_table"] == "yes":
+            error = row["top1_err_1crop_pct_source"] or row["top1_err_1crop_pct"]
+            cost = float(architectures[name]["gmacs_224"])
+            key = name.lower().replace("-", "_")
+            points.append(CostPoint(key, name, float(row["params_millions_as_printed"]), cost, float(error)))
+    return points
+
+
+def study_points(study: str, key: str = "final.test.top1", names: Sequence[str] | None = None) -> list[CostPoint]:
+    """The measured variants of a study: mean over seeds of one metric, with Student's t interval."""
+    points = []
+    for row in summaries.summarize(study, [key], names):
+        found = row.metrics[key]
+        costs = row.parameters / 1e6, row.multiply_adds / 1e9
+        points.append(CostPoint(row.variant, row.name, *costs, found.estimate, found.low, found.high))
+    return points
+
+
+def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
+    """The same errors twice: against parameters, as the paper draws them, and against multiply-adds.
+
+    A line joins the networks of one family; variants of a network stand alone.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+    for ax, cost in zip(axes, ("parameters", "multiply_adds"), strict=True):
+        published = [point for point in points if point.name in list_models()]
+        for family in dict.fromkeys(_family(point) for point in published):
+            members = sorted((point for point in published if _family(point) == family), key=lambda point: point.error)
+            members.sort(key=lambda point: getattr(point, cost))
+            ax.plot([getattr(point, cost) for point in members], [point.error for point in members], color=LIGHT, lw=1)
+        for point in points:
+            _mark(ax, point, getattr(point, cost))
+    axes[0].set_xlabel("parameters, millions")
+    axes[1].set_xlabel("10⁹ multiply-adds for one image")
+    axes[1].set_xscale("log")
+    axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes[1].xaxis.set_minor_formatter(NullFormatter())
+    axes[0].set_ylabel(title)
+    return figure
+
+
+def ladder(study: str, rungs: Sequence[str], keys: Mapping[str, str]) -> Figure:
+    """One panel for each metric, one place for each rung: every seed a dot, their mean a bar.
+
+    Args:
+        study: a folder of `data/results`.
+        rungs: variants, in the order in which they are drawn; those that were not measured yet stay empty.
+        keys: metric to what stands at its axis.
+    """
+    figure, axes = plt.subplots(len(keys), 1, figsize=(9, 2.0 * len(keys) + 0.6), sharex=True, squeeze=False)
+    for ax, (key, label) in zip(axes[:, 0], keys.items(), strict=True):
+        for place, name in enumerate(rungs):
+            sample = results.metric(study, name, key)
+            if not sample.n:
+                ax.text(place, 0.5, "not yet", color=GREY, ha="center", transform=ax.get_xaxis_transform(), fontsize=9)
+                continue
+            color = network_color(name)
+            ax.plot([place] * sample.n, sample.values, "o", color=color, markersize=4, alpha=0.6)
+            ax.plot([place - 0.25, place + 0.25], [sample.mean] * 2, color=color, linewidth=3)
+        ax.set_ylabel(label, fontsize=9.5)
+        ax.grid(axis="y", color=LIGHT, linewidth=0.6)
+    axes[-1, 0].set_xticks(range(len(rungs)), [display_name(name).replace(", ", ",\n") for name in rungs], fontsize=9)
+    axes[-1, 0].set_xlim(-0.6, len(rungs) - 0.4)
+    return figure
+
+
+def _family(point: CostPoint) -> str:
+    return network_color(point.name)
+
+
+def _mark(ax: Axes, point: CostPoint, cost: float) -> None:
+    color = network_color(point.name)
+    if not math.isnan(point.low):
+        ax.plot([cost, cost], [point.low, point.high], color=color, linewidth=1.2, alpha=0.7)
+    ax.plot(cost, point.error, "o", color=color, markersize=6)
+    # Three networks of Table 1 lie on one spot, and two of ours: their names go to different sides of it.
+    sides = {"DRN-C-26": (-6, -3, "right"), "DRN-A-34": (6, -9, "left"), "ResNet-18, wider": (-6, -3, "right")}
+    side = sides.get(point.label, (5, 4, "left"))
+    short = point.label.replace("DRN-", "").replace("ResNet-", "R-")
+    style = {"textcoords": "offset points", "fontsize": 8.5, "color": INK, "ha": side[2]}
+    ax.annotate(short, (cost, point.error), side[:2], **style)

@@ -1,0 +1,263 @@
+"""The figures of chapters 03 and 04: lattices, maps level by level, spectra, energies.
+
+What is drawn is computed elsewhere (`gridding`, `results`, the chapters); two small readings of maps that only
+figures need, the strongest channel and the share of high frequencies, stand here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color, show_map, sublattice_colors
+from book.studies import results
+from drn_lib.gridding import radial_power_spectrum
+from drn_lib.names import display_name
+
+
+def strongest_channel(maps: Tensor) -> Tensor:
+    """The channel (H, W) of one image's maps (1, C, H, W) whose activations have the highest mean magnitude.
+
+    Source: how the paper chooses what Figs. 6 and 7 show.
+    """
+    return maps[0, maps[0].abs().mean((1, 2)).argmax()]
+
+
+def high_frequency_share(maps: Tensor, above: float = 0.25) -> float:
+    """Share of the maps' power at frequencies over `above`, of all between 0 and 0.5 cycles per cell.
+
+    A ring of the spectrum holds as many frequencies as its radius says, so white noise has
+    1 - (above / 0.5) ** 2: three quarters over 0.25.
+
+    Args:
+        maps: (..., H, W).
+        above: in cycles per cell.
+
+    Source: puts a number to the paper's Fig. 6.
+    """
+    frequency, power = radial_power_spectrum(maps)
+    held = frequency * power
+    return (held[frequency > above].sum() / held.sum()).item()
+
+
+def combs(signals: Mapping[str, Sequence[float]]) -> Figure:
+    """One-dimensional signals as stems, one under the other; what is not zero stands out."""
+    figure, axes = plt.subplots(len(signals), 1, figsize=(7.2, 1.15 * len(signals)), sharex=True, squeeze=False)
+    for ax, (title, values) in zip(axes[:, 0], signals.items(), strict=True):
+        values = np.asarray(values, dtype=float)
+        top = max(values.max(), 1.0)
+        for place, value in enumerate(values):
+            ax.plot([place, place], [0, value], color=ACCENT if value else LIGHT, linewidth=4, solid_capstyle="butt")
+            if value:
+                ax.text(place, value + 0.08 * top, f"{value:g}", ha="center", color=INK, fontsize=9)
+        ax.axhline(0, color=LIGHT, linewidth=1, zorder=0)
+        ax.set_ylim(0, 1.35 * top)
+        ax.set_yticks([])
+        ax.spines["left"].set_visible(False)
+        ax.set_ylabel(title, rotation=0, ha="right", va="center")
+        ax.set_xticks(range(len(values)))
+    axes[-1, 0].set_xlabel("cell")
+    return figure
+
+
+def counts(maps: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
+    """Small maps with their numbers written into the cells, those that are not zero in the accent color.
+
+    Source: Fig. 4 of the paper, with the cells' values.
+    """
+    figure, axes = plt.subplots(1, len(maps), figsize=(9, 9 / len(maps) + 0.3), squeeze=False)
+    for ax, values, title in zip(axes[0], maps, titles, strict=True):
+        values = np.asarray(values)
+        for (row, column), value in np.ndenumerate(values):
+            face = ACCENT if value else "white"
+            ax.add_patch(Rectangle((column, row), 1, 1, facecolor=face, edgecolor=LIGHT, linewidth=1))
+            if value:
+                center = {"ha": "center", "va": "center", "fontsize": 9 if values.shape[0] < 9 else 7.5}
+                ax.text(column + 0.5, row + 0.5, f"{value:g}", color="white", **center)
+        _square(ax, values.shape[0])
+        ax.set_title(title)
+    return figure
+
+
+def sublattice_boards(dilations: Sequence[int], cells: int = 12, taps_at: tuple[int, int] = (5, 5)) -> Figure:
+    """A map's cells colored by sub-lattice, one board for each dilation, with the taps of one 3x3 kernel ringed.
+
+    Args:
+        dilations: of the boards.
+        cells: a side.
+        taps_at: (row, column) of the cell whose taps are shown.
+    """
+    figure, axes = plt.subplots(1, len(dilations), figsize=(9, 9 / len(dilations) + 0.3), squeeze=False)
+    for ax, d in zip(axes[0], dilations, strict=True):
+        colors = sublattice_colors(d)
+        for row, column in np.ndindex(cells, cells):
+            face = colors[row % d * d + column % d] if d > 1 else LIGHT
+            ax.add_patch(Rectangle((column, row), 1, 1, facecolor=face, edgecolor="white", linewidth=1))
+        for i, j in np.ndindex(3, 3):
+            row, column = taps_at[0] + (i - 1) * d, taps_at[1] + (j - 1) * d
+            ax.plot(column + 0.5, row + 0.5, "o", markersize=8, color="white", markeredgecolor=INK, markeredgewidth=1.5)
+        _square(ax, cells)
+        ax.set_title(f"d = {d}: {d * d} sub-lattice{'s' if d > 1 else ''}")
+    return figure
+
+
+def map_table(
+    rows: Sequence[Sequence[np.ndarray | Tensor | None]],
+    columns: Sequence[str],
+    labels: Sequence[str] = (),
+    width: float = 9.0,
+) -> Figure:
+    """Pictures and maps in a table, each in its own range of greys; None leaves a place empty.
+
+    Args:
+        rows: maps (H, W) or pictures (H, W, 3).
+        columns: titles of the columns.
+        labels: names of the rows, or none.
+        width: of the figure in inches, 80 pixels each.
+    """
+    side = (width - (0.9 if labels else 0)) / len(columns)
+    figure, axes = plt.subplots(len(rows), len(columns), figsize=(width, side * len(rows) + 0.35), squeeze=False)
+    for index, (line, maps) in enumerate(zip(axes, rows, strict=True)):
+        for ax, values, title in zip(line, maps, columns, strict=True):
+            if values is not None:
+                show_map(ax, np.asarray(values))
+            ax.axis("off")
+            ax.set_title(title if index == 0 else "", fontsize=10)
+        if labels:
+            line[0].text(-0.12, 0.5, labels[index], ha="right", va="center", transform=line[0].transAxes)
+    return figure
+
+
+def responses(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], period: int = 4) -> Figure:
+    """How much of each frequency filters let through, with the frequencies of a lattice of `period` marked.
+
+    Args:
+        curves: {label: (frequencies in cycles per cell, gain)}; the last is drawn in the accent color.
+        period: of the lattice, in cells.
+    """
+    figure, ax = plt.subplots(figsize=(7.2, 2.9))
+    _mark_lattice(ax, period)
+    shades = [*plt.get_cmap("Greys")(np.linspace(0.45, 0.8, max(1, len(curves) - 1))), ACCENT]
+    for (label, (frequency, gain)), color in zip(curves.items(), shades[-len(curves) :], strict=True):
+        thick = 3 if color is ACCENT else 2
+        ax.plot(np.asarray(frequency), np.abs(np.asarray(gain)), color=color, label=label, linewidth=thick)
+    ax.set_xlabel("frequency, cycles per cell")
+    ax.set_ylabel("share let through")
+    ax.set_xlim(0, 0.5)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def spectra(maps: Mapping[str, Tensor], colors: Sequence[str] = (), period: int | None = None) -> Figure:
+    """Radial power spectra of maps, each as a share of its own total, on a logarithmic scale.
+
+    Args:
+        maps: {label: (..., H, W)}.
+        colors: of the curves; greys and the accent where none are given.
+        period: marks the frequencies of a lattice.
+    """
+    figure, ax = plt.subplots(figsize=(7.2, 3.0))
+    if period:
+        _mark_lattice(ax, period)
+    colors = colors or [*plt.get_cmap("Greys")(np.linspace(0.4, 0.8, max(1, len(maps) - 1))), ACCENT]
+    for (label, values), color in zip(maps.items(), colors[-len(maps) :], strict=True):
+        frequency, power = radial_power_spectrum(values)
+        ax.plot(frequency[1:], power[1:] / (frequency * power).sum(), color=color, label=label)
+    ax.set_yscale("log")
+    ax.set_xlabel("frequency, cycles per cell")
+    ax.set_ylabel("power, share")
+    ax.set_xlim(0, 0.5)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def stored_energies(study: str, network: str, untrained: bool = False) -> dict[str, float]:
+    """Lattice energies of a network in a study, by map: {"4": ..., "score map": ...}; the mean over its seeds.
+
+    Levels below 4 are left out: their cells are smaller, so a period of 4 cells is another thing there.
+    """
+    prefix = "lattice_energy_untrained" if untrained else "lattice_energy"
+    found = {}
+    for name in [*(f"level_{level}" for level in range(4, 9)), "score_map"]:
+        sample = results.metric(study, network, f"{prefix}.{name}")
+        if sample.n:
+            found[name.removeprefix("level_").replace("_", " ")] = sample.mean
+    return found
+
+
+def energy_by_level(study: str, networks: Sequence[str], white_noise: float) -> Figure:
+    """Lattice energy along networks, trained (solid) and untrained (dashed), with the value of white noise.
+
+    Args:
+        study: a folder of `data/results`.
+        networks: names of `list_models()`.
+        white_noise: `gridding.white_noise_energy` of these maps.
+    """
+    figure, ax = plt.subplots(figsize=(7.2, 3.2))
+    shown_maps = {name for network in networks for name in stored_energies(study, network)}
+    places = [name for name in ["4", "5", "6", "7", "8", "score map"] if name in shown_maps]
+    ax.axhline(white_noise, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
+    noise = {"color": GREY, "ha": "right", "va": "bottom", "fontsize": 9, "transform": ax.get_yaxis_transform()}
+    ax.text(0.99, white_noise, "white noise", **noise)
+    for network in networks:
+        for untrained, style in ((False, "o-"), (True, "o--")):
+            energies = stored_energies(study, network, untrained)
+            label = display_name(network) + (", untrained" if untrained else "")
+            shown = {"color": network_color(network), "alpha": 0.45 if untrained else 1.0, "markersize": 5}
+            ax.plot([places.index(name) for name in energies], list(energies.values()), style, label=label, **shown)
+    ax.set_xticks(range(len(places)), [f"level {name}" if name.isdigit() else name for name in places])
+    ax.set_ylabel("lattice energy, period 4")
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    return figure
+
+
+def training_curves(study: str, networks: Sequence[str]) -> Figure:
+    """Training loss and error on the tune part, epoch by epoch, of every stored run of these networks."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.0))
+    for network in networks:
+        label = display_name(network)
+        for run in results.runs(study, network):
+            epochs = [row["epoch"] for row in run["curve"]]
+            for ax, key in zip(axes, ("train_loss", "tune_top1"), strict=True):
+                values = [row.get(key, np.nan) for row in run["curve"]]
+                ax.plot(epochs, values, color=network_color(network), linewidth=1.2, label=label)
+            label = None  # the legend names a network once, not once for each seed
+    for ax, title in zip(axes, ("training loss, nats", "top-1 error on the tune part, %"), strict=True):
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(title)
+    axes[0].legend(fontsize=9)
+    return figure
+
+
+def example_pictures(images: Tensor, labels: Sequence[str], count: int = 8) -> Figure:
+    """The first `count` pictures of a set with their labels; images uint8 (N, 3, H, W)."""
+    pictures = [image.permute(1, 2, 0) for image in images[:count]]
+    return map_table([pictures], list(labels[:count]))
+
+
+def tile(period: int, cells: int, seed: int = 0) -> Tensor:
+    """A pure lattice (cells, cells) of `period`: one random tile of mean 0 and variance 1, repeated."""
+    values = torch.randn(period, period, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    values = (values - values.mean()) / values.std(correction=0)
+    repeats = -(-cells // period)
+    return values.repeat(repeats, repeats)[:cells, :cells]
+
+
+def _mark_lattice(ax: Axes, period: int) -> None:
+    for harmonic in range(1, period // 2 + 1):
+        ax.axvline(harmonic / period, color=LIGHT, linewidth=6, zorder=0)
+
+
+def _square(ax: Axes, cells: int) -> None:
+    ax.set_xlim(-0.05, cells + 0.05)
+    ax.set_ylim(cells + 0.05, -0.05)
+    ax.set_aspect("equal")
+    ax.set_axis_off()

@@ -1,0 +1,202 @@
+"""Diagrams of whole networks, drawn from their tables and modules: Figures 1 and 5 of the paper.
+
+Nothing here is drawn by hand: `level_diagram` reads `architecture`, `stride_diagram` what `conv_records` saw
+when a network ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Arc, Rectangle
+
+from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color
+from drn_lib.architecture import Architecture, Level, architecture, block_dilations
+from drn_lib.names import display_name
+
+_PITCH = 1.0  # from one convolution to the next
+_BOX = 0.72  # width of a convolution
+_GAP = 0.9  # between levels
+_ROW = 4.4  # from one network to the next
+
+
+@dataclass(frozen=True)
+class _Box:
+    """One convolution of the diagram."""
+
+    level: int
+    kernel: int
+    channels: int
+    dilation: int
+    halves: bool = False  # stride 2, its own or a pooling's before it
+    pool: bool = False
+    arc: int = 0  # number of convolutions that a residual link spans from here; 0 for none
+
+
+def level_diagram(networks: Sequence[str | Architecture]) -> Figure:
+    """Networks side by side, level by level: Fig. 5 of the paper, from the tables.
+
+    A box is a convolution with its channels, in the network's color; the number below is its dilation. An
+    accent bar marks where the map halves, a dashed one that max pooling does it; arcs are residual links.
+
+    Args:
+        networks: names of `list_models()`, or tables of `architecture(name, dilation_rule)`.
+
+    Source: Fig. 5.
+    """
+    tables = [architecture(network) if isinstance(network, str) else network for network in networks]
+    rows = [list(_boxes(table)) for table in tables]
+    lefts, right = _columns(rows)
+    figure, ax = plt.subplots(figsize=(9, 0.75 + 1.12 * len(rows)))
+    for index, (table, boxes) in enumerate(zip(tables, rows)):
+        base = -index * _ROW
+        ax.text(-0.6, base + 0.95, display_name(table.name), ha="right", va="center", fontsize=10.5, weight="bold")
+        _draw_boxes(ax, boxes, lefts, base, network_color(table.name))
+        ax.text(-0.6, base - 0.55, "dilation", ha="right", va="center", fontsize=8.5, color=GREY)
+    top = 3.2
+    for level, left in lefts.items():
+        width = _level_width(rows, level)
+        ax.text(left + width / 2, top + 0.5, f"{level}", ha="center", va="center", fontsize=10.5)
+    ax.text(-0.6, top + 0.5, "level", ha="right", va="center", fontsize=10.5)
+    ax.set_xlim(-4.6, right)
+    ax.set_ylim(-(len(rows) - 1) * _ROW - 1.1, top + 1.0)
+    ax.set_axis_off()
+    return figure
+
+
+def _boxes(table: Architecture) -> Iterator[_Box]:
+    """The convolutions of a table in order; a bottleneck is drawn by its three."""
+    yield _Box(table.stem_level or 1, table.stem.kernel, table.stem.channels, 1, halves=table.stem.stride == 2)
+    for level in table.levels:
+        for block, (first, second) in enumerate(block_dilations(level)):
+            halves = block == 0 and (level.stride == 2 or level.pool)
+            for index, (kernel, channels, dilation) in enumerate(_block_rows(level, first, second)):
+                span = level.convolutions // level.blocks if index == 0 and level.residual else 0
+                yield _Box(level.number, kernel, channels, dilation, halves and index == 0, level.pool, span)
+
+
+def _block_rows(level: Level, first: int, second: int) -> list[tuple[int, int, int]]:
+    """(kernel, channels, dilation) of each convolution of a block."""
+    wide, narrow = level.out_channels, level.channels
+    return {
+        "plain": [(3, narrow, first)],
+        "basic": [(3, narrow, first), (3, narrow, second)],
+        "bottleneck": [(1, narrow, 1), (3, narrow, first), (1, wide, 1)],
+    }[level.kind]
+
+
+def _level_width(rows: Sequence[Sequence[_Box]], level: int) -> float:
+    most = max(sum(box.level == level for box in boxes) for boxes in rows)
+    return (most - 1) * _PITCH + _BOX
+
+
+def _columns(rows: Sequence[Sequence[_Box]]) -> tuple[dict[int, float], float]:
+    """Where each level begins, and where the last one ends."""
+    lefts, position = {}, 0.0
+    for level in sorted({box.level for boxes in rows for box in boxes}):
+        lefts[level] = position
+        position += _level_width(rows, level) + _GAP
+    return lefts, position - _GAP + 0.2
+
+
+def _draw_boxes(ax: Axes, boxes: Sequence[_Box], lefts: dict[int, float], base: float, color: str) -> None:
+    places, count = [], {}
+    for box in boxes:
+        index = count[box.level] = count.get(box.level, -1) + 1
+        places.append(lefts[box.level] + index * _PITCH)
+    for (left, after), box in zip(zip(places, [*places[1:], places[-1]]), boxes):
+        ax.plot([left + _BOX, max(after, left + _BOX)], [base + 0.95] * 2, color=LIGHT, linewidth=1, zorder=0)
+        ax.add_patch(Rectangle((left, base), _BOX, 1.9, facecolor=color, alpha=0.22 if box.kernel == 3 else 0.55))
+        ax.add_patch(Rectangle((left, base), _BOX, 1.9, fill=False, edgecolor=color, linewidth=1))
+        middle = left + _BOX / 2
+        ax.text(middle, base + 0.95, box.channels, rotation=90, ha="center", va="center", fontsize=8, color=INK)
+        shown = {"color": ACCENT, "weight": "bold"} if box.dilation > 1 else {"color": GREY}
+        ax.text(middle, base - 0.55, box.dilation, ha="center", va="center", fontsize=9, **shown)
+        if box.halves:
+            style = (0, (1.5, 1)) if box.pool else "solid"
+            ax.plot([left - 0.22] * 2, [base - 0.1, base + 2.0], color=ACCENT, linewidth=3.2, linestyle=style)
+    for index, box in enumerate(boxes):
+        if box.arc:
+            start, end = places[index] - 0.1, places[index + box.arc - 1] + _BOX + 0.1
+            ax.add_patch(Arc(((start + end) / 2, base + 1.95), end - start, 1.3, theta2=180, color=INK, linewidth=1.1))
+
+
+@dataclass(frozen=True)
+class ConvRecord:
+    """What a convolution did while a network ran: its name, kernel, stride, dilation and output (C, H, W)."""
+
+    name: str
+    kernel: int
+    stride: int
+    dilation: int
+    shape: tuple[int, int, int]
+    multiply_adds: int
+
+
+def conv_records(model: Any, image: Any) -> list[ConvRecord]:
+    """Run `model` on `image` (N, 3, H, W) and note every convolution in the order in which they ran.
+
+    The model runs in the mode that it is in. Multiply-adds are those of one image. Model and image may live on
+    torch's "meta" device, which has shapes and no values.
+    """
+    import torch
+
+    records, hooks = [], []
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+
+            def note(module, inputs, output, name=name):
+                shape = tuple(output.shape[1:])
+                taps = module.weight[0].numel()  # in channels x height x width of the kernel
+                numbers = (module.kernel_size[0], module.stride[0], module.dilation[0])
+                records.append(ConvRecord(name, *numbers, shape, taps * shape[0] * shape[1] * shape[2]))
+
+            hooks.append(module.register_forward_hook(note))
+    try:
+        with torch.no_grad():
+            model(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return records
+
+
+def stride_diagram(rows: Sequence[tuple[str, Sequence[ConvRecord]]]) -> Figure:
+    """Maps of chains of convolutions, one row a network: Fig. 1 of the paper, from what really ran.
+
+    Each convolution is drawn as the map it makes, the side in proportion to its cells; above it its dilation,
+    below it its size. Strided convolutions are drawn in the accent color.
+
+    Args:
+        rows: (label, records), the records in their order.
+
+    Source: Fig. 1.
+    """
+    largest = max(record.shape[1] for _, records in rows for record in records)
+    columns = max(len(records) for _, records in rows)
+    left, right, bottom, top = -2.3, columns - 0.4, -(len(rows) - 1) * 2.0 - 1.0, 0.95
+    figure, ax = plt.subplots(figsize=(9, 9 * (top - bottom) / (right - left)))
+    for index, (label, records) in enumerate(rows):
+        base = -index * 2.0
+        ax.text(-0.75, base + 0.25, label, ha="right", va="center", fontsize=11, weight="bold")
+        for column, record in enumerate(records):
+            side = 0.86 * record.shape[1] / largest
+            color = ACCENT if record.stride > 1 else GREY
+            corner = (column - side / 2, base - side / 2)
+            ax.add_patch(Rectangle(corner, side, side, facecolor=color, alpha=0.3))
+            ax.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=color, linewidth=1.3))
+            shown = {"color": ACCENT, "weight": "bold"} if record.dilation > 1 else {"color": INK}
+            ax.text(column, base + 0.72, f"d = {record.dilation}", ha="center", va="center", fontsize=10.5, **shown)
+            size = f"{record.shape[1]}×{record.shape[2]}"
+            ax.text(column, base - 0.62, size, ha="center", va="center", fontsize=9)
+            ax.text(column, base - 0.84, f"×{record.shape[0]}", ha="center", va="center", fontsize=9, color=GREY)
+    ax.set_xlim(left, right)
+    ax.set_ylim(bottom, top)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    return figure

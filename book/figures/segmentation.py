@@ -1,0 +1,225 @@
+"""The figures of chapter 07: streets and their masks, a pole among cells, ceilings, scores by class, Table 3.
+
+Masks have the colors of Cityscapes; ignored pixels are white. What is counted is counted elsewhere; here it is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from torch import Tensor
+
+from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color
+from book.studies import results
+from drn_lib.datasets.base import IGNORE
+from drn_lib.datasets.street_scenes import CLASS_COLORS
+from drn_lib.datasets.synthetic.world import CLASSES
+from drn_lib.names import display_name
+from drn_lib.segmentation.metrics import grid_ceiling
+
+CELL_COLORS = {32: "#9ca3af", 16: "#6b7280", 8: ACCENT, 4: "#f0b35c"}
+"""Colors of grids by pixels a cell."""
+
+
+@dataclass
+class Panel:
+    """A picture uint8 (3, H, W), or a mask (H, W) of train ids; what stands below it; a box (x0, y0, x1, y1) on it."""
+
+    values: Tensor
+    note: str = ""
+    box: Sequence[float] | None = None
+
+
+def painted(labels: Tensor) -> np.ndarray:
+    """A mask (H, W) in the classes' colors, uint8 (H, W, 3); ignored pixels are white."""
+    palette = np.full((IGNORE + 1, 3), 255, dtype=np.uint8)
+    palette[: len(CLASS_COLORS)] = CLASS_COLORS
+    return palette[labels.long().numpy()]
+
+
+def panels(
+    rows: Sequence[Sequence[Panel]], columns: Sequence[str], width: float = 9.0, key: Sequence[str] = ()
+) -> Figure:
+    """A table of pictures and masks.
+
+    Args:
+        rows: each as long as `columns`.
+        columns: titles of the columns.
+        width: of the figure in inches, 80 pixels each.
+        key: names of classes whose colors are told below.
+    """
+    height, wide = rows[0][0].values.shape[-2:]
+    side = width / len(columns) * height / wide
+    below = 0.24 if any(panel.note for row in rows for panel in row) else 0.0
+    lines = -(-len(key) // 6)
+    size = (width, (side + below) * len(rows) + 0.35 + 0.3 * lines)
+    figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False)
+    for index, (line, row) in enumerate(zip(axes, rows, strict=True)):
+        for ax, panel, title in zip(line, row, columns, strict=True):
+            _draw(ax, panel)
+            ax.set_title(title if index == 0 else "", fontsize=10)
+    if key:
+        patches = [Patch(facecolor=CLASS_COLORS[CLASSES.index(name)] / 255, label=name) for name in key]
+        figure.legend(handles=patches, loc="outside lower center", ncols=min(6, len(key)), fontsize=9, handlelength=1)
+    return figure
+
+
+def pole_on_cells(picture: Tensor, truth: Tensor, cells: Sequence[int], window: tuple[int, int, int, int]) -> Figure:
+    """A piece of a street, its poles, and for each size of cells the best mask of whole cells.
+
+    Args:
+        picture: uint8 (3, H, W).
+        truth: bool (H, W), the pixels of the poles.
+        cells: pixels a cell.
+        window: (x0, y0, x1, y1) of the piece in pixels; its left and upper edge lie on the coarsest grid.
+    """
+    x0, y0, x1, y1 = window
+    piece = truth[y0:y1, x0:x1].numpy()
+    figure, axes = plt.subplots(1, len(cells) + 2, figsize=(9, 2.9))
+    axes[0].imshow(picture[:, y0:y1, x0:x1].permute(1, 2, 0).numpy(), interpolation="nearest")
+    axes[0].set_title("a piece of a street", fontsize=10)
+    axes[1].imshow(_two_colors(piece, np.zeros_like(piece)), interpolation="nearest")
+    axes[1].set_title("its poles and wires", fontsize=10)
+    for ax, cell in zip(axes[2:], cells, strict=True):
+        iou, mask = grid_ceiling(piece[None], cell)
+        ax.imshow(_two_colors(piece, mask[0]), interpolation="nearest")
+        for edge in range(0, max(piece.shape) + 1, cell):
+            ax.axhline(edge - 0.5, color=LIGHT, linewidth=0.6)
+            ax.axvline(edge - 0.5, color=LIGHT, linewidth=0.6)
+        ax.set_title(f"cells of {cell} px: IoU {iou:.0f} %", fontsize=10)
+        ax.set_xlim(-0.5, piece.shape[1] - 0.5)
+        ax.set_ylim(piece.shape[0] - 0.5, -0.5)
+    for ax in axes:
+        ax.axis("off")
+    return figure
+
+
+def ceilings(best: Mapping[str, Mapping[int, float]]) -> Figure:
+    """For each class the best IoU of whole cells, a bar for each size of cells.
+
+    Args:
+        best: {class: {pixels a cell: IoU in percent}}.
+    """
+    figure, ax = plt.subplots(figsize=(7.6, 3.2))
+    sizes = list(next(iter(best.values())))
+    wide = 0.8 / len(sizes)
+    for place, cell in enumerate(sizes):
+        at = np.arange(len(best)) + (place - (len(sizes) - 1) / 2) * wide
+        ax.bar(at, [ious[cell] for ious in best.values()], wide, color=CELL_COLORS[cell], label=f"cells of {cell} px")
+    ax.set_xticks(range(len(best)), best, fontsize=9.5)
+    ax.set_ylabel("best IoU of whole cells, %")
+    ax.set_ylim(0, 100)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def band(picture: Tensor, truth: Tensor, near: Tensor, wrong: Tensor) -> Figure:
+    """A street, the band around its boundaries, and the wrong pixels, dark inside the band and accented outside.
+
+    Args:
+        picture: uint8 (3, H, W).
+        truth: (H, W).
+        near: bool (H, W), the band.
+        wrong: bool (H, W).
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3.3))
+    axes[0].imshow(picture.permute(1, 2, 0).numpy())
+    axes[1].imshow(painted(torch.where(near, truth, IGNORE)), interpolation="nearest")
+    axes[2].imshow(_two_colors((wrong & near).numpy(), (wrong & ~near).numpy()), interpolation="nearest")
+    for ax, title in zip(axes, ("street", "truth near boundaries", "wrong: near, and elsewhere"), strict=True):
+        ax.set_title(title, fontsize=10)
+        ax.axis("off")
+    return figure
+
+
+def class_scores(scores: Mapping[str, Mapping[str, float]]) -> Figure:
+    """IoU by class, a dot for each network.
+
+    Args:
+        scores: {network: {class: IoU in percent}}; classes in the order of the first.
+    """
+    classes = list(next(iter(scores.values())))
+    figure, ax = plt.subplots(figsize=(7.6, 0.26 * len(classes) + 0.9))
+    places = np.arange(len(classes))[::-1]
+    for name, ious in scores.items():
+        values = [ious.get(one, np.nan) for one in classes]
+        ax.plot(values, places, "o", color=network_color(name), markersize=6, alpha=0.9, label=display_name(name))
+    for place in places:
+        ax.axhline(place, color=LIGHT, linewidth=0.6, zorder=0)
+    ax.set_yticks(places, classes, fontsize=9.5)
+    ax.set_xlabel("IoU, %")
+    ax.set_xlim(0, 100)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    return figure
+
+
+def table3_by_class(left: str = "DRN-C-26", right: str = "DRN-A-50") -> Figure:
+    """The paper's Table 3, class by class: left minus right, sorted; where left loses, in accent.
+
+    Args:
+        left, right: rows of the table that have values by class.
+    """
+    rows = results.paper_table("table3_cityscapes")
+    gain = {name: float(rows[left][key]) - float(rows[right][key]) for name, key in _table3_columns().items()}
+    ordered = dict(sorted(gain.items(), key=lambda item: item[1]))
+    figure, ax = plt.subplots(figsize=(7.2, 4.2))
+    colors = [ACCENT if value < 0 else GREY for value in ordered.values()]
+    ax.barh(list(ordered), list(ordered.values()), color=colors, height=0.7)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set_xlabel(f"IoU of {left} minus that of {right}, points")
+    ax.tick_params(axis="y", labelsize=9.5)
+    return figure
+
+
+def curves(study: str, names: Sequence[str]) -> Figure:
+    """Training loss of each network of a study, and its mean IoU on the watched scenes; seed 0."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.9))
+    for name in names:
+        for run in results.runs(study, name)[:1]:
+            style = {"color": network_color(name), "label": display_name(name)}
+            style["linestyle"] = "--" if name.endswith("_dilated") else "-"
+            left.plot([row["epoch"] for row in run["curve"]], [row["train_loss"] for row in run["curve"]], **style)
+            seen = [row for row in run["curve"] if "val_miou_present" in row]
+            right.plot([row["epoch"] for row in seen], [row["val_miou_present"] for row in seen], marker="o", **style)
+    left.set_ylabel("training loss")
+    right.set_ylabel("mean IoU on tune scenes, %")
+    for ax in (left, right):
+        ax.set_xlabel("epoch")
+        ax.set_ylim(bottom=0)
+    if right.get_legend_handles_labels()[0]:
+        right.legend(fontsize=9)
+    return figure
+
+
+def _table3_columns() -> dict[str, str]:
+    """Class to its column in the table."""
+    return {name: name.replace(" ", "_") for name in CLASSES}
+
+
+def _two_colors(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`first` dark, `second` in the accent color, where both are the accent darkened, on white; (H, W, 3) in 0..1."""
+    ink, accent = (np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255 for color in (INK, ACCENT))
+    picture = np.ones((*first.shape, 3))
+    picture[second] = 0.45 * accent + 0.55
+    picture[first] = ink
+    return picture
+
+
+def _draw(ax: Axes, panel: Panel) -> None:
+    values = panel.values
+    shown = values.permute(1, 2, 0).numpy() if values.ndim == 3 else painted(values)
+    ax.imshow(shown, interpolation="nearest")
+    if panel.box is not None:
+        x0, y0, x1, y1 = panel.box
+        for color, line in (("white", 3.0), (ACCENT, 1.5)):
+            ax.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=color, linewidth=line))
+    if panel.note:
+        ax.text(0.5, -0.03, panel.note, ha="center", va="top", fontsize=9, color=INK, transform=ax.transAxes)
+    ax.axis("off")

@@ -1,0 +1,150 @@
+"""Figures of chapter 00 and of the front page: a picture, unveiled where a network scores a class high."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from book.cells.photographs import wall
+from book.figures.style import ACCENT, show_map, use_style
+from drn_lib.checkpoints.weights import load_trained
+from drn_lib.evaluation import normalize
+from drn_lib.names import display_name
+from drn_lib.paths import replacing
+
+WALL = ("chelsea", "hubble_deep_field", "rocket", "brick", "astronaut", "grass", "coffee", "retina", "gravel")
+"""The photographs of the tour's wall, row by row."""
+
+_VEIL = 0.93  # the grey, in 0..1, that covers the picture at the lowest score
+
+
+def spread(scores: np.ndarray, size: int) -> np.ndarray:
+    """A map drawn at the picture's size: every pixel takes the value of the cell whose centre is nearest.
+
+    Args:
+        scores: (cells, cells); cell i looks around pixel i * size / cells, as in every network of the book.
+        size: pixels a side.
+
+    Returns:
+        (size, size), in flat patches: nothing is smoothed.
+    """
+    cells = scores.shape[0]
+    jump = size // cells
+    nearest = np.minimum((np.arange(size) + jump // 2) // jump, cells - 1)  # the cell of each pixel
+    return scores[np.ix_(nearest, nearest)]
+
+
+def unveil(picture: torch.Tensor, scores: torch.Tensor) -> np.ndarray:
+    """The picture under a veil that is thin where the scores are high.
+
+    Args:
+        picture: uint8 (3, S, S).
+        scores: (cells, cells); the highest leaves the picture as it is, the lowest hides it.
+
+    Returns:
+        float (S, S, 3) in 0..1.
+    """
+    values = spread(np.asarray(scores, dtype=float), picture.shape[-1])
+    share = ((values - values.min()) / max(np.ptp(values), 1e-12))[..., None]
+    return share * np.asarray(picture.permute(1, 2, 0)) / 255 + (1 - share) * _VEIL
+
+
+def peak_pixel(scores: torch.Tensor, size: int) -> tuple[int, int]:
+    """(x, y) of the pixel that the highest-scoring cell of a map (cells, cells) looks around."""
+    row, column = divmod(int(scores.argmax()), scores.shape[1])
+    jump = size // scores.shape[1]
+    return column * jump, row * jump
+
+
+def points_into(scores: torch.Tensor, box: tuple[int, int, int, int], size: int) -> bool:
+    """Whether the highest-scoring cell of a map (cells, cells) looks around a pixel inside a box.
+
+    Args:
+        scores: (cells, cells).
+        box: (left, top, right, bottom), pixel edges.
+        size: of the picture in pixels a side.
+    """
+    x, y = peak_pixel(scores, size)
+    left, top, right, bottom = box
+    return left <= x < right and top <= y < bottom
+
+
+def where_it_looks(rows: Sequence[tuple[torch.Tensor, dict[str, torch.Tensor]]], width: float = 9.0) -> Figure:
+    """Rows of panels: a picture, then the picture as each network's scores unveil it, a ring at the highest.
+
+    Args:
+        rows: for each row a picture (3, S, S) and {network: scores (cells, cells)}.
+        width: of the figure in inches; 80 pixels each.
+    """
+    columns = 1 + len(rows[0][1])
+    figure, axes = plt.subplots(len(rows), columns, figsize=(width, width / columns * len(rows) + 0.3), squeeze=False)
+    for number, (picture, maps) in enumerate(rows):
+        line, first = axes[number], number == 0
+        show_map(line[0], picture.permute(1, 2, 0), "the picture" if first else "")
+        for ax, (name, scores) in zip(line[1:], maps.items(), strict=True):
+            cells = scores.shape[0]
+            show_map(ax, unveil(picture, scores), f"{display_name(name)}: {cells} × {cells} cells" if first else "")
+            _ring(ax, peak_pixel(scores, picture.shape[-1]))
+    return figure
+
+
+def grids(picture: torch.Tensor, cells: Sequence[int], titles: Sequence[str]) -> Figure:
+    """The picture under grids of so many cells a side, one panel each: how finely a last map can tell places apart."""
+    size = picture.shape[-1]
+    figure, axes = plt.subplots(1, len(cells), figsize=(4.0 * len(cells), 4.3), squeeze=False)
+    for ax, count, title in zip(axes[0], cells, titles, strict=True):
+        show_map(ax, picture.permute(1, 2, 0), title)
+        for edge in np.arange(1, count) * size / count - 0.5:
+            ax.axvline(edge, color="white", linewidth=0.8)
+            ax.axhline(edge, color="white", linewidth=0.8)
+    return figure
+
+
+def maps_in_a_row(picture: torch.Tensor, maps: dict[str, torch.Tensor], width: float = 9.0) -> Figure:
+    """A picture (3, S, S) and one class's scores in several networks, {network: (cells, cells)}; white is high."""
+    figure, axes = plt.subplots(1, 1 + len(maps), figsize=(width, width / (1 + len(maps)) + 0.3))
+    show_map(axes[0], picture.permute(1, 2, 0), "the picture")
+    for ax, (name, scores) in zip(axes[1:], maps.items(), strict=True):
+        show_map(ax, scores, display_name(name))
+    return figure
+
+
+def readme_picture(path: str | Path = "book/_static/readme.png") -> Path:
+    """Draw the picture of the README and of the front page, with the trained networks that come with the book.
+
+    From the root of the checkout: `python -c "from book.figures.tour import readme_picture; readme_picture()"`.
+
+    Args:
+        path: the PNG to write.
+
+    Returns:
+        The path.
+    """
+    picture, maps = wall(WALL), {}
+    for name in ("resnet_18", "drn_c_26"):
+        network = load_trained(f"first_networks/{name}-s0")
+        with torch.inference_mode():
+            scores = network.score_map(normalize(picture[None]))[0]  # (classes, cells, cells)
+        maps[name] = scores[network.classes.index("espresso")]
+    use_style()
+    figure = where_it_looks([(picture, maps)], width=8.2)
+    drawn = FigureCanvasAgg(figure)  # whatever the backend of the moment is
+    drawn.draw()
+    plt.close(figure)
+    with replacing(Path(path)) as temporary:
+        Image.fromarray(np.asarray(drawn.buffer_rgba())[..., :3]).save(temporary, "PNG", optimize=True)
+    return Path(path)
+
+
+def _ring(ax: Axes, place: tuple[int, int]) -> None:
+    """A ring around a pixel, white below the accent so that it shows on any ground; it may stand at the border."""
+    for color, width in (("white", 4), (ACCENT, 2)):
+        ax.plot(*place, "o", markersize=14, markerfacecolor="none", markeredgecolor=color, mew=width, clip_on=False)

@@ -1,0 +1,1 @@
+"""Numbers and tables of the pages and chapters, filled from `data/`."""

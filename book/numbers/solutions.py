@@ -1,0 +1,30 @@
+"""The page of solutions: every exercise of the book from `book.exercises`, its solution folded away."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from book.exercises.exercise import Exercise, all_exercises
+from book.numbers import status
+
+
+def solutions() -> str:
+    """One section for each chapter, one exercise after the other, in Markdown."""
+    listed = sorted(all_exercises().values(), key=lambda exercise: exercise.chapter)
+    parts = []
+    for chapter, exercises in groupby(listed, key=lambda exercise: exercise.chapter):
+        parts.append(f"## {chapter:02d} {status.CHAPTERS[chapter]}")
+        parts += [_solution(exercise) for exercise in exercises]
+    return "\n\n".join(parts)
+
+
+def _solution(exercise: Exercise) -> str:
+    choices = f" Choose from: {', '.join(exercise.choices)}." if exercise.choices else ""
+    text = exercise.solution_text().rstrip()
+    answer = f"```python\n{text}\n```" if exercise.is_function else f"**{text}**"
+    hints = "\n".join(f"- {hint}" for hint in exercise.hints)
+    return (
+        f"### `{exercise.name}`\n\n{exercise.task}{choices}\n\n"
+        f":::{{dropdown}} Hints for {exercise.name}\n{hints}\n:::\n\n"
+        f":::{{dropdown}} Solution of {exercise.name}\n{answer}\n\n{exercise.explanation}\n:::"
+    )

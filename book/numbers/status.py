@@ -1,0 +1,153 @@
+"""The generated parts of the pages: claims, paper against code, status. Everything in them comes from data/.
+
+Each function gives Markdown; `TABLES` says by which name a page asks for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import partial
+
+import yaml
+
+from book import ROOT
+from book.numbers.text import NOT_MEASURED
+from book.studies import results
+from drn_lib.names import display_name
+from drn_lib.paths import paper_dir, results_dir, studies_dir
+
+# What a reading of chapter numbers as words needs; a chapter is linked only once its notebook exists.
+CHAPTERS = {
+    0: "The tour",
+    1: "Dilation arithmetic",
+    2: "From ResNet to DRN-A",
+    3: "Gridding",
+    4: "Degridding",
+    5: "Classification",
+    6: "Localization",
+    7: "Segmentation",
+}
+
+SURE = {
+    "seen": "read in the paper's tables, figures, captions or equations, or line by line in the released code",
+    "measured": "run with the released code on PyTorch",
+    "computed": "follows by arithmetic from the layers",
+    "second-hand": "told by reviews, notes or other repositories",
+    "inferred": "our reasoning",
+    "memory": "from memory, not yet looked up again",
+}
+
+
+def chapter_link(number: int) -> str:
+    """A link to chapter `number`, or its title and "not written yet"."""
+    found = sorted((ROOT / "notebooks").glob(f"{number:02d}_*.ipynb"))
+    title = f"{number:02d} {CHAPTERS[number]}"
+    return f"[{title}](../notebooks/{found[0].name})" if found else f"{title} (not written yet)"
+
+
+def load_ledger() -> dict:
+    """The ledger of data/paper/paper_vs_code.yml."""
+    return yaml.safe_load((paper_dir() / "paper_vs_code.yml").read_text(encoding="utf-8"))
+
+
+def progress(study: str) -> str:
+    """How many runs of each wave of a study's plan are done; the rest is still planned."""
+    plan = yaml.safe_load((studies_dir() / f"{study}.yml").read_text(encoding="utf-8"))
+    done = {f"{results.variant(run)}-s{run['seed']}" for run in results.runs(study)}
+    rows = []
+    for wave in plan["waves"]:
+        planned = [f"{variant}-s{seed}" for variant in wave["variants"] for seed in wave["seeds"]]
+        seeds = ", ".join(map(str, wave["seeds"]))
+        title = wave["title"] + (" (if time is left)" if wave.get("optional") else "")
+        rows.append([title, str(len(wave["variants"])), seeds, f"{len(done & set(planned))} of {len(planned)}"])
+    return results.markdown_table(["wave", "networks", "seeds", "trainings done"], rows)
+
+
+def pilot() -> str:
+    """The pilot of the classification study: error on the tune part, mean of the last five epochs."""
+    rows = []
+    for study in ("first_networks", "classification_pilot"):
+        for run in results.runs(study):
+            last = [row["tune_top1"] for row in run["curve"][-5:]]
+            recipe = run["recipe"]
+            row = [f"{recipe['lr']:g}", str(recipe["epochs"]), f"{sum(last) / len(last):.1f}"]
+            rows.append([display_name(run["architecture"]), *row, f"{run['curve'][-1]['train_loss']:.2f}"])
+    rows.sort(key=lambda row: (row[0], float(row[1]), int(row[2])))
+    header = ["network", "learning rate", "epochs", "top-1 error on the tune part, %", "training loss at the end"]
+    return results.markdown_table(header, rows)
+
+
+def ledger() -> str:
+    """The ledger of paper against code: one short section for each row, in the ledger's order."""
+    parts = []
+    for section in load_ledger()["sections"]:
+        parts.append(f"## {section['title']}")
+        if section.get("intro"):
+            parts.append(section["intro"].strip())
+        for row in section["rows"]:
+            lines = [f"(ledger-{row['id'].lower()})=\n### {row['id']}: {row['title']}"]
+            names = {
+                "paper": "The paper",
+                "code": "The released code",
+                "against": "Against it",
+                "finding": "Finding",
+                "consequence": "Consequence",
+                "decision": "Here",
+                "source": "Source",
+            }
+            lines += [f"- *{label}:* {row[key].strip()}" for key, label in names.items() if row.get(key)]
+            parts.append(lines[0] + "\n\n" + "\n".join(lines[1:]) + f"\n- *How sure:* {row['sure']}")
+    return "\n\n".join(parts)
+
+
+def sureness() -> str:
+    """The words that say how sure a statement is."""
+    return results.markdown_table(["word", "meaning"], [[word, meaning] for word, meaning in SURE.items()])
+
+
+def times() -> str:
+    """How long each chapter runs, from data/results/timings.json."""
+    path = results_dir() / "timings.json"
+    chapters = json.loads(path.read_text(encoding="utf-8"))["chapters"] if path.is_file() else {}
+    rows = []
+    for found in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        number = found.name[:2]
+        time = chapters.get(number)
+        cells = [NOT_MEASURED, "–", "–"]
+        if time:
+            cells = [f"{time['seconds']:.0f} s", str(time.get("device", "–")), str(time.get("torch", "–"))]
+        rows.append([chapter_link(int(number)), *cells, NOT_MEASURED])
+    return results.markdown_table(["chapter", "time", "on", "torch", "on a GPU"], rows)
+
+
+def training_times() -> str:
+    """How long each stored run trained, and where."""
+    rows = []
+    for folder in sorted(path for path in results_dir().iterdir() if path.is_dir()):
+        for run in results.runs(folder.name):
+            name = f"{display_name(results.variant(run))}, seed {run['seed']}"
+            rows.append([folder.name, name, f"{run['seconds'] / 60:.0f} min", run["device"], run["torch"]])
+    if not rows:
+        return f"*Trainings: {NOT_MEASURED}.*"
+    return results.markdown_table(["study", "network", "training", "on", "torch"], rows)
+
+
+def versions() -> str:
+    """The pinned versions that shape the book, from constraints.txt."""
+    pinned = dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    lower = {name.lower().replace("_", "-"): version for name, version in pinned.items()}
+    shown = "torch torchvision numpy scikit-image matplotlib safetensors jupyter-book sphinx nbval".split()
+    return results.markdown_table(["package", "version"], [[name, lower.get(name, "not pinned")] for name in shown])
+
+
+TABLES = {
+    "ledger": ledger,
+    "sureness": sureness,
+    "times": times,
+    "training-times": training_times,
+    "versions": versions,
+    "pilot-classification": pilot,
+    "progress-classification": partial(progress, "classification"),
+    "progress-segmentation": partial(progress, "segmentation"),
+}

@@ -1,0 +1,1 @@
+"""Whole tables of results as Markdown, one file a subject."""

@@ -1,0 +1,273 @@
+"""One run of a study: train, score the test part once, record.
+
+It leaves data/results/<study>/<run>.json (valid against data/results/schema.json), beside it an .npz with what
+each test image came to (its class and, where the data set has boxes, how well its object was found), and for the
+seeds that the plan keeps, the weights in data/checkpoints/<study>/. The JSON is written last: a run whose JSON exists
+is done and is not repeated.
+
+Here is what every run shares, and how classifiers are trained and scored; what `segmentation_runs` does instead is
+done where the recipe is one of segmentation.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import platform
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+
+from book.studies import localization, masks, results, segmentation
+from book.studies.plans import Plan, Variant
+from drn_lib import paths
+from drn_lib.architecture import DILATION_RULES
+from drn_lib.checkpoints.files import find_shipped
+from drn_lib.checkpoints.weights import save_weights
+from drn_lib.conversion import dilate
+from drn_lib.datasets.catalog import open_dataset
+from drn_lib.datasets.clutter import open_clutter, training_canvases
+from drn_lib.datasets.tiny_imagenet import BOOK_PARTITION, SIZE
+from drn_lib.evaluation import enlarge, evaluate, normalize
+from drn_lib.gridding import lattice_energy_by_level
+from drn_lib.network import Network, create_model
+from drn_lib.segmentation.network import save_segmentation
+from drn_lib.segmentation.recipes import SegmentationRecipe
+from drn_lib.training.classification import train
+from drn_lib.training.loop import Trained
+from drn_lib.training.recipes import Recipe
+
+LATTICE_IMAGES = 300
+"""Test images on which the lattice energy is measured: every tenth of 3,000."""
+LATTICE_SIZE = 224
+"""Pixels a side to which they are enlarged, so that a DRN's maps are 28 x 28."""
+
+
+def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
+    """Train, evaluate and record one run on "cpu" or "cuda"; returns its JSON file. Does nothing where that exists.
+
+    A study computes in float32 everywhere, so that runs of one study may come from either: they differ by rounding,
+    as two kinds of CPU do.
+
+    Raises:
+        RuntimeError: another process is at this run.
+        ValueError: it is done, but by another recipe than the plan has now.
+    """
+    name = plan.run_name(variant, seed)
+    if plan.result(variant, seed) is not None:
+        return plan.result_file(name)
+    folder = plan.work_folder(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            commit = _trained_by(folder)
+            computed = {"device": _noted(folder, "devices", _device_name(device))}
+            computed["torch"] = _noted(folder, "torch", str(torch.__version__))
+            _compute_in_float32(device)
+            known = plan.variants[variant]
+            segments = isinstance(known.recipe, SegmentationRecipe)
+            train_run, score_run = (segmentation.train, segmentation.score) if segments else (_train, _score)
+            trained, about = train_run(known, seed, folder, device)
+            metrics, per_image = score_run(known, seed, trained.model, about, plan.scored_part)
+            return _record(plan, known, seed, trained, about, metrics, per_image, commit, computed)
+    except Timeout:
+        raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
+
+
+def _train(variant: Variant, seed: int, folder: Path, device: str) -> tuple[Trained, dict]:
+    """Train on the train part, watch the tune part; the test part is not opened here."""
+    recipe = variant.recipe
+    parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}
+    if recipe.dataset == "clutter":
+        images = training_canvases(parts["train"], seed)
+        labels = torch.as_tensor(parts["train"].labels)
+    else:
+        images, labels = parts["train"].arrays()
+    tune_images, tune_labels = parts["tune"].arrays()
+    classes = parts["train"].classes
+    trained = train(
+        recipe,
+        variant.network,
+        seed,
+        images,
+        labels,
+        len(classes),
+        tune_images,
+        tune_labels,
+        dilation_rule=variant.dilation_rule,
+        folder=folder,
+        device=device,
+        start=f"{variant.start}-s{seed}" if variant.start else None,
+        head=variant.head,
+        full_precision=True,
+    )
+    about = {
+        "name": recipe.dataset,
+        "partition": recipe.partition,
+        "classes": classes,
+        "counts": {part: len(dataset) for part, dataset in parts.items()},
+        "sha256": {part: dataset.fingerprint for part, dataset in parts.items()},
+    }
+    return trained, about
+
+
+def _score(variant: Variant, seed: int, model: Network, about: dict, part: str) -> tuple[dict, dict]:
+    """Score one part once: metrics, and arrays with one entry for each image."""
+    recipe = variant.recipe
+    dataset = open_dataset(recipe.dataset, part, **recipe.dataset_options)
+    images, labels = dataset.arrays()
+    about["counts"][part], about["sha256"][part] = len(dataset), dataset.fingerprint
+    scores, per_image = evaluate(model, images, labels, recipe.image_size)
+    metrics = {f"final.{part}.{key}": value for key, value in scores.items()}
+    metrics.update(_lattice_metrics(variant, seed, model, images, len(about["classes"])))
+    metrics.update(_posthoc_metrics(model, images, labels, recipe.image_size, part))
+    if part == "test":
+        found, boxes = _localization(recipe, model, about)
+        metrics.update(found)
+        per_image.update(boxes)
+    return metrics, per_image
+
+
+def _record(
+    plan: Plan,
+    variant: Variant,
+    seed: int,
+    trained: Trained,
+    about: dict,
+    metrics: dict,
+    per_image: dict,
+    commit: str | None,
+    computed: dict[str, str],
+) -> Path:
+    """Write .npz, weights and, last of all, the JSON that says the run is done."""
+    recipe, name = variant.recipe, plan.run_name(variant.name, seed)
+    result_file = plan.result_file(name)
+    result_file.parent.mkdir(parents=True, exist_ok=True)
+    with paths.replacing(result_file.with_suffix(".npz")) as temporary, open(temporary, "wb") as handle:
+        np.savez_compressed(handle, **per_image)
+    if plan.keeps_weights(variant.name, seed):
+        save = save_segmentation if isinstance(recipe, SegmentationRecipe) else save_weights
+        save(trained.model, plan.weights_file(name), classes=about["classes"])
+    result = {
+        "study": plan.study,
+        "variant": variant.name,
+        "recipe": recipe.as_dict(),
+        "architecture": variant.network,
+        "start": variant.start,
+        "start_sha256": _sha256(find_shipped(f"{variant.start}-s{seed}")) if variant.start else None,
+        "head": variant.head,
+        "dilation_rule": trained.model.table.dilation_rule,
+        "seed": seed,
+        "dataset": about,
+        "metrics": {key: round(float(value), 5) for key, value in metrics.items()},
+        "curve": trained.curve,
+        "steps": recipe.epochs * recipe.steps_per_epoch(about["counts"]["train"]),
+        "seconds": round(trained.seconds, 1),
+        "device": computed["device"],
+        "threads": torch.get_num_threads(),
+        "torch": computed["torch"],
+        "commit": commit,
+        "scored_commit": _commit(),
+        "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+    with paths.replacing(result_file) as temporary:
+        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return result_file
+
+
+def _localization(recipe: Recipe, model: Network, about: dict) -> tuple[dict, dict]:
+    """Boxes and points: on the book's Tiny-ImageNet images, plain and in clutter, or on the pets; else nothing."""
+    if recipe.dataset == "pets":
+        pets = (open_dataset("pets", part, **recipe.dataset_options) for part in ("tune", "test"))
+        return masks.measure_masks(model, recipe.image_size, *pets)
+    if recipe.dataset not in ("tiny-imagenet", "clutter"):
+        return {}, {}
+    tune, test = (open_dataset("tiny-imagenet", part, partition=BOOK_PARTITION) for part in ("tune", "test"))
+    clutter = open_clutter("tune"), open_clutter("test")
+    about["sha256"]["clutter"] = clutter[1].fingerprint
+    # Pixels a side at which the network was trained to see such an image; on a canvas it takes up a part of them.
+    side = clutter[1].side if recipe.dataset == "clutter" else SIZE
+    return localization.measure(model, recipe.image_size * SIZE // side, tune, test, clutter)
+
+
+def _lattice_metrics(variant: Variant, seed: int, model: Network, images: torch.Tensor, classes: int) -> dict:
+    """Lattice energy of period 4 by level, of the trained network and of the same network with fresh weights."""
+    torch.manual_seed(seed)
+    fresh = create_model(variant.network, classes, variant.recipe.width, variant.dilation_rule)
+    fresh = fresh.to(next(model.parameters()).device)
+    return {
+        **_lattice_energies("lattice_energy", model, images),
+        **_lattice_energies("lattice_energy_untrained", fresh, images),
+    }
+
+
+def _lattice_energies(prefix: str, model: Network, images: torch.Tensor) -> dict:
+    seen = enlarge(images[:: max(1, len(images) // LATTICE_IMAGES)], LATTICE_SIZE)
+    energies = lattice_energy_by_level(model, normalize(seen).to(next(model.parameters()).device), period=4)
+    return {f"{prefix}.{level if level == 'score_map' else f'level_{level}'}": e for level, e in energies.items()}
+
+
+def _posthoc_metrics(model: Network, images: torch.Tensor, labels: torch.Tensor, size: int, part: str) -> dict:
+    """A trained ResNet dilated afterwards under each rule, without training: errors and lattice energy."""
+    if model.table.dilation_rule is not None:
+        return {}
+    metrics = {}
+    for rule in DILATION_RULES:
+        dilated = dilate(model, output_stride=8, dilation_rule=rule)
+        scores, _ = evaluate(dilated, images, labels, size)
+        metrics.update({f"posthoc.{rule}.{part}.{key}": value for key, value in scores.items()})
+        metrics.update(_lattice_energies(f"posthoc.{rule}.lattice_energy", dilated, images))
+    return metrics
+
+
+def _compute_in_float32(device: str) -> None:
+    """No shorter format for a GPU's convolutions: by default cuDNN multiplies in TF32, with 10 bits after the point."""
+    if torch.device(device).type == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True  # a run has few sizes of input: look for the fastest algorithm of each
+
+
+def _device_name(device: str) -> str:
+    """The name of the GPU, or of the processor, that computed, as far as the system tells it."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device) + results.GPU
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _trained_by(folder: Path) -> str | None:
+    """The commit of the code that began the training in `folder`; that of this process where it begins now."""
+    note = folder / "commit"
+    if not note.exists():
+        begun_before_notes = (folder / "state.pt").exists()
+        note.write_text("" if begun_before_notes else _commit() or "", encoding="utf-8")
+    return note.read_text(encoding="utf-8") or None
+
+
+def _noted(folder: Path, what: str, value: str) -> str:
+    """What the sittings of the run in `folder` computed with, this one among them: "NVIDIA H200 (GPU), AMD EPYC"."""
+    note = folder / what
+    before_notes = ["unknown"] if (folder / "state.pt").exists() else []
+    values = note.read_text(encoding="utf-8").splitlines() if note.exists() else before_notes
+    values = list(dict.fromkeys([*values, value]))
+    note.write_text("\n".join(values) + "\n", encoding="utf-8")
+    return ", ".join(values)
+
+
+def _sha256(file: Path | None) -> str | None:
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file else None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that ran, None outside a checkout."""
+    command = ["git", "-C", str(paths.data_dir()), "rev-parse", "HEAD"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    return answer.stdout.strip() or None

@@ -1,0 +1,195 @@
+"""Where a file of weights is, whether it is the right one, and the tensors in it.
+
+Nothing in a file is ever run: safetensors hold tensors alone, and PyTorch's own files are read with
+`torch.load(weights_only=True)`, which refuses everything else.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from drn_lib import paths
+from drn_lib.architecture import list_models
+from drn_lib.datasets.downloads import DownloadError, download, one_at_a_time
+
+RELEASED = {
+    "drn_c_26": "ddedf421",
+    "drn_c_42": "9d336e8c",
+    "drn_c_58": "0a53a92c",
+    "drn_d_22": "4bd2f8ea",
+    "drn_d_38": "eebb45f0",
+    "drn_d_54": "0e0534ff",
+    "drn_d_105": "12b40979",
+}
+"""The networks with published ImageNet weights, and the first digits of their files' SHA-256."""
+
+RELEASED_HOST = "http://dl.yf.io/drn/"
+"""Where the authors' code looks for the files; users report since 2019 that it does not answer."""
+
+DISK_ERRORS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM)
+"""What is wrong with the reader's own disk, and not with that host."""
+
+
+def list_trained() -> list[str]:
+    """Names of the trained networks that come with the book, such as "first_networks/drn_c_26-s0"."""
+    folder = paths.checkpoints_dir()
+    return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.safetensors"))
+
+
+def find_shipped(name_or_path: str | Path) -> Path | None:
+    """The file of that path, else the shipped file of that name, else None."""
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    try:
+        shipped = paths.checkpoints_dir() / f"{name_or_path!s}.safetensors"
+    except FileNotFoundError:  # installed without the book's data, so that only paths are known
+        return None
+    return shipped if shipped.is_file() else None
+
+
+def find_weights(path_or_name: str | Path) -> Path:
+    """The file of that path, of a shipped name, or of a released name, which is downloaded into the cache once.
+
+    Raises:
+        FileNotFoundError: no such file and no such name, or nothing was published for it.
+        DownloadError: the cache cannot be written.
+    """
+    path = find_shipped(path_or_name)
+    return _released_file(str(path_or_name)) if path is None else path
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Compare a file's SHA-256 with the expected one or with its first digits, at least 8.
+
+    Raises:
+        ValueError: it differs, or `expected` is no such thing.
+    """
+    expected = expected.lower()
+    if not 8 <= len(expected) <= 64 or set(expected) - set("0123456789abcdef"):
+        raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits, not {expected!r}")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if not found.startswith(expected):
+        raise ValueError(
+            f"{path.name} has SHA-256 {found[:16]}…, not {expected[:16]}…: it is damaged or another file, get it again"
+        )
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
+    """The tensors of a file by name, and for our own files what their metadata tell.
+
+    A file that bears the name of a released one must have its SHA-256, which is checked before anything is read.
+
+    Returns:
+        (tensors, description); the description is None for the files of others.
+
+    Raises:
+        ValueError: the file is damaged, or not the released one whose name it bears, or holds more than tensors;
+            nothing in it was run.
+    """
+    if path.name in {_file_name(name) for name in RELEASED}:
+        check_sha256(path, path.stem.rpartition("-")[2])
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        except SafetensorError as error:
+            raise ValueError(f"{path.name} is not a whole safetensors file ({error}); get it again") from None
+        return bare_state_dict(tensors, path.name), _description(metadata)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = f" ({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})"
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in reason:
+            reason = ""  # torch's own advice is to read the file all the same
+        raise ValueError(
+            f"{path.name} is damaged or holds more than tensors, so it was refused and nothing in it was run{reason}"
+        ) from None
+    return bare_state_dict(content, path.name), None
+
+
+def task_of(path: Path) -> str | None:
+    """What one of our own files was trained for, where its metadata name a task ("segmentation"); else None."""
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("task")
+    except SafetensorError:  # `read_weights` says what is wrong with it
+        return None
+
+
+def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
+    """Names and tensors, taken out of a training checkpoint and freed of DataParallel's prefix.
+
+    Raises:
+        ValueError: there are no named tensors in `content`.
+
+    Source: the two file forms of fyu/drn: a bare state dict, and {epoch, arch, state_dict, best_prec1} whose names
+    begin with "module.".
+    """
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise ValueError(f"{source} holds no state dict (names with tensors)")
+    prefix = "module."
+    if all(name.startswith(prefix) for name in content):
+        return {name.removeprefix(prefix): tensor for name, tensor in content.items()}
+    return dict(content)
+
+
+def _description(metadata: dict[str, str]) -> dict | None:
+    """The metadata of `checkpoints.save_weights`, read back; None for another program's."""
+    if not {"architecture", "width", "num_classes", "dilation_rule", "classes"} <= metadata.keys():
+        return None
+    about = {}
+    for key, text in metadata.items():
+        try:
+            about[key] = json.loads(text)
+        except json.JSONDecodeError:  # strings are stored as they are
+            about[key] = text
+    return about
+
+
+def _file_name(name: str) -> str:
+    return f"{name}-{RELEASED[name]}.pth"
+
+
+def _released_file(name: str) -> Path:
+    """The file of a released network in the cache, downloaded where it is not there yet."""
+    if name in RELEASED:
+        file = paths.cache_dir() / "weights" / _file_name(name)
+        if file.is_file():
+            return file
+        known = f"its SHA-256 begins with {RELEASED[name]}"
+        if os.environ.get("DRN_OFFLINE") == "1":
+            raise FileNotFoundError(
+                f"{file} does not exist and DRN_OFFLINE=1 forbids its download: put a copy there ({known})"
+            )
+        try:
+            with one_at_a_time(file.parent, file.name):  # if another process was first, there is nothing left to do
+                return download(RELEASED_HOST + file.name, file, checksum=f"sha256:{RELEASED[name]}")
+        except DownloadError as error:
+            if getattr(error.__cause__, "errno", None) in DISK_ERRORS:  # it says what to do
+                raise
+            raise FileNotFoundError(
+                f"the released weights of {name} cannot be had from {RELEASED_HOST}, which is often down: "
+                f"put a copy at {file} or give its path ({known})"
+            ) from error
+    if name in list_models():
+        advice = "torchvision has some: pass its state dict" if name.startswith("resnet") else "train it"
+        raise FileNotFoundError(
+            f"no weights were published for {name} ({advice}); there are weights for {', '.join(RELEASED)}"
+        )
+    raise FileNotFoundError(f"{name} is neither a file nor the name of shipped or released weights")

@@ -1,0 +1,1 @@
+"""Synthetic data sets: rendered shapes and street scenes with exact labels, at any size."""

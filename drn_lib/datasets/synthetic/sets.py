@@ -1,0 +1,220 @@
+"""The drawn datasets, which need no download: `shapes` and `streets`.
+
+A sample is a pure function of (seed, split, index, size). The scene depends on (seed, split, index) alone, so
+the same index at another size is the same scene, drawn finer. Nothing is stored.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from drn_lib.datasets.base import DataError, ImageDataset
+from drn_lib.datasets.synthetic import scene
+from drn_lib.datasets.synthetic.canvas import Canvas, Colour, Outline, disc, polygon, segment, smooth_noise
+from drn_lib.datasets.synthetic.world import CLASSES as STREET_CLASSES
+
+SPLITS = ("train", "tune", "test")
+DRAWING = 1
+"""Number of the drawing rules; it goes up when a picture changes, and with it the fingerprint."""
+
+SHAPES = ("disc", "ring", "square", "triangle", "cross", "star", "crescent", "half disc", "stripes", "checks")
+SMALLEST, LARGEST = 64, 512
+
+
+class Drawn(ImageDataset):
+    """What both drawn sets share: where a sample's random numbers come from.
+
+    Args:
+        split: "train", "tune" or "test"; they share no scene.
+        count: How many samples; sample i does not depend on it.
+        size: Side of the pictures in pixels, 64 to 512.
+        seed: Another seed gives another set.
+
+    Raises:
+        DataError: no such split, or a count or size that is out of range.
+    """
+
+    kind: str
+
+    def __init__(self, split: str, count: int, size: int, seed: int = 0):
+        if split not in SPLITS:
+            raise DataError(f"The drawn sets have no split '{split}': use one of {', '.join(SPLITS)}.")
+        if not SMALLEST <= size <= LARGEST:
+            raise DataError(f"Drawn pictures have a side of {SMALLEST} to {LARGEST} pixels: {size} is outside.")
+        if count < 1:
+            raise DataError(f"A drawn set has at least one sample: the count is {count}.")
+        self.split, self.size, self.seed = split, size, seed
+        self.names = [f"{self.kind}/{split}/{seed}/{index}" for index in range(count)]
+
+    def random(self, index: int, purpose: int) -> np.random.Generator:
+        """The random numbers of one sample, one stream per purpose."""
+        return np.random.default_rng([self.seed, SPLITS.index(self.split), index, purpose])
+
+    def identity(self, index: int) -> bytes:
+        return f"{self.kind} {DRAWING} {self.seed} {self.split} {index} {self.size}".encode()
+
+
+class DrawnShapes(Drawn):
+    """One shape among clutter on a textured ground: ten classes, two of them textures inside any outline.
+
+    Samples have `image` (3, size, size), `label`, `boxes` (1, 4), `mask` (0 ground, 1 shape) and `name`.
+    Colour, place, size, turn and ground say nothing about the class; a shape is turned by up to half a radian.
+    Every ten samples hold each class once.
+    """
+
+    kind = "shapes"
+    classes = list(SHAPES)
+    mask_classes = ["background", "shape"]
+
+    def __init__(self, split: str, count: int = 2000, size: int = 64, seed: int = 0):
+        super().__init__(split, count, size, seed)
+        self.labels = [self._label(index) for index in range(count)]
+
+    def _label(self, index: int) -> int:
+        tens, place = divmod(index, len(SHAPES))
+        return int(self.random(tens, purpose=1).permutation(len(SHAPES))[place])
+
+    def read(self, index: int) -> dict:
+        rng = self.random(index, purpose=0)
+        canvas = Canvas(_ground(rng, self.size))
+        _clutter(rng, canvas)
+        _shape(rng, canvas, SHAPES[self.labels[index]])
+        return {
+            "image": _tensor(canvas.picture(rng, noise=0.02)),
+            "label": self.labels[index],
+            "boxes": torch.tensor([canvas.box(1)], dtype=torch.float32),
+            "mask": torch.from_numpy(canvas.labels),
+            "name": self.names[index],
+        }
+
+
+class DrawnStreets(Drawn):
+    """Street scenes in the 19 training classes of Cityscapes, with thin poles and wires.
+
+    Samples have `image` (3, size, size), `mask` (size, size) with train ids, `boxes` (N, 4) around what is
+    visible of each road user, `box_labels` (N,) with their train ids, and `name`. Wires count as poles.
+    """
+
+    kind = "streets"
+    classes = list(STREET_CLASSES)
+    mask_classes = list(STREET_CLASSES)
+
+    def __init__(self, split: str, count: int = 500, size: int = 128, seed: int = 0):
+        super().__init__(split, count, size, seed)
+
+    def read(self, index: int) -> dict:
+        rng = self.random(index, purpose=0)
+        canvas, users = scene.draw(rng, self.size)
+        seen = [(canvas.box(number), label) for number, label in users.items()]
+        seen = [(box, label) for box, label in seen if box is not None]
+        return {
+            "image": _tensor(canvas.picture(rng, noise=0.015)),
+            "mask": torch.from_numpy(canvas.labels),
+            "boxes": torch.tensor([box for box, _ in seen], dtype=torch.float32).reshape(-1, 4),
+            "box_labels": torch.tensor([label for _, label in seen], dtype=torch.int64),
+            "name": self.names[index],
+        }
+
+
+def _tensor(picture: np.ndarray) -> Tensor:
+    return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
+
+
+def _ground(rng: np.random.Generator, side: int) -> np.ndarray:
+    """A textured ground between two random colours that are not far apart, (side, side, 3)."""
+    low = rng.uniform(0.15, 0.85, size=3)
+    high = np.clip(low + rng.uniform(-0.3, 0.3, size=3), 0, 1)
+    mix = 0.5 + 0.5 * np.tanh(1.5 * smooth_noise(rng, side, int(rng.integers(2, 6))))
+    ground = low + (high - low) * mix
+    for cells in (8, 16):
+        ground += rng.uniform(0.01, 0.05) * smooth_noise(rng, side, cells, channels=3)
+    return ground
+
+
+def _clutter(rng: np.random.Generator, canvas: Canvas) -> None:
+    """Strokes, dots and splinters, each smaller than any shape."""
+    for _ in range(int(rng.integers(2, 8))):
+        x, y, turn = rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0, 2 * math.pi)
+        colour = rng.uniform(0, 1, size=3)
+        form = rng.integers(3)
+        if form == 0:
+            reach = rng.uniform(0.05, 0.15)
+            end = (x + reach * math.cos(turn), y + reach * math.sin(turn))
+            canvas.fill(segment((x, y), end, rng.uniform(0.01, 0.03)), colour)
+        elif form == 1:
+            canvas.fill(disc(x, y, rng.uniform(0.015, 0.04)), colour)
+        else:
+            corners = _around(x, y, rng.uniform(0.03, 0.06, size=int(rng.integers(3, 5))), turn)
+            canvas.fill(polygon(corners), colour)
+
+
+def _shape(rng: np.random.Generator, canvas: Canvas, name: str) -> None:
+    radius = rng.uniform(0.18, 0.36)
+    x, y = rng.uniform(radius, 1 - radius, size=2)
+    turn = rng.uniform(-0.5, 0.5)
+    column, row = int(x * canvas.side), int(y * canvas.side)
+    behind = canvas.colours[row, column]
+    first = _far_from(rng, behind)
+    colour: Colour = first
+    outline_name = name
+    if name in ("stripes", "checks"):
+        outline_name = SHAPES[rng.choice([0, 2, 3, 7])]
+        colour = _texture(name, first, _far_from(rng, first), (x, y), turn, period=radius * rng.uniform(0.45, 0.65))
+    canvas.fill(_outline(outline_name, x, y, radius, turn), colour, label=1, number=1)
+
+
+def _outline(name: str, x: float, y: float, radius: float, turn: float) -> Outline:
+    whole = disc(x, y, radius)
+    if name == "disc":
+        return whole
+    if name == "ring":
+        return whole.without(disc(x, y, 0.6 * radius))
+    if name == "crescent":
+        return whole.without(disc(x + 0.45 * radius * math.cos(turn), y + 0.45 * radius * math.sin(turn), 0.8 * radius))
+    if name == "half disc":
+        # The far half of a circle around a shifted centre, so that the figure fills its place as others do.
+        angles = turn + np.linspace(-math.pi / 2, math.pi / 2, 25)
+        cx, cy = x - 0.4 * radius * math.cos(turn), y - 0.4 * radius * math.sin(turn)
+        return polygon(np.stack([cx + radius * np.cos(angles), cy + radius * np.sin(angles)], 1))
+    if name == "square":
+        return polygon(_around(x, y, np.full(4, radius), turn + math.pi / 4))
+    if name == "triangle":
+        return polygon(_around(x, y, np.full(3, radius), turn - math.pi / 2))
+    if name == "star":
+        return polygon(_around(x, y, radius * np.array([1.0, 0.42] * 5), turn - math.pi / 2))
+    arm, thin = radius, 0.3 * radius
+    quarters = turn + np.arange(4)[:, None] * math.pi / 2  # (4, 1)
+    dx, dy = np.array([arm, thin, thin]), np.array([thin, thin, arm])  # one arm's corners and the next inner one
+    across = x + dx * np.cos(quarters) - dy * np.sin(quarters)  # (4, 3)
+    down = y + dx * np.sin(quarters) + dy * np.cos(quarters)
+    return polygon(np.stack([across.ravel(), down.ravel()], 1))
+
+
+def _around(x: float, y: float, reach: np.ndarray, turn: float) -> np.ndarray:
+    """Corners at equal angles around (x, y), one per reach, (K, 2)."""
+    angles = turn + 2 * math.pi * np.arange(len(reach)) / len(reach)
+    return np.stack([x + reach * np.cos(angles), y + reach * np.sin(angles)], 1)
+
+
+def _far_from(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
+    """Of four random colours the one that differs most from `colour`, so that a shape can be seen."""
+    offers = rng.uniform(0, 1, size=(4, 3))
+    return offers[np.argmax(np.linalg.norm(offers - colour, axis=1))]
+
+
+def _texture(
+    name: str, first: np.ndarray, second: np.ndarray, centre: tuple[float, float], turn: float, period: float
+) -> Colour:
+    def colour(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        dx, dy = x - centre[0], y - centre[1]
+        along = np.sin(2 * math.pi / period * (dx * math.cos(turn) + dy * math.sin(turn)))
+        across = np.sin(2 * math.pi / period * (dy * math.cos(turn) - dx * math.sin(turn)))
+        wave = along if name == "stripes" else along * across
+        share = 0.5 + 0.5 * np.clip(3 * wave, -1, 1)
+        return first + share[..., None] * (second - first)
+
+    return colour

@@ -1,0 +1,249 @@
+"""Read the geometry of any torch module: what `geometry.trace` does.
+
+The module runs once on "meta" tensors, which have shapes and no values. A dispatch mode sees every basic
+operation on the way and carries the geometry (size, jump, first and last pixel of cell 0's field) from its
+inputs to its outputs:
+
+- convolutions, max and average pooling move it on, each giving a row;
+- padding and strided slices shift it;
+- where tensors meet (sums, products, concatenations) the union of their fields goes on;
+- what works position by position leaves it alone;
+- pooling over the whole map leaves one cell that sees everything;
+- a reshape that gives up the grid, and upsampling, end it: what reads the result as a map raises.
+
+All else would be a guess, so it raises.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from drn_lib.geometry.axis import Axis, Layer
+from drn_lib.geometry.grid import Geometry, Place, make_row
+
+Axes = tuple[Axis, Axis]
+NO_GRID = "no grid"  # derived from the input, but no longer a map of positions
+
+# Basic operations by what they do to positions; those that torch itself tags as pointwise need no entry.
+_POINTWISE = set("hardswish hardswish_ alias detach clone _to_copy native_dropout zeros_like ones_like".split())
+_NORMS = set(
+    "native_batch_norm cudnn_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training "
+    "_batch_norm_no_update _batch_norm_with_update".split()
+)
+_RESHAPES = set("view _unsafe_view reshape _reshape_alias unsqueeze squeeze expand permute transpose t select".split())
+_ALONG = {"cat", "split", "split_with_sizes", "unbind", "_softmax", "_log_softmax"}  # along one dimension
+_POOLS = {"max_pool2d": "max pooling", "max_pool2d_with_indices": "max pooling", "avg_pool2d": "average pooling"}
+
+
+def trace_module(model: nn.Module, input_size: tuple[int, int], channels: int = 3) -> Geometry:
+    """The geometry of `model` on an input (2, channels, *input_size); see `geometry.trace`."""
+    # A copy, so that modes, buffers and hooks of the reader's module stay as they are.
+    shadow = copy.deepcopy(model, _meta_twins(model)).eval()
+    dtype = next((p.dtype for p in shadow.parameters() if p.is_floating_point()), torch.get_default_dtype())
+    tracer = _Tracer(shadow)
+    hooks = [
+        register_module_forward_pre_hook(tracer.enter),
+        register_module_forward_hook(tracer.leave, always_call=True),
+    ]
+    try:
+        with torch.no_grad(), torch.device("meta"):
+            image = torch.empty(2, channels, *input_size, dtype=dtype)
+            tracer.remember(image, (Axis(input_size[0]), Axis(input_size[1])))
+            with tracer:
+                shadow(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Geometry(type(model).__name__, input_size, tuple(tracer.rows), tracer.places)
+
+
+def _meta_twins(model: nn.Module) -> dict[int, Tensor]:
+    """A memo for deepcopy: every parameter and buffer is replaced by one of the same shape without values."""
+    twins: dict[int, Tensor] = {}
+    for tensor in [*model.parameters(), *model.buffers()]:
+        twin = torch.empty_like(tensor, device="meta")
+        twins[id(tensor)] = nn.Parameter(twin, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
+    return twins
+
+
+class _Tracer(TorchDispatchMode):
+    """Carries the geometry of every tensor that comes from the input."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.names = {module: name for name, module in model.named_modules()}
+        self.running: list[str] = []
+        self.rows = []
+        self.places: dict[str, Place] = {}
+        self.known: dict[int, tuple[Tensor, Axes | str]] = {}  # the tensor is kept, so that its id stays its own
+
+    def remember(self, tensor: Tensor, state: Axes | str) -> None:
+        self.known[id(tensor)] = (tensor, state)
+
+    def state(self, value: Any) -> Axes | str | None:
+        return self.known[id(value)][1] if id(value) in self.known else None
+
+    def enter(self, module: nn.Module, inputs: Any) -> None:
+        self.running.append(self.names.get(module, type(module).__name__))
+
+    def leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        name = self.running.pop()
+        state = self.state(output)
+        if name and isinstance(state, tuple):
+            self.places[name] = Place(name, *state)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        states = [state for state in map(self.state, _tensors([args, kwargs])) if state is not None]
+        if states:
+            state = self.step(func, args, states, out)
+            for tensor in _tensors(out):
+                self.remember(tensor, state)
+        return out
+
+    def step(self, func: Any, args: tuple, states: list[Axes | str], out: Any) -> Axes | str:
+        """The geometry of what the operation `func` returns."""
+        op = func.overloadpacket.__name__
+        if NO_GRID in states and (op == "convolution" or op in _POOLS or len(set(states)) > 1):
+            self.fail(op, "reads a tensor that is no longer a grid of equal cells")
+        if NO_GRID in states:
+            return NO_GRID
+        if op.startswith("upsample"):
+            return NO_GRID  # between the old cells the fields differ from cell to cell
+        if op == "convolution":
+            return self.convolution(op, args, out)
+        if op in _POOLS:
+            return self.pooling(op, args, states[0], out)
+        if op == "_adaptive_avg_pool2d":
+            return self.adaptive(op, states[0], out)
+        if op in ("mean", "sum", "amax"):
+            return self.reduction(op, args, states[0])
+        if op == "constant_pad_nd":
+            return self.pad(args, states[0], out)
+        if op == "slice":
+            return self.slice(args, states[0], out)
+        if op in _RESHAPES:
+            return self.reshape(op, args, states[0], out)
+        if op in _NORMS:
+            # The copy is in evaluation mode: who still asks for statistics takes them from the map itself.
+            if any(arg is True for arg in args) or op == "_batch_norm_with_update":
+                self.fail(op, "normalizes by statistics of the whole map")
+            return states[0]
+        if op in _ALONG:
+            position = 2 if op.startswith("split") else 1  # where the operation takes its dimension
+            dim, ndim = (args[position] if len(args) > position else 0), _tensors(args[0])[0].ndim
+            if dim % ndim >= ndim - 2:
+                self.fail(op, "works across positions")
+        elif op not in _POINTWISE and torch.Tag.pointwise not in func.tags:
+            self.fail(op, "is not known to keep positions apart")
+        return self.merge(op, states)
+
+    def name(self, op: str) -> str:
+        return next((name for name in reversed(self.running) if name), op)
+
+    def fail(self, op: str, why: str) -> NoReturn:
+        where = next((f"in {name!r}" for name in reversed(self.running) if name), "in the model's forward")
+        raise ValueError(f"{op} {where} {why}, so no receptive field can be traced; trace the part before it")
+
+    def layer(self, layer: Layer, axes: Axes, out: Any) -> Axes:
+        row = make_row(layer, axes, tuple(_tensors(out)[0].shape[-2:]))
+        self.rows.append(row)
+        return row.height, row.width
+
+    def convolution(self, op: str, args: tuple, out: Tensor) -> Axes:
+        image, weight, _, stride, padding, dilation, transposed = args[:7]
+        axes = self.state(image)
+        if axes is None or weight.ndim != 4 or self.state(weight) is not None:
+            self.fail(op, "is not a 2-D convolution of the map with fixed weights")
+        if transposed:
+            self.fail(op, "is transposed: the field of a cell depends on the cell")
+        kernel, stride, dilation, padding = map(_short, (weight.shape[-2:], stride, dilation, padding))
+        return self.layer(Layer(self.name(op), kernel, stride, dilation, padding), axes, out)
+
+    def pooling(self, op: str, args: tuple, axes: Axes, out: Any) -> Axes:
+        kernel = _short(args[1])
+        stride = _short(args[2]) if len(args) > 2 and len(args[2]) else kernel
+        padding = _short(args[3]) if len(args) > 3 else 0
+        dilation = _short(args[4]) if len(args) > 4 and op != "avg_pool2d" else 1
+        return self.layer(Layer(self.name(op), kernel, stride, dilation, padding, _POOLS[op]), axes, out)
+
+    def adaptive(self, op: str, axes: Axes, out: Tensor) -> Axes:
+        made = tuple(out.shape[-2:])
+        if any(axis.size % side for axis, side in zip(axes, made, strict=True)):
+            self.fail(op, "pools windows of unequal sizes")
+        kernel = _short(axis.size // side for axis, side in zip(axes, made, strict=True))
+        return self.layer(Layer(self.name(op), kernel, kernel, kind="average pooling"), axes, out)
+
+    def reduction(self, op: str, args: tuple, axes: Axes) -> Axes | str:
+        """Over channels: the map stays. Over both axes: one cell that sees everything."""
+        ndim = args[0].ndim
+        dims = {dim % ndim for dim in args[1]} if len(args) > 1 and args[1] else set(range(ndim))
+        keepdim = len(args) > 2 and bool(args[2])
+        spatial = dims & {ndim - 2, ndim - 1}
+        if len(spatial) == 1:
+            self.fail(op, "mixes the positions of one axis")
+        if not spatial:
+            return axes
+        sizes = _short(axis.size for axis in axes)
+        row = make_row(Layer(self.name(op), sizes, sizes, kind="global pooling"), axes)
+        self.rows.append(row)
+        return (row.height, row.width) if keepdim else NO_GRID
+
+    def reshape(self, op: str, args: tuple, axes: Axes, out: Tensor) -> Axes | str:
+        """A map stays a map where its last two dimensions stay in place."""
+        ndim = args[0].ndim
+        moved = {
+            "transpose": lambda: args[1:3],
+            "select": lambda: args[1:2],
+            "permute": lambda: [old for new, old in enumerate(args[1]) if old % ndim != new],
+        }.get(op, tuple)()
+        kept = out.ndim >= 2 and tuple(out.shape[-2:]) == (axes[0].size, axes[1].size)
+        return axes if kept and all(dim % ndim < ndim - 2 for dim in moved) else NO_GRID
+
+    def pad(self, args: tuple, axes: Axes, out: Tensor) -> Axes:
+        left, _, top, _ = [*args[1], 0, 0][:4]
+        return tuple(
+            Axis(size, axis.jump, axis.first - before * axis.jump, axis.last - before * axis.jump)
+            for axis, before, size in zip(axes, (top, left), out.shape[-2:], strict=True)
+        )
+
+    def slice(self, args: tuple, axes: Axes, out: Tensor) -> Axes:
+        image, dim, start, _, step = [*args, *(None,) * (5 - len(args))]
+        index = (dim or 0) % image.ndim - (image.ndim - 2)
+        if index < 0:
+            return axes
+        old = axes[index]
+        start = min(max((start or 0) + (old.size if (start or 0) < 0 else 0), 0), old.size)
+        shift = start * old.jump
+        new = Axis(out.shape[-2 + index], old.jump * (step or 1), old.first + shift, old.last + shift)
+        return (new, axes[1]) if index == 0 else (axes[0], new)
+
+    def merge(self, op: str, states: list[Axes]) -> Axes:
+        """The union of the fields: the longest path."""
+        merged = []
+        for parts in zip(*states, strict=True):
+            if len({(axis.size, axis.jump) for axis in parts}) > 1:
+                sizes = " and ".join(str(axis.size) for axis in parts)
+                self.fail(op, f"joins maps of different grids ({sizes} cells)")
+            merged.append(Axis(parts[0].size, parts[0].jump, min(a.first for a in parts), max(a.last for a in parts)))
+        return tuple(merged)
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [tensor for item in value for tensor in _tensors(item)] if isinstance(value, (list, tuple)) else []
+
+
+def _short(values: Any) -> int | tuple[int, int]:
+    """(3, 3) as 3; (1, 7) as it is; [2] as 2."""
+    values = tuple(values)
+    return values[0] if len(set(values)) == 1 else values

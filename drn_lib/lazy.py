@@ -1,0 +1,36 @@
+"""Packages whose public names are imported when they are first asked for (PEP 562).
+
+So `import drn_lib` costs nothing, a typing mistake on the command line answers before torch is imported, and the parts
+that need no torch work where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+
+def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of a package.
+
+    Args:
+        package: its `__name__`.
+        homes: each public name with the module of the package that defines it; no name may be a module's own.
+
+    Returns:
+        Both functions. They also give the package's modules by their names.
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name in homes:
+            return getattr(import_module(f"{package}.{homes[name]}"), name)
+        if not name.startswith("_") and find_spec(f"{package}.{name}"):
+            return import_module(f"{package}.{name}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted(homes)
+
+    return __getattr__, __dir__

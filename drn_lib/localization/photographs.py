@@ -1,0 +1,132 @@
+"""The object in one photograph of any size: `find_object`.
+
+The method is the paper's (`localization`). What the paper leaves open about the pass that gives the box, and about
+where the class comes from, is a named argument here. torch is imported when a function runs, so that the command line
+starts without it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from drn_lib.network import Network
+
+SIZE = 224
+"""Pixels to which the shorter side of a photograph is brought: the paper's input size."""
+MOST_PIXELS = 4_000_000
+"""Of a photograph brought to that size; a longer and narrower one is refused, so that memory stays bounded."""
+CROPS = ("none", "centre")
+CLASS_FROM = ("whole", "centre", "ten")
+MARGIN = 256 / 224
+"""Shorter side of a photograph over the crops' side where crops name the class: as ImageNet classifiers are tested."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a network found in one image.
+
+    index        number of the class that was looked for
+    box          (x0, y0, x1, y1), pixel edges in the image as it was given; None where no cell qualifies
+    probability  of the class, from the logits that `class_from` chose
+    class_map    scores of the class, (h, w)
+    seen         the part of the image that the map lies over, as the box; None: the whole image
+    """
+
+    index: int
+    box: tuple[float, float, float, float] | None
+    probability: float
+    class_map: Tensor
+    seen: tuple[float, float, float, float] | None = None
+
+
+def find_object(
+    model: Network,
+    image: Tensor,
+    threshold: float = -math.inf,
+    index: int | None = None,
+    size: int = SIZE,
+    crop: str = "none",
+    class_from: str = "whole",
+    scores: str = "logits",
+    cell_edges: str = "tile",
+    empty: str = "none",
+    one_cell: str = "box",
+) -> Found:
+    """The box of one class in a photograph of any size and aspect.
+
+    Args:
+        model: a trained network.
+        image: uint8 (3, H, W).
+        threshold: t of equation (2); by default none, so that every cell counts where the class wins.
+        index: the class to look for; None takes the one that the network names.
+        size: pixels to which the shorter side is brought before the network sees it.
+        crop: what the box is looked for in. "none": the whole photograph, since the network takes any size and what is
+            cut away cannot be found (the default); "centre": its central square, as classifiers are mostly tested.
+        class_from: what names the class, and gives it its probability. "whole": the mean of the score map that gives
+            the box (the default: one pass for both, as in Fig. 2); "centre" and "ten": one and ten crops of `size`
+            pixels, cut as for Table 1 (`evaluation.cut_crops`), their logits averaged.
+        scores, cell_edges, empty, one_cell: as for `localization.boxes`.
+
+    Returns:
+        What was found, its box in pixels of `image`.
+
+    Raises:
+        DataError: the image is so long and narrow that at this size it would have more than `MOST_PIXELS`.
+        ValueError: a size below 1, a class that the network does not have, an unknown choice, or what
+            `localization.boxes` refuses.
+    """
+    import torch
+
+    from drn_lib.evaluation import cut_crops, normalize
+    from drn_lib.localization.equations import check_choice, class_evidence, pooled_logits, tight_boxes
+
+    check_choice("crop", crop, CROPS)
+    check_choice("class_from", class_from, CLASS_FROM)
+    known = model.classifier.out_channels
+    if index is not None and not 0 <= index < known:
+        raise ValueError(f"the network has the classes 0 to {known - 1}, not {index}")
+    small = _brought_to(image, size)  # (3, h', w')
+    (height, width), (rows, columns) = image.shape[1:], small.shape[1:]
+    left, top = ((columns - size) // 2, (rows - size) // 2) if crop == "centre" else (0, 0)
+    seen = small[:, top : top + size, left : left + size] if crop == "centre" else small
+    with torch.inference_mode():
+        device = next(model.parameters()).device
+        score_map = model.score_map(normalize(seen[None].to(device))).float().cpu()  # (1, C, h, w)
+        logits = pooled_logits(score_map)[0]
+        if class_from != "whole":
+            crops = cut_crops(image, round(MARGIN * size), size, 10 if class_from == "ten" else 1)
+            logits = model(normalize(crops.to(device))).float().cpu().mean(dim=0)
+        index = int(logits.argmax()) if index is None else index
+        own, wins = class_evidence(score_map, torch.tensor([index]), scores)
+        choices = {"cell_edges": cell_edges, "empty": empty, "one_cell": one_cell}
+        jump = model.feature_info[-1].reduction
+        box = tight_boxes(own, wins, threshold, tuple(seen.shape[1:]), **choices, jump=jump)[0]
+    corner, pixel = torch.tensor([left, top] * 2), torch.tensor([width / columns, height / rows] * 2)
+
+    def in_image(edges: Tensor) -> tuple[float, ...]:
+        return tuple(((edges + corner) * pixel).tolist())
+
+    probability = logits.softmax(dim=0)[index].item()
+    part = in_image(torch.tensor([0.0, 0.0, size, size])) if crop == "centre" else None
+    return Found(index, None if box.isnan().any() else in_image(box), probability, own[0].clone(), part)
+
+
+def _brought_to(image: Tensor, size: int) -> Tensor:
+    """The image uint8 (3, H, W) with a shorter side of `size`."""
+    from torchvision.transforms import functional
+
+    from drn_lib.datasets.base import DataError
+
+    if size < 1:
+        raise ValueError(f"the size is a number of pixels, not {size}")
+    height, width = image.shape[1:]
+    factor = size / min(height, width)
+    target = [max(1, round(height * factor)), max(1, round(width * factor))]
+    if target[0] * target[1] > MOST_PIXELS:
+        raise DataError(f"{width}x{height} px is too long and narrow for a shorter side of {size}: cut it into pieces")
+    return functional.resize(image, target, antialias=True)

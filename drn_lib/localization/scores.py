@@ -1,0 +1,240 @@
+"""How good is a box: overlap, errors, pointing; the best that a grid allows; answers that look at no image.
+
+A box is (x0, y0, x1, y1) in pixel edges, half open. The datasets turn the inclusive pixel boxes of their files into
+edges once, when they read them (`datasets.base`); nothing here adds a pixel again. Several true boxes of an image
+are (N, M, 4), filled up with NaN (`pad_boxes`); the best of them counts. All errors are in percent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from drn_lib.evaluation import topk_error
+from drn_lib.geometry.axis import Pair, pair
+from drn_lib.geometry.axis import cell_edges as edges_of_cells
+from drn_lib.localization.equations import CELL_EDGES, check_choice, map_jump
+
+LEVELS = (0.3, 0.5, 0.7)
+"""The overlaps asked for; 0.5 is ILSVRC's and the paper's."""
+
+
+def iou(found: Tensor, true: Tensor) -> Tensor:
+    """Intersection over union of boxes, pair by pair.
+
+    Args:
+        found, true: pixel edges (..., 4), shapes that broadcast. A box with NaN, or empty, overlaps nothing.
+
+    Returns:
+        (...), 0..1.
+    """
+    low = torch.maximum(found[..., :2], true[..., :2])
+    high = torch.minimum(found[..., 2:], true[..., 2:])
+    shared = (high - low).clip(min=0).prod(dim=-1)
+    union = area(found) + area(true) - shared
+    return torch.where(union > 0, shared / union, torch.zeros_like(union)).nan_to_num(nan=0.0)
+
+
+def area(boxes: Tensor) -> Tensor:
+    """Pixels in boxes (..., 4); 0 where an edge lies before its opposite."""
+    return (boxes[..., 2:] - boxes[..., :2]).clip(min=0).prod(dim=-1)
+
+
+def pad_boxes(boxes: Sequence[Tensor]) -> Tensor:
+    """The true boxes of N images, (M_i, 4) each, as one tensor (N, M, 4) filled up with NaN.
+
+    Raises:
+        ValueError: an image has no box.
+    """
+    if any(len(own) == 0 for own in boxes):
+        raise ValueError("every image needs at least one true box; leave out images without one")
+    most = max((len(own) for own in boxes), default=1)
+    padded = torch.full((len(boxes), most, 4), torch.nan)
+    for row, own in zip(padded, boxes):
+        row[: len(own)] = own
+    return padded
+
+
+def best_iou(found: Tensor, true: Tensor) -> Tensor:
+    """Overlap with the true box that fits best.
+
+    Args:
+        found: (..., N, 4), for example (T, N, 4) for T thresholds.
+        true: (N, 4), or (N, M, 4) with NaN where an image has fewer.
+
+    Returns:
+        (..., N), 0..1.
+
+    Raises:
+        ValueError: not as many images on both sides.
+    """
+    true = _several(true)
+    if found.shape[-2:] != (len(true), 4):
+        raise ValueError(f"expected boxes ({len(true)}, 4) for {len(true)} images, got {tuple(found.shape)}")
+    return torch.stack([iou(found, true[:, k]) for k in range(true.shape[1])]).amax(dim=0)
+
+
+def gt_known_error(ious: Tensor, level: float = 0.5) -> Tensor:
+    """Share of images, in percent, whose box for the *true* class overlaps the truth by no more than `level`.
+
+    Args:
+        ious: (..., N), for example of `best_iou`.
+        level: the overlap that must be exceeded.
+
+    Returns:
+        (...), double.
+
+    Raises:
+        ValueError: there is no image.
+    """
+    if not ious.dim() or not ious.shape[-1]:
+        raise ValueError(f"an error needs at least one image, got overlaps of shape {tuple(ious.shape)}")
+    # In double, as the outcomes of each image are stored: single precision's 0.3 is a hair above 0.3.
+    return 100.0 * (1.0 - (ious.double() > level).double().mean(dim=-1))
+
+
+def localization_error(logits: Tensor, labels: Tensor, ious: Tensor, k: int = 1, level: float = 0.5) -> float:
+    """Share of images, in percent, where none of the k best classes is right together with its box: Table 2.
+
+    Only the box of the true class can be right together with its class, so its overlap is all that is needed.
+
+    Args:
+        logits: (N, classes).
+        labels: (N,).
+        ious: (N,), the overlap of the true class's box.
+        k: 1 for top-1, 5 for top-5 localization error.
+        level: the overlap that must be exceeded.
+
+    Raises:
+        ValueError: logits, labels and overlaps are not of as many images, or what `topk_error` refuses.
+
+    Source: section 4, Table 2; the rule is ILSVRC's.
+    """
+    topk_error(logits, labels, k)  # refuses bad input
+    if ious.shape != labels.shape:
+        raise ValueError(f"expected one overlap for each of {len(labels)} images, got {tuple(ious.shape)}")
+    named = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
+    return 100.0 * (1.0 - (named & (ious.double() > level)).double().mean().item())
+
+
+def pointing_hits(points: Tensor, true: Tensor) -> Tensor:
+    """Whether a point lies in one of the image's true boxes: boolean (N,).
+
+    Args:
+        points: (N, 2), x and y in pixels, for example of `localization.peak_points`.
+        true: (N, 4) or (N, M, 4).
+    """
+    true = _several(true)
+    inside = (points[:, None] >= true[..., :2]) & (points[:, None] < true[..., 2:])  # (N, M, 2)
+    return inside.all(dim=2).any(dim=1)
+
+
+def size_terciles(true: Tensor) -> Tensor:
+    """0, 1 or 2 for images whose true boxes are in the smallest, middle or largest third by area: (N,).
+
+    Ranks, not borders, make the thirds, so that they are equal; among equal areas the image's place decides. With
+    several boxes the largest counts.
+    """
+    areas = area(_several(true)).nan_to_num(nan=0.0).amax(dim=1)
+    ranks = areas.argsort(stable=True).argsort()
+    return ranks * 3 // max(1, len(areas))
+
+
+def ceiling(true: Tensor, grid: Pair, image_size: Pair, cell_edges: str = "tile") -> Tensor:
+    """The best overlap that any box of whole cells can reach with each true box.
+
+    Beyond the two cell edges that enclose a true edge the overlap only falls, so two edges a side, 16 boxes, are tried.
+
+    Args:
+        true: (N, 4).
+        grid: cells of the map, one number or (h, w): 7 for ResNet at 224 px, 28 for a DRN.
+        image_size: pixels, one number or (height, width).
+        cell_edges: as for `localization.boxes`.
+
+    Returns:
+        (N,), 0..1.
+
+    Raises:
+        ValueError: unknown `cell_edges`, or a grid that does not belong to the image's size.
+    """
+    check_choice("cell_edges", cell_edges, CELL_EDGES)
+    jumps = map_jump(pair(grid), image_size)
+    sides = []
+    for count, jump, size in zip(pair(grid)[::-1], jumps[::-1], pair(image_size)[::-1]):  # x, then y
+        low, high = edges_of_cells(torch.arange(count), jump, size, convention=cell_edges)
+        sides.append(torch.cat([low[:1], high]).to(true.dtype))
+    candidates = [_enclosing(true[:, k].contiguous(), sides[k % 2]) for k in range(4)]  # 4 times (N, 2)
+    best = torch.zeros(len(true), dtype=true.dtype)
+    for choice in torch.cartesian_prod(*[torch.arange(2)] * 4):
+        best = best.maximum(iou(torch.stack([c[:, i] for c, i in zip(candidates, choice)], dim=1), true))
+    return best
+
+
+def whole_image(count: int, image_size: Pair) -> Tensor:
+    """The box of the whole image, `count` times: (count, 4). The first trivial answer."""
+    height, width = pair(image_size)
+    return torch.tensor([0.0, 0.0, width, height]).expand(count, 4)
+
+
+def best_fixed_box(true: Tensor, image_size: Pair, level: float = 0.5) -> Tensor:
+    """The one box that is right for most of these images: the second trivial answer. Fit it on the tune part.
+
+    All boxes on a grid of 16 steps a side, then single edges moved by ever smaller steps while that helps; where as
+    many are right, the higher mean overlap decides.
+
+    Args:
+        true: (N, 4) or (N, M, 4), at least one image.
+        image_size: pixels, one number or (height, width).
+        level: the overlap that must be exceeded.
+
+    Returns:
+        (4,).
+
+    Raises:
+        ValueError: there is no image.
+    """
+    if not len(true):
+        raise ValueError("the best fixed box needs at least one image with a true box")
+    height, width = pair(image_size)
+    pairs = torch.combinations(torch.arange(17), 2).to(torch.float32) / 16  # (136, 2)
+    xs, ys = torch.cartesian_prod(torch.arange(len(pairs)), torch.arange(len(pairs))).T
+    steps = torch.stack([pairs[xs, 0], pairs[ys, 0], pairs[xs, 1], pairs[ys, 1]], dim=1)
+    best, score = _best_of(steps * torch.tensor([width, height, width, height]), true, level)
+    step = max(height, width) / 32
+    while step >= 0.5:
+        moves = torch.cat([torch.eye(4), -torch.eye(4)]) * step
+        limits = torch.tensor([width, height, width, height], dtype=torch.float32)
+        moved, moved_score = _best_of((best + moves).clip(min=0).minimum(limits), true, level)
+        if moved_score > score:
+            best, score = moved, moved_score
+        else:
+            step /= 2
+    return best
+
+
+def _best_of(boxes: Tensor, true: Tensor, level: float) -> tuple[Tensor, tuple[float, float]]:
+    """The best of boxes (B, 4) and its (share right, mean overlap)."""
+    right, mean = [], []
+    for some in boxes.split(512):
+        ious = best_iou(some[:, None].expand(-1, len(true), 4), true)  # (512, N)
+        right.append((ious > level).double().mean(dim=1))
+        mean.append(ious.double().mean(dim=1))
+    scores = list(zip(torch.cat(right).tolist(), torch.cat(mean).tolist()))
+    index = max(range(len(scores)), key=scores.__getitem__)
+    return boxes[index], scores[index]
+
+
+def _enclosing(places: Tensor, edges: Tensor) -> Tensor:
+    """The cell edges at or below and at or above each place, (N, 2); the outermost edge where there is none."""
+    above = torch.searchsorted(edges.contiguous(), places).clip(max=len(edges) - 1)
+    below = (torch.searchsorted(edges.contiguous(), places, right=True) - 1).clip(min=0)
+    return torch.stack([edges[below], edges[above]], dim=1)
+
+
+def _several(true: Tensor) -> Tensor:
+    """True boxes as (N, M, 4)."""
+    if true.dim() not in (2, 3) or true.shape[-1] != 4:
+        raise ValueError(f"true boxes must be (N, 4) or (N, M, 4), not {tuple(true.shape)}")
+    return true[:, None] if true.dim() == 2 else true

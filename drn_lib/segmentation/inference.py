@@ -1,0 +1,178 @@
+"""From an image of any size to a class for every pixel: whole, by sliding windows, at several scales.
+
+Whole is the rule: a fully convolutional network takes an image as it is. Windows bound the memory instead; scales and
+mirroring cost time and raise the scores, so who reports them says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms import functional
+
+from drn_lib.segmentation.network import SegmentationNetwork
+
+AVERAGES = ("probabilities", "log")
+"""How the answers of several scales and mirrorings become one:
+
+``probabilities``   their mean
+``log``             the mean of their logarithms, brought back to probabilities: the released code's geometric mean
+"""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How an image is read.
+
+    window     pixels a side of the sliding windows, a multiple of the output stride; None: the whole image at once
+    overlap    pixels that neighbouring windows share at least, a multiple of the output stride; where windows
+               overlap, a pixel's probabilities are the plain mean over all windows that hold it
+    scales     factors by which the image is resized before it is read
+    mirror     whether each scale is read a second time, mirrored left to right
+    average    one of `AVERAGES`
+    """
+
+    window: int | None = None
+    overlap: int = 128
+    scales: tuple[float, ...] = (1.0,)
+    mirror: bool = False
+    average: str = "probabilities"
+
+    def __post_init__(self) -> None:
+        if self.window is not None and not 0 <= self.overlap < self.window:
+            raise ValueError(f"an overlap of {self.overlap} pixels needs larger windows than {self.window}")
+        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
+            raise ValueError(f"scales must be positive factors, not {self.scales}")
+        if self.average not in AVERAGES:
+            raise ValueError(f"average must be one of {', '.join(AVERAGES)}, not {self.average!r}")
+
+    @property
+    def views(self) -> list[tuple[float, bool]]:
+        """(scale, mirrored) of every time that the image is read."""
+        return [(scale, mirrored) for scale in self.scales for mirrored in ((False, True) if self.mirror else (False,))]
+
+
+WHOLE = Inference()
+"""The whole image once."""
+
+RELEASED_SCALES = Inference(scales=(1.0, 0.5, 0.75, 1.25, 1.5, 1.75), average="log")
+"""The multi-scale test of the authors' segment.py: no mirroring, sum of log-probabilities."""
+
+MULTI_SCALE = Inference(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), mirror=True)
+"""Their scales, with mirroring and the mean of probabilities."""
+
+
+@torch.inference_mode()
+def predict_labels(model: SegmentationNetwork, image: Tensor, how: Inference = WHOLE) -> Tensor:
+    """The most probable class of every pixel.
+
+    Args:
+        model: it is put in evaluation mode while it reads.
+        image: uint8 (3, H, W).
+        how: see `Inference`.
+
+    Returns:
+        uint8 (H, W) on the CPU, values 0 to classes - 1.
+
+    Raises:
+        ValueError: not such an image, or windows that are no multiple of the output stride.
+    """
+    with _evaluating(model):
+        if how.views != [(1.0, False)]:
+            return _average(model, image, how).argmax(0).byte()
+        if how.window is None:
+            return model(model.prepare(image[None].to(model.mean.device)))[0].argmax(0).byte().cpu()
+        labels = torch.empty(image.shape[1:], dtype=torch.uint8)
+        for top, rows in _strips(model, image, how):
+            labels[top : top + rows.shape[1]] = rows.argmax(0).byte()
+        return labels
+
+
+@torch.inference_mode()
+def predict_probabilities(model: SegmentationNetwork, image: Tensor, how: Inference = WHOLE) -> Tensor:
+    """The probabilities of all classes at every pixel, float32 (classes, H, W) on the CPU.
+
+    Arguments and errors as `predict_labels`, which needs less memory.
+    """
+    with _evaluating(model):
+        return _average(model, image, how)
+
+
+def _average(model: SegmentationNetwork, image: Tensor, how: Inference) -> Tensor:
+    """The mean over all views of an image, (classes, H, W)."""
+    size, total = list(image.shape[1:]), 0.0
+    for scale, mirrored in how.views:
+        scaled = [max(1, round(scale * side)) for side in size]
+        seen = image if scaled == size else functional.resize(image, scaled, antialias=True)
+        found = _read(model, seen.flip(2) if mirrored else seen, how)
+        found = found.flip(2) if mirrored else found
+        if how.average == "log":
+            found = found.clamp(min=torch.finfo(torch.float32).tiny).log()
+        if scaled != size:
+            found = nn.functional.interpolate(found[None], size, mode="bilinear", align_corners=False)[0]
+        total = found + total
+    mean = total / len(how.views)
+    return mean.softmax(0) if how.average == "log" else mean
+
+
+def _read(model: SegmentationNetwork, image: Tensor, how: Inference) -> Tensor:
+    """Probabilities (classes, H, W) of one view."""
+    if how.window is None:
+        return _probabilities(model, image)
+    return torch.cat([rows for _, rows in _strips(model, image, how)], dim=1)
+
+
+def _probabilities(model: SegmentationNetwork, image: Tensor) -> Tensor:
+    return model(model.prepare(image[None].to(model.mean.device)))[0].float().softmax(0).cpu()
+
+
+def _strips(model: SegmentationNetwork, image: Tensor, how: Inference) -> Iterator[tuple[int, Tensor]]:
+    """(first row, probabilities (classes, rows, W)) of one strip after the other, from windows left to right.
+
+    Rows are handed on as soon as no later window holds them, so that never more than two windows' height is kept.
+    """
+    if how.window % model.output_stride or how.overlap % model.output_stride:
+        raise ValueError(
+            f"windows of {how.window} and overlaps of {how.overlap} pixels must be multiples of the output stride, "
+            f"{model.output_stride}, so that all windows have the cells of the whole image"
+        )
+    height, width = image.shape[1:]
+    tops, lefts = (_starts(side, how.window, how.overlap, model.output_stride) for side in (height, width))
+    columns = torch.zeros(width)
+    for left in lefts:
+        columns[left : left + how.window] += 1
+    open_rows, counts = torch.zeros(model.num_classes, 0, width), torch.zeros(0)
+    for top, following in zip(tops, [*tops[1:], height]):
+        rows = min(how.window, height - top)
+        new = rows - open_rows.shape[1]
+        open_rows = torch.cat([open_rows, torch.zeros(model.num_classes, new, width)], dim=1)  # (classes, rows, W)
+        counts = torch.cat([counts, torch.zeros(new)])
+        for left in lefts:
+            window = image[:, top : top + how.window, left : left + how.window]
+            open_rows[:, :, left : left + how.window] += _probabilities(model, window)
+        counts += 1
+        done = following - top
+        yield top, open_rows[:, :done] / (counts[:done, None] * columns)
+        open_rows, counts = open_rows[:, done:].clone(), counts[done:]
+
+
+def _starts(side: int, window: int, overlap: int, step: int) -> list[int]:
+    """Where windows begin: at multiples of `step`, each but the last a full window, all of the side covered."""
+    last = max(0, -(-(side - window) // step) * step)
+    return [*range(0, last, window - overlap), last]
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode, and afterwards as it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

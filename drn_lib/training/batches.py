@@ -1,0 +1,172 @@
+"""Where the batches of a training come from: a set in memory, or files that are read while it runs.
+
+Which images make up which batch is one plan for both, a pure function of (seed, epoch, step). So a run goes on in
+the middle of an epoch as if it had never stopped, whichever way its images come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from drn_lib.datasets.base import ImageDataset
+from drn_lib.distributed import Group
+from drn_lib.evaluation import enlarge, evaluate_files, plain_data_errors, predict, topk_error
+from drn_lib.training.augmentation import augment, epoch_order, training_crop
+from drn_lib.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which images each step of a training takes, and which of them fall to this process.
+
+    images, batch_size, epochs   of all processes together
+    rank, world                  this process takes every `world`-th image of a batch, beginning with its `rank`-th
+    first_step                   where a resumed run goes on
+    """
+
+    images: int
+    batch_size: int
+    epochs: int
+    seed: int
+    rank: int = 0
+    world: int = 1
+    first_step: int = 0
+
+    def __post_init__(self) -> None:
+        smallest = min(self.batch_size, self.images % self.batch_size or self.batch_size)
+        if smallest < self.world:
+            raise ValueError(
+                f"an epoch has a batch of {smallest} images for {self.world} processes: "
+                "choose another batch size, or fewer processes"
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch; the last one may be smaller."""
+        return -(-self.images // self.batch_size)
+
+    def size(self, step: int) -> int:
+        """Images in the batch of `step`, over all processes."""
+        return min(self.batch_size, self.images - step % self.steps_per_epoch * self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[int, Tensor]]:
+        """(epoch, this process's images of the batch as indices (n,)) of each step from `first_step` on."""
+        order, order_epoch = None, None
+        for step in range(self.first_step, self.epochs * self.steps_per_epoch):
+            epoch, position = divmod(step, self.steps_per_epoch)
+            if order_epoch != epoch:
+                order, order_epoch = epoch_order(self.seed, epoch, self.images), epoch
+            batch = order[position * self.batch_size : (position + 1) * self.batch_size]
+            yield epoch, batch[self.rank :: self.world]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a training reads.
+
+    images       in the training set
+    num_classes  of its labels
+    batches      from a plan: uint8 (n, 3, S, S) and labels (n,) of each of its steps
+    score        of a network after an epoch, in a group of processes: metrics by name, {} where nothing is scored
+    """
+
+    images: int
+    num_classes: int
+    batches: Callable[[BatchPlan], Iterator[tuple[Tensor, Tensor]]]
+    score: Callable[[nn.Module, Group], dict[str, float]]
+
+
+def from_memory(
+    recipe: Recipe,
+    images: Tensor | Callable[[int], Tensor],
+    labels: Tensor,
+    num_classes: int,
+    tune_images: Tensor | None = None,
+    tune_labels: Tensor | None = None,
+) -> Source:
+    """A set held in memory, uint8 (N, 3, H, W) and (N,), and one to score after each epoch.
+
+    Images that are drawn anew for every epoch are a function from the epoch, counted from 0, to such a set.
+
+    Raises:
+        ValueError: labels out of range.
+    """
+    if int(labels.min()) < 0 or int(labels.max()) >= num_classes:
+        raise ValueError(f"training labels must lie in 0..{num_classes - 1}, found up to {int(labels.max())}")
+
+    def batches(plan: BatchPlan) -> Iterator[tuple[Tensor, Tensor]]:
+        held, drawn_for = (None, None) if callable(images) else (images, None)
+        for epoch, own in plan:
+            if callable(images) and drawn_for != epoch:
+                held, drawn_for = images(epoch), epoch
+            shown = augment(held[own], own, plan.seed, epoch, recipe)
+            yield enlarge(shown, recipe.image_size), labels[own]
+
+    def score(model: nn.Module, group: Group) -> dict[str, float]:
+        if tune_images is None:
+            return {}
+        return {"tune_top1": round(topk_error(predict(model, tune_images, recipe.image_size), tune_labels), 3)}
+
+    return Source(len(labels), num_classes, batches, score)
+
+
+def from_files(
+    recipe: Recipe, train_set: ImageDataset, val_set: ImageDataset | None = None, workers: int = 0
+) -> Source:
+    """Photographs of all sizes, decoded and cropped by `workers` further processes; 0 does it in this one.
+
+    Raises:
+        ValueError: the recipe does not say how photographs are cropped, or the two sets have other classes.
+    """
+    if recipe.shorter_side is None or recipe.smallest_area is None:
+        raise ValueError(f"the recipe {recipe.name} has no shorter_side and smallest_area, which photographs need")
+    if val_set is not None and list(val_set.classes) != list(train_set.classes):
+        raise ValueError("the training images and the validation images have different classes: compare their folders")
+
+    def batches(plan: BatchPlan) -> Iterator[tuple[Tensor, Tensor]]:
+        loader = DataLoader(
+            _TrainingCrops(train_set, plan.seed, recipe),
+            batch_sampler=Places(plan),
+            num_workers=workers,
+            pin_memory=torch.cuda.is_available(),
+        )
+        with plain_data_errors():
+            yield from loader
+
+    def score(model: nn.Module, group: Group) -> dict[str, float]:
+        if val_set is None:
+            return {}
+        metrics, _ = evaluate_files(
+            model, val_set, recipe.shorter_side, recipe.image_size, workers=workers, group=group
+        )
+        return {f"val_{name}": round(value, 4) for name, value in metrics.items()}
+
+    return Source(len(train_set), len(train_set.classes), batches, score)
+
+
+class _TrainingCrops(Dataset):
+    """Asked for (epoch, index) it gives that image's crop in that epoch, and its label."""
+
+    def __init__(self, images: ImageDataset, seed: int, recipe: Recipe):
+        self.images, self.seed, self.recipe = images, seed, recipe
+
+    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, int]:
+        epoch, index = place
+        crop = training_crop(self.images.image(index), self.seed, epoch, index, self.recipe)
+        return crop, self.images.labels[index]
+
+
+class Places:
+    """A plan as a DataLoader wants it: for each batch the list of (epoch, index)."""
+
+    def __init__(self, plan: BatchPlan):
+        self.plan = plan
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for epoch, own in self.plan:
+            yield [(epoch, index) for index in own.tolist()]

@@ -1,0 +1,101 @@
+"""The figures of chapter 07 show what they are given, in Cityscapes' colors."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex, to_rgb
+
+from book.figures import segmentation as figures
+from book.figures.segmentation import Panel
+from book.figures.style import ACCENT, INK, network_color
+from book.studies import results
+from drn_lib.datasets.street_scenes import CLASS_COLORS
+from drn_lib.datasets.synthetic.world import CLASSES
+from drn_lib.segmentation.metrics import grid_ceiling
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_masks_are_painted_in_their_classes_colors_and_ignored_pixels_white():
+    painted = figures.painted(torch.tensor([[0, 18], [255, 5]]))
+    assert painted.tolist() == [[[128, 64, 128], [119, 11, 32]], [[255, 255, 255], [153, 153, 153]]]
+
+
+def test_panels_show_pictures_masks_notes_boxes_and_a_key():
+    picture = torch.arange(3 * 4 * 6, dtype=torch.uint8).view(3, 4, 6)
+    mask = torch.full((4, 6), 13)
+    figure = figures.panels([[Panel(picture, box=(1, 0, 3, 2)), Panel(mask, "7 specks")]], ["a", "b"], key=["car"])
+    first, second = figure.axes
+    assert np.array_equal(first.images[0].get_array(), picture.permute(1, 2, 0))
+    assert (second.images[0].get_array() == CLASS_COLORS[13]).all() and second.texts[0].get_text() == "7 specks"
+    assert [(*patch.get_xy(), patch.get_width(), patch.get_height()) for patch in first.patches] == [
+        (0.5, -0.5, 2, 2)
+    ] * 2
+    (key,) = figure.legends
+    assert [text.get_text() for text in key.get_texts()] == ["car"]
+    assert to_hex(key.get_patches()[0].get_facecolor()) == to_hex(CLASS_COLORS[CLASSES.index("car")] / 255)
+
+
+def test_rows_need_as_many_panels_as_columns():
+    with pytest.raises(ValueError):
+        figures.panels([[Panel(torch.zeros(2, 2))]], ["one", "two"])
+
+
+def test_a_pole_lies_on_cells_with_the_ceilings_own_number():
+    truth = torch.zeros(64, 64, dtype=torch.bool)
+    truth[:, 34:38] = True
+    figure = figures.pole_on_cells(torch.zeros(3, 64, 64, dtype=torch.uint8), truth, (32, 8), (0, 0, 64, 64))
+    coarse, fine = figure.axes[2:]
+    assert coarse.get_title().endswith("IoU 12 %") and fine.get_title().endswith("IoU 50 %")
+    assert grid_ceiling(truth[None].numpy(), 8)[0] == 50
+    shown = fine.images[0].get_array()
+    assert np.allclose(shown[0, 35], to_rgb(INK), atol=0.01) and (shown[0, 0] == 1).all()
+    assert not np.allclose(shown[0, 33], 1)  # of the cell, beside the pole
+
+
+def test_ceilings_are_bars_by_class_and_cell():
+    (ax,) = figures.ceilings({"pole": {32: 12.0, 8: 30.0}, "road": {32: 91.0, 8: 97.0}}).axes
+    assert [patch.get_height() for patch in ax.patches] == [12.0, 91.0, 30.0, 97.0]
+    assert to_hex(ax.patches[2].get_facecolor()) == to_hex(ACCENT)
+
+
+def test_errors_near_boundaries_are_dark_and_others_tinted():
+    near = torch.tensor([[True, False]])
+    figure = figures.band(torch.zeros(3, 1, 2, dtype=torch.uint8), torch.tensor([[3, 4]]), near, torch.ones(1, 2) > 0)
+    shown = figure.axes[2].images[0].get_array()
+    assert np.allclose(shown[0, 0], to_rgb(INK), atol=0.01) and shown[0, 1, 0] > shown[0, 1, 2]
+    assert (figure.axes[1].images[0].get_array()[0, 1] == 255).all()
+
+
+def test_class_scores_have_a_dot_for_each_network_and_class():
+    (ax,) = figures.class_scores({"drn_a_18": {"road": 90.0, "pole": 20.0}, "drn_c_26": {"road": 95.0}}).axes
+    dots = {line.get_label(): line for line in ax.lines if line.get_marker() == "o"}
+    assert dots["DRN-A-18"].get_xdata().tolist() == [90, 20] and np.isnan(dots["DRN-C-26"].get_xdata()[1])
+    assert dots["DRN-C-26"].get_color() == network_color("drn_c_26")
+    assert dots["DRN-A-18"].get_ydata().tolist() == [1, 0]  # the first class on top
+
+
+def test_table_3_has_eight_losses_and_a_tie():
+    (ax,) = figures.table3_by_class().axes
+    widths = [patch.get_width() for patch in ax.patches]
+    assert widths == sorted(widths) and sum(width < 0 for width in widths) == 8 and sum(width == 0 for width in widths)
+    lost = [to_hex(patch.get_facecolor()) == ACCENT for patch in ax.patches]
+    assert lost == [width < 0 for width in widths]
+    assert ax.get_yticklabels()[0].get_text() == "motorcycle"
+
+
+def test_curves_leave_out_what_was_not_measured(monkeypatch):
+    run = {"curve": [{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0, "val_miou_present": 30.0}]}
+    monkeypatch.setattr(results, "runs", lambda study, name: [run] if name == "resnet_18_dilated" else [])
+    left, right = figures.curves("made_up", ["drn_a_18", "resnet_18_dilated"]).axes
+    (loss,) = left.lines
+    assert list(loss.get_ydata()) == [2.0, 1.0] and loss.get_linestyle() == "--"
+    assert right.lines[0].get_xydata().tolist() == [[2, 30]]

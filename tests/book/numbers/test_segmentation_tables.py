@@ -1,0 +1,106 @@
+"""The tables of the segmentation study: filled from its runs, and honest where there are none."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from book.numbers import markers
+from book.numbers.tables import common, segmentation
+from book.studies import results
+from drn_lib import paths
+from drn_lib.segmentation.metrics import miou_present
+from tests.book.studies.test_segmentation import stored_run
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Two networks with three seeds each on made-up drives."""
+    shutil.copy(paths.results_dir() / "schema.json", tmp_path)
+    for module in (results, markers):
+        monkeypatch.setattr(module, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(segmentation, "STUDY", "trial")
+    for name, share in (("drn_c_26", 0.8), ("drn_a_18", 0.7)):
+        for seed in range(3):
+            stored_run(tmp_path, name, seed, share)
+            file = tmp_path / "trial" / f"{name}-s{seed}.json"
+            run = json.loads(file.read_text())
+            run["dataset"]["sequences"] = {"0001TP": 30, "Seq05VD": 10}
+            more = {"prior.test.miou_present": 17.0}
+            for part in ("0001tp", "seq05vd"):
+                more[f"prior.test.sequence.{part}.miou_present"] = 16.0
+                more[f"final.test.sequence.{part}.miou_present"] = 50.0 + seed
+            run["metrics"].update(more)
+            file.write_text(json.dumps(run))
+    return tmp_path
+
+
+def test_drives_stand_beside_the_prior(study):
+    lines = segmentation.by_drive().splitlines()
+    assert lines[0] == "| mean IoU, % | seeds | all, 40 frames | 0001TP, 30 frames | Seq05VD, 10 frames |"
+    assert lines[2] == "| position prior | – | 17.0 | 16.0 | 16.0 |"
+    assert lines[3].startswith("| DRN-A-18 | 3 | ") and "| 51.0 [" in lines[3]
+
+
+def test_classes_stand_beside_table_3_and_say_whether_they_agree(study):
+    rows = {line.split(" | ")[0].strip("| "): line for line in segmentation.by_class().splitlines()}
+    pole = rows["pole"].split(" | ")
+    assert pole[1:5] == ["59.0", "56.9", "59.2", "−2.1"]
+    assert pole[5].startswith("+") and pole[7].strip(" |") == "no"  # ours gains on poles, theirs lost
+    assert rows["road"].endswith("| yes |") and "does not occur" in rows["bus"]
+    assert rows["**mean**"].split(" | ")[1] == "67.3"
+
+
+def test_a_difference_on_one_drive_counts_its_frames_alone(study):
+    key = "final.test.sequence.seq05vd.miou_present"
+    found = results.difference("trial", "drn_c_26", "drn_a_18", key)
+    means = []
+    for name in ("drn_c_26", "drn_a_18"):
+        counts = results.per_image("trial", name, "confusion")[:, 30:]  # the frames of Seq05VD
+        means.append(np.mean([miou_present(one.sum(axis=0)) for one in counts]))
+    assert found.estimate == pytest.approx(means[0] - means[1], abs=1e-6) and found.low < found.estimate < found.high
+    everywhere = results.difference("trial", "drn_c_26", "drn_a_18", "final.test.miou_present")
+    assert abs(found.estimate - everywhere.estimate) > 1e-3
+
+
+def test_two_seeds_settle_no_direction(study):
+    (study / "trial" / "drn_a_18-s2.json").unlink()
+    pole = next(line for line in segmentation.by_class().splitlines() if line.startswith("| pole"))
+    assert pole.endswith("| not resolved |")
+
+
+def test_without_runs_the_tables_say_so(monkeypatch):
+    monkeypatch.setattr(segmentation, "STUDY", "never_run")
+    assert "not yet measured" in segmentation.by_drive()
+    assert "not yet measured" in segmentation.by_class()
+
+
+def test_scores_are_printed_with_one_decimal():
+    for key in ("final.test.miou_present", "final.test.iou.pole", "final.test.band_accuracy", "final.test.specks"):
+        assert common.metric_style(key) == ".1f"
+    assert common.metric_style("lattice_energy.score_map") == ".3f"
+
+
+def test_a_p_value_is_never_printed_as_zero():
+    assert [common.p_text(p) for p in (0.0005, 0.001, 0.04972, 1.0)] == ["< 0.001", "0.001", "0.050", "1.000"]
+    assert common.p_text(float("nan")) == "–"
+
+
+def test_windows_take_less_memory_than_the_whole_image():
+    peaks = json.loads((paths.results_dir() / "memory.json").read_text())["peak_mb"]
+    assert peaks["whole"] > peaks["window_1024"] > peaks["window_512"] > peaks["nothing"] > 0
+    table = segmentation.memory()
+    assert f"| whole | {peaks['whole']:,.0f} | {peaks['whole'] - peaks['nothing']:,.0f} |" in table
+    assert table.count("by windows of") == 2
+
+
+def test_a_process_tells_its_peak():
+    code = "from tests.checks.segmentation import memory as m; m.HEIGHT = m.WIDTH = 64; "
+    code += "print(m.read('window_512') > 100)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.results_dir().parents[1], capture_output=True, text=True
+    )
+    assert ran.stdout == "True\n", ran.stderr

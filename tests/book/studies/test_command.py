@@ -1,0 +1,37 @@
+"""`python -m book.studies`: what it says of wrong arguments."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from book.studies.__main__ import main
+from tests import ROOT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["first_networks", "--workers", "0"], "1 worker or more, not 0"),
+        (["no-such-study", "--status"], "there is no plan no-such-study.yml"),
+        (["first_networks", "--run", "drn_c_26-s9"], "the plan has no run drn_c_26-s9"),
+    ],
+)
+def test_errors_are_one_sentence(arguments, says, capsys):
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("python -m book.studies: ") and says in said and said.count("\n") == 1
+
+
+def test_a_gpu_that_is_not_there_is_one_sentence(capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["first_networks", "--device", "cuda"]) == 1
+    assert "torch sees no CUDA GPU here" in capsys.readouterr().err
+
+
+def test_it_runs_as_a_module():
+    ran = subprocess.run([sys.executable, "-m", "book.studies", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0 and "--status" in ran.stdout

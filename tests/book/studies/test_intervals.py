@@ -1,0 +1,238 @@
+"""Intervals, several comparisons, verdicts: on simulated data of known truth and against scipy."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from book.studies.intervals import (
+    Interval,
+    Sample,
+    bootstrap,
+    bootstrap_difference,
+    expected_reach,
+    holm,
+    student_t,
+    student_t_difference,
+    verdict,
+)
+
+
+def sample(*values):
+    return Sample(tuple(range(len(values))), tuple(values))
+
+
+def test_student_t_equals_scipy():
+    for values in ([40.1, 41.9], [40.1, 41.9, 38.7], [1.0, 2.0, 4.0, 8.0, 16.0]):
+        ours = student_t(sample(*values))
+        low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+        assert (ours.low, ours.high) == pytest.approx((low, high), rel=1e-5)
+        assert ours.estimate == pytest.approx(np.mean(values)) and ours.n == len(values)
+
+
+def test_student_t_of_another_level():
+    ours = student_t(sample(1.0, 2.0, 3.0, 5.0), level=0.8)
+    low, high = stats.t.interval(0.8, 3, 2.75, stats.sem([1.0, 2.0, 3.0, 5.0]))
+    assert (ours.low, ours.high) == pytest.approx((low, high), rel=1e-5)
+
+
+def test_student_t_difference_equals_scipys_welch():
+    left, right = [40.1, 41.9, 38.7], [44.0, 43.1, 46.2, 44.9]
+    ours = student_t_difference(sample(*left), sample(*right))
+    theirs = stats.ttest_ind(left, right, equal_var=False)
+    interval = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), rel=1e-5)
+    assert ours.p == pytest.approx(theirs.pvalue, rel=1e-4)
+    assert ours.n == 3
+
+
+def test_paired_seeds_equal_scipys_paired_test():
+    left, right = Sample((0, 1, 2, 5), (40.1, 41.9, 38.7, 1.0)), Sample((2, 1, 0), (46.2, 43.1, 44.0))
+    ours = student_t_difference(left, right, paired=True)  # of seeds 0, 1, 2, which both have
+    theirs = stats.ttest_rel([40.1, 41.9, 38.7], [44.0, 43.1, 46.2])
+    interval = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), rel=1e-5)
+    assert ours.p == pytest.approx(theirs.pvalue, rel=1e-4) and ours.n == 3
+    assert math.isnan(student_t_difference(sample(1.0), sample(2.0), paired=True).p)
+    assert student_t_difference(sample(1.0, 2.0), sample(1.0, 2.0), paired=True).p == 1.0
+
+
+def test_paired_seeds_are_redrawn_together():
+    """Three trainings far apart, each a tenth better the second time: only together they show how surely."""
+    shares = (np.arange(100) / 100)[None]
+    right = (shares < np.array([[0.2], [0.5], [0.8]])).astype(float)
+    left = (shares < np.array([[0.1], [0.4], [0.7]])).astype(float)
+    apart, together = (bootstrap_difference(left, right, draws=200, paired=paired) for paired in (False, True))
+    assert together.estimate == apart.estimate == pytest.approx(-10)
+    assert together.high < 0 < apart.high
+    with pytest.raises(ValueError, match="not 3 and 2"):
+        bootstrap_difference(left, right[:2], paired=True)
+
+
+def test_one_seed_has_no_interval():
+    assert math.isnan(student_t(sample(40.0)).low)
+    assert math.isnan(student_t_difference(sample(40.0), sample(41.0, 42.0)).high)
+    with pytest.raises(ValueError, match="nothing was measured"):
+        student_t(sample())
+
+
+def test_equal_values_for_every_seed():
+    same = student_t_difference(sample(2.0, 2.0), sample(2.0, 2.0))
+    assert (same.estimate, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_student_t_holds_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    hits = 0
+    for _ in range(1000):
+        interval = student_t(sample(*generator.normal(40, 2, size=4)))
+        hits += interval.low <= 40 <= interval.high
+    assert 0.93 <= hits / 1000 <= 0.97
+
+
+def simulated(generator, seeds, images, error, seed_spread=0.02, hardness=0.2):
+    """Wrong or right per seed and image; images differ in difficulty and seeds in quality. Drawn anew each time."""
+    difficulty = generator.normal(0, hardness, size=images)
+    return simulated_on(generator, seeds, difficulty, error, seed_spread)
+
+
+def simulated_on(generator, seeds, difficulty, error, seed_spread=0.02):
+    quality = generator.normal(0, seed_spread, size=(seeds, 1))
+    chance = np.clip(error + difficulty + quality, 0, 1)
+    return (generator.random((seeds, len(difficulty))) < chance).astype(float)
+
+
+def test_bootstrap_holds_the_truth_about_as_often_as_it_says():
+    generator = np.random.default_rng(1)
+    hits = 0
+    for _ in range(80):
+        interval = bootstrap(simulated(generator, 5, 200, 0.5), draws=120)
+        hits += interval.low <= 50 <= interval.high
+    assert 0.84 <= hits / 80 <= 0.995  # five seeds make it a little narrow, the images' share a little wide
+
+
+def test_bootstrap_of_a_difference_holds_the_truth_and_shared_images_cancel():
+    generator = np.random.default_rng(2)
+    hits, widths = 0, []
+    for _ in range(80):
+        difficulty = generator.normal(0, 0.2, size=200)
+        left = simulated_on(generator, 5, difficulty, 0.45)
+        right = simulated_on(generator, 5, difficulty, 0.50)
+        interval = bootstrap_difference(left, right, draws=120)
+        hits += interval.low <= -5 <= interval.high
+        shuffled = bootstrap_difference(left, generator.permuted(right, axis=1), draws=120)
+        widths.append((interval.high - interval.low) / (shuffled.high - shuffled.low))
+    assert 0.84 <= hits / 80 <= 1.0
+    assert np.mean(widths) < 1.0
+
+
+def test_a_true_difference_of_the_expected_reach_is_resolved_about_every_second_time():
+    generator = np.random.default_rng(5)
+    seeds, images, spread, resolved = 4, 800, 0.015, 0
+    reach = np.mean(
+        [expected_reach(*(noisy(generator, 30, images, 0.3, spread) for _ in range(2)), seeds) for _ in range(10)]
+    )
+    assert 2 < reach < 6
+    for _ in range(60):
+        left = noisy(generator, seeds, images, 0.3 + reach / 100, spread)
+        found = bootstrap_difference(left, noisy(generator, seeds, images, 0.3, spread), draws=200)
+        resolved += found.low > 0
+    assert 20 <= resolved <= 48
+
+
+def test_more_seeds_bring_the_reach_down_to_what_the_images_leave():
+    generator = np.random.default_rng(6)
+    hard = generator.random((2, 400))  # how likely each image comes out wrong, by network
+    left, right = ((generator.random((40, 400)) < one).astype(float) for one in hard)
+    reach = [expected_reach(left, right, seeds) for seeds in (3, 10, 100, math.inf)]
+    assert reach == sorted(reach, reverse=True)
+    assert reach[-1] == pytest.approx(196 * (hard[0] - hard[1]).std() / math.sqrt(400), rel=0.1)
+
+
+def noisy(generator, seeds, images, error, spread):
+    """Outcomes of seeds whose true errors differ by `spread`."""
+    true = generator.normal(error, spread, (seeds, 1))
+    return (generator.random((seeds, images)) < true).astype(float)
+
+
+def test_bootstrap_is_wider_with_seeds_that_differ():
+    generator = np.random.default_rng(3)
+    alike = bootstrap(simulated(generator, 5, 1000, 0.5, seed_spread=0.0))
+    apart = bootstrap(simulated(generator, 5, 1000, 0.5, seed_spread=0.1))
+    assert apart.high - apart.low > 1.5 * (alike.high - alike.low)
+
+
+def test_bootstrap_repeats_and_has_the_plain_error_as_estimate():
+    errors = simulated(np.random.default_rng(4), 3, 100, 0.4)
+    assert bootstrap(errors) == bootstrap(errors)
+    assert bootstrap(errors).estimate == pytest.approx(100 * errors.mean())
+    assert bootstrap(errors[0]).n == 1
+
+
+def test_bootstrap_difference_of_a_network_from_itself_is_not_significant():
+    errors = simulated(np.random.default_rng(5), 3, 300, 0.4)
+    interval = bootstrap_difference(errors, errors)
+    assert interval.low <= 0 <= interval.high and interval.p > 0.5
+
+
+def test_bootstrap_difference_refuses_other_images():
+    with pytest.raises(ValueError, match="same images"):
+        bootstrap_difference(np.zeros((2, 10)), np.zeros((2, 11)))
+
+
+def test_holm_against_an_example_by_hand():
+    # sorted: 0.01, 0.03, 0.04, 0.20 times 4, 3, 2, 1 = 0.04, 0.09, 0.08, 0.20; 0.08 rises to 0.09
+    given = {"a": 0.04, "b": 0.01, "c": 0.20, "d": 0.03}
+    adjusted = holm(given)
+    assert list(adjusted) == ["a", "b", "c", "d"]
+    assert [adjusted[name] for name in "bdac"] == pytest.approx([0.04, 0.09, 0.09, 0.20])
+    assert holm({"one": 0.7, "two": 0.9}) == pytest.approx({"one": 1.0, "two": 1.0})
+    assert holm({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "n", "claim", "expected"),
+    [
+        (-3.0, -1.0, 3, "less", "supported"),
+        (-3.0, -1.0, 3, "greater", "contradicted"),
+        (1.0, 3.0, 3, "less", "contradicted"),
+        (1.0, 3.0, 3, "greater", "supported"),
+        (-1.0, 0.5, 3, "less", "not resolved"),
+        (-0.4, 0.9, 3, "matches", "matches"),
+        (-1.0, 1.0, 3, "matches", "matches"),
+        (-0.4, 1.1, 3, "matches", "not resolved"),
+        (1.1, 2.0, 3, "matches", "contradicted"),
+        (-2.0, -1.1, 3, "matches", "contradicted"),
+        (-3.0, -1.0, 2, "less", "not resolved"),
+        (-3.0, -1.0, 1, "less", "not resolved"),
+        (math.nan, math.nan, 1, "matches", "not resolved"),
+    ],
+)
+def test_verdicts(low, high, n, claim, expected):
+    assert verdict(Interval((low + high) / 2, low, high, n, "by hand"), claim) == expected
+
+
+def test_holm_can_take_a_verdict_back():
+    clear = Interval(-2.0, -3.0, -1.0, 3, "by hand", p=0.03)
+    assert verdict(clear, "less", p_adjusted=0.04) == "supported"
+    assert verdict(clear, "less", p_adjusted=0.06) == "not resolved"
+    with pytest.raises(ValueError, match="'less', 'greater' or 'matches'"):
+        verdict(clear, "better")
+
+
+def test_images_are_redrawn_within_their_groups():
+    """One drive all wrong, the other all right: only a redrawing that mixes drives can change the share."""
+    drives = np.array([0] * 30 + [1] * 10)
+    left, right = np.stack([drives == 0] * 3).astype(float), np.zeros((3, 40))
+    mixed = bootstrap_difference(left, right, draws=200)
+    apart = bootstrap_difference(left, right, draws=200, groups=drives)
+    assert (mixed.estimate, apart.estimate, apart.low, apart.high) == pytest.approx((75.0,) * 4)
+    assert mixed.low < 70 and mixed.high > 80
+
+
+def test_a_score_is_computed_for_each_seed_and_then_averaged():
+    """The square of a share is no mean over images: the order of averaging shows."""
+    left = np.stack([np.zeros(20), np.ones(20)])  # shares 0 and 1: the mean of squares is 1/2, the square of means 1/4
+    found = bootstrap_difference(left, np.zeros((2, 20)), draws=50, statistic=np.square)
+    assert found.estimate == 0.5

@@ -1,0 +1,353 @@
+"""Studies: the plan, one whole run and what it leaves, workers, status. On a few random images, in seconds."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from book.studies import plans, runs
+from drn_lib import costs, paths
+from drn_lib.architecture import DILATION_RULES, architecture, scale_width
+from drn_lib.checkpoints.weights import save_weights
+from drn_lib.network import create_model
+from drn_lib.training.recipes import Recipe
+
+TINY = Recipe("tiny", "random", None, image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2)
+PLAN = plans.Plan(
+    "trial",
+    {
+        "drn_a_18": plans.Variant("drn_a_18", "drn_a_18", TINY),
+        "resnet_18": plans.Variant("resnet_18", "resnet_18", TINY),
+        "a_levels": plans.Variant("a_levels", "drn_a_18", replace(TINY, image_size=24), "levels"),
+    },
+    (
+        plans.Wave(("drn_a_18", "resnet_18"), (0,), keep_weights=(0,)),
+        plans.Wave(("drn_a_18", "resnet_18"), (0, 1)),
+        plans.Wave(("a_levels",), (0,), optional=True),
+    ),
+)
+
+
+class RandomSet:
+    """Twelve random images of three classes, other ones in each part."""
+
+    classes = ["a", "b", "c"]
+
+    def __init__(self, part):
+        self.part = part
+        generator = torch.Generator().manual_seed(len(part))
+        self.images = torch.randint(0, 256, (12, 3, 16, 16), generator=generator, dtype=torch.uint8)
+        self.labels = torch.arange(12) % 3
+        self.fingerprint = hashlib.sha256(part.encode()).hexdigest()
+
+    def __len__(self):
+        return len(self.labels)
+
+    def arrays(self):
+        return self.images, self.labels
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Results, weights and working folders under tmp_path; random images for data."""
+    monkeypatch.setattr(paths, "results_dir", lambda: tmp_path / "results")
+    monkeypatch.setattr(paths, "checkpoints_dir", lambda: tmp_path / "checkpoints")
+    monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
+    opened = []
+
+    def open_random(name, part, **options):
+        opened.append(part)
+        return RandomSet(part)
+
+    monkeypatch.setattr(runs, "open_dataset", open_random)
+    monkeypatch.setattr(runs, "LATTICE_IMAGES", 2)
+    return opened
+
+
+def test_one_run_leaves_json_outcomes_and_weights(elsewhere, tmp_path):
+    file = runs.run_one(PLAN, "drn_a_18", 0)
+    run = json.loads(file.read_text())
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(run, json.loads((paths.data_dir() / "results" / "schema.json").read_text()))
+    outcomes = np.load(file.with_suffix(".npz"))
+    wrong = 100 * (1 - outcomes["correct"].mean())
+    assert run["metrics"]["final.test.top1"] == pytest.approx(wrong, abs=1e-3)
+    assert len(run["curve"]) == 2 and run["steps"] == 6
+    assert run["dataset"]["counts"] == {"train": 12, "tune": 12, "test": 12}
+    assert "lattice_energy.level_6" in run["metrics"] and "lattice_energy_untrained.level_6" in run["metrics"]
+    assert PLAN.weights_file("drn_a_18-s0").exists()
+    assert elsewhere == ["train", "tune", "test"]  # the test part is opened once, last
+
+
+def test_weights_only_of_the_seeds_that_the_plan_keeps(elsewhere):
+    runs.run_one(PLAN, "resnet_18", 1)
+    assert not PLAN.weights_file("resnet_18-s1").exists()
+
+
+def test_a_variant_has_its_own_size_and_rule_and_the_json_says_so(elsewhere):
+    run = json.loads(runs.run_one(PLAN, "a_levels", 0).read_text())
+    assert (run["variant"], run["architecture"], run["dilation_rule"]) == ("a_levels", "drn_a_18", "levels")
+    assert run["recipe"]["image_size"] == 24
+
+
+def test_a_trained_resnet_is_also_scored_dilated_afterwards(elsewhere):
+    metrics = json.loads(runs.run_one(PLAN, "resnet_18", 0).read_text())["metrics"]
+    assert {f"posthoc.{rule}.test.top1" for rule in DILATION_RULES} <= set(metrics)
+    assert {f"posthoc.{rule}.lattice_energy.score_map" for rule in DILATION_RULES} <= set(metrics)
+    metrics = json.loads(runs.run_one(PLAN, "drn_a_18", 0).read_text())["metrics"]
+    assert not [key for key in metrics if key.startswith("posthoc")]
+
+
+def test_a_pilot_opens_no_test_image(elsewhere):
+    run = json.loads(runs.run_one(replace(PLAN, scored_part="tune"), "drn_a_18", 0).read_text())
+    assert "test" not in elsewhere and "final.tune.top1" in run["metrics"]
+    assert not [key for key in run["metrics"] if ".test." in key]
+
+
+@pytest.mark.parametrize(("dataset", "trained_at", "measured_at"), [("tiny-imagenet", 16, 16), ("clutter", 32, 16)])
+def test_objects_are_looked_for_at_the_scale_of_training(elsewhere, monkeypatch, dataset, trained_at, measured_at):
+    """A network trained on canvases saw its objects at half of their side: so are the plain images shown to it."""
+    monkeypatch.setattr(runs, "SIZE", 16)  # of the plain images here
+    monkeypatch.setattr(runs, "open_clutter", lambda part: SimpleNamespace(side=32, fingerprint="0" * 64, part=part))
+    asked, epochs = [], []
+    monkeypatch.setattr(
+        runs, "training_canvases", lambda canvases, seed: lambda epoch: epochs.append((seed, epoch)) or canvases.images
+    )
+
+    def measure(model, image_size, tune, test, clutter):
+        asked.append((image_size, tune.part, test.part, [canvases.part for canvases in clutter]))
+        return {"clutter.pointing_error": 50.0}, {"clutter.pointing": np.zeros(3, bool)}
+
+    monkeypatch.setattr(runs.localization_runs, "measure", measure)
+    tiny = replace(TINY, dataset=dataset, image_size=trained_at, epochs=2)
+    plan = replace(PLAN, variants={"resnet_18": plans.Variant("resnet_18", "resnet_18", tiny)})
+    file = runs.run_one(plan, "resnet_18", 1)
+    assert asked == [(measured_at, "tune", "test", ["tune", "test"])]
+    assert epochs == ([(1, 0), (1, 1)] if dataset == "clutter" else [])  # canvases are drawn anew
+    assert json.loads(file.read_text())["metrics"]["clutter.pointing_error"] == 50.0
+    assert np.load(file.with_suffix(".npz"))["clutter.pointing"].shape == (3,)
+
+
+def test_a_done_run_is_not_repeated(elsewhere):
+    file = runs.run_one(PLAN, "resnet_18", 0)
+    before = file.read_bytes()
+    elsewhere.clear()
+    assert runs.run_one(PLAN, "resnet_18", 0) == file
+    assert elsewhere == [] and file.read_bytes() == before
+
+
+def test_a_run_that_was_trained_by_another_recipe_does_not_count_as_done(elsewhere):
+    file = runs.run_one(PLAN, "resnet_18", 0)
+    changed = replace(PLAN.variants["resnet_18"], recipe=replace(TINY, lr=0.02))
+    plan = replace(PLAN, variants={**PLAN.variants, "resnet_18": changed})
+    for count in (lambda: runs.run_one(plan, "resnet_18", 0), lambda: plans.status(plan)):
+        with pytest.raises(ValueError, match=f"{file.name} of study trial was trained with another lr than its plan"):
+            count()
+
+
+def test_a_run_that_moved_names_all_devices_that_worked_at_it(elsewhere, monkeypatch):
+    folder = PLAN.work_folder("resnet_18-s0")
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(runs, "_device_name", lambda device: f"the {device}")
+    runs._noted(folder, "devices", "the cuda")
+    runs._noted(folder, "torch", "2.9")
+    run = json.loads(runs.run_one(PLAN, "resnet_18", 0).read_text())
+    assert run["device"] == "the cuda, the cpu" == runs._noted(folder, "devices", "the cuda")
+    assert run["torch"] == f"2.9, {torch.__version__}"
+
+
+def test_a_run_says_which_weights_it_began_from_and_which_code_began_it(elsewhere, monkeypatch):
+    torch.manual_seed(5)
+    file = save_weights(
+        create_model("resnet_18", 3, TINY.width), paths.checkpoints_dir() / "before/resnet_18-s0.safetensors"
+    )
+    begun = plans.Variant("begun", "drn_a_18", TINY, start="before/resnet_18", head="drop")
+    plan = replace(PLAN, variants={"begun": begun}, waves=(plans.Wave(("begun",), (0,)),))
+    monkeypatch.setattr(runs, "_commit", lambda: "a" * 40)
+    folder = plan.work_folder("begun-s0")
+    folder.mkdir(parents=True)
+    assert runs._trained_by(folder) == "a" * 40
+    monkeypatch.setattr(runs, "_commit", lambda: "b" * 40)  # the code moves on while the run is interrupted
+    run = json.loads(runs.run_one(plan, "begun", 0).read_text())
+    assert (run["commit"], run["scored_commit"]) == ("a" * 40, "b" * 40)
+    assert run["start_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest() and run["head"] == "drop"
+    other = replace(plan, variants={"begun": replace(begun, head="strict")})
+    with pytest.raises(ValueError, match="trained with another head"):
+        plans.status(other)
+
+
+def test_a_damaged_state_does_not_stop_the_study(elsewhere):
+    folder = PLAN.work_folder("resnet_18-s0")
+    folder.mkdir(parents=True)
+    (folder / "state.pt").write_bytes(b"")
+    state = next(item for item in plans.status(PLAN) if item.name == "resnet_18-s0")
+    assert (state.step, state.done) == (0, False)
+    with pytest.raises(ValueError, match="delete it to start this run again"):
+        runs.run_one(PLAN, "resnet_18", 0)
+
+
+def test_two_processes_cannot_do_one_run(elsewhere):
+    from filelock import FileLock
+
+    folder = PLAN.work_folder("resnet_18-s0")
+    folder.mkdir(parents=True)
+    with FileLock(folder / "lock"), pytest.raises(RuntimeError, match="another process"):
+        runs.run_one(PLAN, "resnet_18", 0)
+
+
+def test_status_and_hours_left(elsewhere):
+    assert [item.done for item in plans.status(PLAN)] == [False] * 5
+    assert plans.hours_left(PLAN, plans.status(PLAN)) is None
+    runs.run_one(PLAN, "drn_a_18", 0)
+    runs.run_one(PLAN, "resnet_18", 0)
+    statuses = plans.status(PLAN)[:4]
+    assert [item.name for item in statuses if item.done] == ["drn_a_18-s0", "resnet_18-s0"]
+    expected = sum(item.seconds for item in statuses if item.done) / 3600  # the same again with the other seed
+    assert plans.hours_left(PLAN, statuses) == (pytest.approx(expected), False)
+    report = plans.report(PLAN)
+    assert "the study: 2 done, 2 left: 0.0 h" in report
+    assert "if hours are left: 0 done, 1 left: about 0.0 h" in report  # it has never run: guessed from the others
+
+
+def test_a_network_that_has_never_run_is_taken_to_cost_by_its_multiply_adds():
+    def status(name, done):
+        return plans.RunStatus(f"{name}-s0", 10 if done else 0, 10, 7200.0 if done else 0.0, done, False)
+
+    work = {name: plans._work(variant) for name, variant in PLAN.variants.items()}
+    hours, guessed = plans.hours_left(PLAN, [status("drn_a_18", True), status("a_levels", False)])
+    assert guessed and hours == pytest.approx(2 * work["a_levels"] / work["drn_a_18"])
+    assert work["a_levels"] > 2 * work["drn_a_18"]  # 24 px against 16, whose last maps have 9 cells and 4
+
+
+def test_seconds_of_a_gpu_tell_nothing_of_a_cpus_hours(elsewhere):
+    done = plans.RunStatus("drn_a_18-s0", 10, 10, 7200.0, True)
+    fast = plans.RunStatus("drn_a_18-s1", 10, 10, 72.0, True, on_a_cpu=False)
+    left = plans.RunStatus("drn_a_18-s2", 0, 0, 0.0, False)
+    assert plans.hours_left(PLAN, [done, fast, left]) == (pytest.approx(2.0), False)
+    assert plans.hours_left(PLAN, [fast, left]) is None
+    file = runs.run_one(PLAN, "drn_a_18", 0)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "device": "Tesla T4 (GPU), AMD EPYC"}))
+    assert [item.on_a_cpu for item in plans.status(PLAN)[:2]] == [False, True]
+
+
+def test_what_a_run_was_begun_on_before_there_were_notes_is_unknown(tmp_path):
+    assert runs._noted(tmp_path, "devices", "a CPU") == "a CPU"
+    (tmp_path / "state.pt").touch()
+    assert runs._noted(tmp_path, "devices", "a CPU") == "a CPU"
+    assert runs._noted(tmp_path, "torch", "2.9") == "unknown, 2.9"
+
+
+def test_a_study_without_workers_is_refused(elsewhere):
+    with pytest.raises(ValueError, match="1 worker or more, not 0"):
+        plans.run(PLAN, workers=0)
+
+
+def test_workers_compute_on_the_device_that_the_study_was_given(elsewhere, monkeypatch):
+    said = []
+
+    def start(command, **options):
+        said.append(command[command.index("book.studies") :])
+        return subprocess.Popen([sys.executable, "-c", ""], **options)
+
+    monkeypatch.setattr(plans, "subprocess", SimpleNamespace(Popen=start, STDOUT=subprocess.STDOUT))
+    plans.run(PLAN, workers=5, device="cuda")
+    assert [words[words.index("--device") + 1] for words in said] == ["cuda"] * 5
+
+
+def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch):
+    running, most = [], []
+
+    def start(plan, name, device):
+        code = f"import time, sys; time.sleep(0.2); sys.exit({int(name == 'resnet_18-s0')})"
+        process = subprocess.Popen([sys.executable, "-c", code])
+        running.append(process)
+        most.append(sum(process.poll() is None for process in running))
+        return process
+
+    monkeypatch.setattr(plans, "_start_worker", start)
+    with pytest.raises(RuntimeError, match="1 of the runs failed: resnet_18-s0"):
+        plans.run(PLAN, workers=2)
+    assert len(running) == 5 and max(most) == 2
+
+
+def test_a_stopped_study_leaves_no_worker_behind(elsewhere, monkeypatch):
+    running = []
+
+    def start(plan, name, device):
+        running.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return running[-1]
+
+    def stop(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plans, "_start_worker", start)
+    monkeypatch.setattr(plans, "time", SimpleNamespace(sleep=stop, strftime=time.strftime))
+    with pytest.raises(KeyboardInterrupt):
+        plans.run(PLAN, workers=2)
+    assert len(running) == 2 and [process.wait(timeout=10) for process in running] == [-15, -15]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("study: x\nrecipe: shapes-live\n", "lacks waves"),
+        ("study: x\nrecipe: shapes-live\nwaves: [{variants: [drn_z_1], seeds: [0]}]\n", "drn_z_1"),
+        ("study: x\nrecipe: none\nwaves: [{variants: [drn_c_26], seeds: [0]}]\n", "no recipe is called"),
+        ("study: x\nrecipe: shapes-live\nwaves: [{variants: [drn_c_26], seed: [0]}]\n", "not known: .*'seed'"),
+        (
+            "study: x\nrecipe: shapes-live\nvariants: {other: {lr: 1}}\nwaves: [{variants: [drn_c_26], seeds: [0]}]\n",
+            "describes other",
+        ),
+    ],
+)
+def test_a_wrong_plan_is_one_sentence(text, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "studies_dir", lambda: tmp_path)
+    (tmp_path / "x.yml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        plans.load_plan("x")
+
+
+def test_committed_plans_load_and_their_results_are_of_them():
+    for file in paths.studies_dir().glob("*.yml"):
+        plan = plans.load_plan(file.stem)
+        assert plan.study == file.stem
+        names = {plan.run_name(*run) for run in plan.runs()}
+        stored = {path.stem for path in (paths.results_dir() / plan.study).glob("*.json")}
+        assert stored <= names
+        for variant, seed in plan.runs():
+            plan.result(variant, seed)  # refuses one that was trained by another recipe
+
+
+def test_the_weights_that_the_classification_study_keeps_fit_into_40_mb():
+    plan, classes = plans.load_plan("classification"), 20
+    kept = [plan.variants[name] for name, seed in plan.runs() if plan.keeps_weights(name, seed)]
+    tables = [scale_width(architecture(one.network), one.recipe.width) for one in kept]
+    assert 30e6 < sum(2 * costs.parameters(table, classes) for table in tables) < 39e6  # float16, without file heads
+
+
+@pytest.mark.parametrize("study", ["classification", "segmentation"])
+def test_the_primary_comparisons_of_the_plan_are_those_of_the_claims(study):
+    import yaml
+
+    plan = yaml.safe_load((paths.studies_dir() / f"{study}.yml").read_text())
+    claims = yaml.safe_load((paths.paper_dir() / "claims.yml").read_text())["claims"]
+    compared = [check["compare"] for claim in claims for check in claim["checks"] if "compare" in check]
+    primary = [[row["left"], row["right"]] for row in compared if row.get("primary") and study in row["studies"]]
+    assert plan["primary_comparisons"] == primary
+
+
+def test_changes_of_a_plan_hold_for_all_its_variants_unless_one_says_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "studies_dir", lambda: tmp_path)
+    (tmp_path / "x.yml").write_text(
+        "study: x\nrecipe: shapes-live\nchanges: {epochs: 7, lr: 0.5}\nvariants: {drn_a_18: {lr: 0.1}}\n"
+        "waves: [{variants: [drn_a_18, resnet_18], seeds: [0]}]\n"
+    )
+    recipes = {name: variant.recipe for name, variant in plans.load_plan("x").variants.items()}
+    assert [(found.epochs, found.lr) for found in recipes.values()] == [(7, 0.1), (7, 0.5)]

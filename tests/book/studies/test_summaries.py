@@ -1,0 +1,109 @@
+"""Rows and differences of a study, on results written for the purpose."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from book.studies import results, summaries
+from book.studies.intervals import Interval
+from drn_lib import create_model
+from drn_lib.paths import results_dir
+from tests.book.studies.test_results import a_run, write
+
+RECIPE = {"image_size": 64, "width": 0.25}
+DATASET = {"name": "shapes", "counts": {"train": 10}, "classes": ["a"] * 20}
+
+
+@pytest.fixture
+def trial(tmp_path):
+    """Two networks with three seeds each, right on 60 % and 70 % of 200 images, and a variant with one seed."""
+    generator = np.random.default_rng(0)
+    for network, share in (("resnet_18", 0.6), ("drn_a_18", 0.7)):
+        for seed in range(3):
+            correct = generator.random(200) < share
+            metrics = {"final.test.top1": 100 * (1 - correct.mean()), "lattice_energy.score_map": 0.01 * seed}
+            run = a_run(architecture=network, seed=seed, metrics=metrics, recipe=RECIPE, seconds=60.0 * (seed + 1))
+            write(tmp_path, {**run, "dataset": DATASET}, correct)
+    run = a_run(recipe={**RECIPE, "image_size": 128}, variant="drn_a_18_128px", dataset=DATASET)
+    (tmp_path / "trial" / "drn_a_18_128px-s0.json").write_text(json.dumps(run))
+    return tmp_path
+
+
+def test_variants_are_kept_apart_from_their_network(trial):
+    assert results.variants("trial", trial) == ["resnet_18", "drn_a_18", "drn_a_18_128px"]
+    assert results.metric("trial", "drn_a_18", "final.test.top1", trial).n == 3
+    assert results.metric("trial", "drn_a_18_128px", "final.test.top1", trial).seeds == (0,)
+
+
+def test_a_row_has_its_seeds_costs_and_intervals(trial):
+    rows = summaries.summarize("trial", ["final.test.top1", "no.such.metric"], root=trial)
+    assert [row.name for row in rows] == ["ResNet-18", "DRN-A-18", "DRN-A-18 at 128 px"]
+    with torch.device("meta"):
+        model = create_model("drn_a_18", 20, 0.25)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    assert [(row.n, row.parameters) for row in rows] == [(3, parameters), (3, parameters), (1, parameters)]
+    assert 3.9 < rows[2].multiply_adds / rows[1].multiply_adds < 4.0  # four times the pixels, but one classifier
+    assert rows[0].minutes == pytest.approx(2.0)
+    assert list(rows[0].metrics) == ["final.test.top1"]
+    assert rows[0].metrics["final.test.top1"].low < 40 < rows[0].metrics["final.test.top1"].high
+    only = summaries.summarize("trial", [], ["drn_a_18", "drn_c_26"], trial)
+    assert [row.variant for row in only] == ["drn_a_18"]
+
+
+def test_minutes_of_a_gpu_do_not_count_as_those_of_a_cpu(trial):
+    def moved(seed, device):
+        file = trial / "trial" / f"drn_a_18-s{seed}.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "device": device, "seconds": 6.0}))
+        return summaries.summarize("trial", [], ["drn_a_18"], trial)[0].minutes
+
+    assert moved(0, "NVIDIA H200 (GPU), AMD EPYC") == pytest.approx(2.5)
+    moved(1, "Tesla T4 (GPU)")
+    assert math.isnan(moved(2, "AMD Instinct (GPU)"))
+
+
+def test_live_taps_of_level_6_by_hand(trial):
+    rows = summaries.summarize("trial", [], root=trial)
+    # ResNet-18 at 64 px: a 2x2 map, of whose six taps a side four live; in the first convolution, of stride 2 on 4x4
+    # cells, five do. DRN-A-18: 8x8 cells, of 24 taps a side 16 at dilation 4 and 20 at dilation 2: the same shares.
+    assert rows[0].live_taps == rows[1].live_taps == pytest.approx((3 * (4 / 6) ** 2 + (5 / 6) ** 2) / 4)
+    # 16x16 cells: 40 of 48 taps a side at dilation 4, 44 at dilation 2.
+    assert rows[2].live_taps == pytest.approx((3 * (40 / 48) ** 2 + (44 / 48) ** 2) / 4)
+
+
+def test_differences_carry_both_intervals_and_holms_p(trial):
+    pairs = [("drn_a_18", "resnet_18"), ("drn_c_26", "resnet_18"), ("drn_a_18_128px", "resnet_18")]
+    rows = summaries.compare("trial", pairs, "final.test.top1", trial)
+    assert [(row.left, row.right) for row in rows] == [pairs[0], pairs[2]]
+    first = rows[0]
+    assert "bootstrap" in first.difference.method and "Student" in first.over_seeds.method
+    assert first.difference.estimate == pytest.approx(first.over_seeds.estimate)
+    assert first.p_adjusted >= first.difference.p
+    assert first.verdict("less") == "supported" and first.verdict("greater") == "contradicted"
+    assert math.isnan(rows[1].difference.low) and rows[1].verdict("less") == "not resolved"
+
+
+def test_the_studys_plan_names_its_variants():
+    assert "ladder_a_22" in results.planned_variants("classification")
+    assert results.planned_variants("no_such_study") == []
+
+
+def test_committed_runs_of_the_classification_study_can_be_summarized():
+    if not (results_dir() / "classification").is_dir():
+        return
+    for row in summaries.summarize("classification", ["final.test.top1"]):
+        assert 0 < row.metrics["final.test.top1"].estimate < 95 and row.n >= 1 and 0 < row.live_taps < 1
+
+
+def test_a_verdict_is_provisional_where_the_seeds_alone_hold_zero():
+    def comparison(low, high):
+        clear = Interval(-3.0, -4.0, -2.0, 3, "bootstrap over seeds and images", 0.001)
+        alone = Interval(-3.0, low, high, 3, "Student's t over seeds", 0.2)
+        return summaries.Comparison("drn_a_18", "resnet_18", clear, alone, 0.003)
+
+    assert comparison(-5.0, -1.0).judged("less") == "supported"
+    assert comparison(-7.0, 1.0).judged("less") == "supported (provisional)"
+    assert comparison(-7.0, 1.0).judged("greater") == "contradicted (provisional)"
+    assert comparison(-7.0, 1.0).verdict("less") == "supported"

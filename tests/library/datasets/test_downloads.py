@@ -1,0 +1,380 @@
+"""Downloading against a local server that truncates, lies and refuses; unpacking of hostile archives."""
+
+import errno
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from drn_lib.datasets import downloads
+from drn_lib.datasets.downloads import DownloadError, download, unpack
+
+
+def zip_of(members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+GOOD = zip_of({"set/a.txt": b"a" * 1000, "set/b.bin": os.urandom(300_000)})
+SHA256 = "sha256:" + hashlib.sha256(GOOD).hexdigest()
+
+
+class Server:
+    """A server whose next answers are functions of the handler, in a list; `seen` holds the Range headers."""
+
+    def __init__(self):
+        self.answers, self.seen = [], []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.seen.append((self.headers.get("Range"), self.headers.get("If-Range")))
+                outer.answers.pop(0)(self)
+
+            def log_message(self, *args):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/set.zip"
+        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    """What is kept of a cut download are whole chunks."""
+    monkeypatch.setattr(downloads, "CHUNK", 500)
+
+
+@pytest.fixture
+def server():
+    started = Server()
+    yield started
+    started.http.shutdown()
+    started.http.server_close()
+
+
+def answer(data=GOOD, code=200, length=None, stop=None, headers=None):
+    """Sends `data`, of which a length is claimed and which ends after `stop` bytes."""
+
+    def send(handler):
+        handler.send_response(code)
+        for name, value in (headers or {}).items():
+            handler.send_header(name, value)
+        if length != "none":
+            handler.send_header("Content-Length", str(len(data) if length is None else length))
+        handler.end_headers()
+        handler.wfile.write(data[:stop])
+
+    return send
+
+
+def ranged(data=GOOD, stop=None, etag=None):
+    """Honours Range as a good server does, but may end early."""
+
+    def send(handler):
+        asked = handler.headers.get("Range")
+        changed = handler.headers.get("If-Range") not in (None, etag)
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and not changed else 0
+        headers = {"ETag": etag} if etag else {}
+        if start >= len(data):
+            return answer(b"", 416)(handler)
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        answer(data[start:], 206 if start else 200, stop=stop, headers=headers)(handler)
+
+    return send
+
+
+def get(server, tmp_path, **options):
+    return download(server.url, tmp_path / "set.zip", pause=0.01, **options)
+
+
+def left(tmp_path):
+    return sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_a_whole_file_arrives_and_is_asked_for_once(server, tmp_path):
+    server.answers = [answer()]
+    assert get(server, tmp_path, size=len(GOOD), checksum=SHA256).read_bytes() == GOOD
+    assert get(server, tmp_path).read_bytes() == GOOD
+    assert server.seen == [(None, None)]
+    assert left(tmp_path) == ["set.zip"]
+
+
+def test_md5_works_too(server, tmp_path):
+    server.answers = [answer(), answer()]
+    get(server, tmp_path, checksum="md5:" + hashlib.md5(GOOD).hexdigest()).unlink()
+    with pytest.raises(DownloadError, match="md5"):
+        get(server, tmp_path, checksum="md5:" + "0" * 32)
+
+
+def test_a_cut_download_goes_on_where_it_stopped(server, tmp_path):
+    server.answers = [ranged(stop=1000, etag='"1"'), ranged(stop=5000, etag='"1"'), ranged(etag='"1"')]
+    assert get(server, tmp_path, checksum=SHA256).read_bytes() == GOOD
+    assert server.seen == [(None, None), ("bytes=1000-", '"1"'), ("bytes=6000-", '"1"')]
+    assert left(tmp_path) == ["set.zip"]
+
+
+def test_a_later_run_goes_on_too(server, tmp_path):
+    server.answers = [ranged(stop=1000), *[answer(b"", 503)] * 3]
+    with pytest.raises(DownloadError, match="status 503.*continues where it stopped"):
+        get(server, tmp_path)
+    assert left(tmp_path) == ["set.zip.part"]
+    server.answers = [ranged()]
+    assert get(server, tmp_path, checksum=SHA256).read_bytes() == GOOD
+    assert server.seen[-1][0] == "bytes=1000-"
+
+
+def test_a_file_that_changed_meanwhile_starts_again(server, tmp_path):
+    server.answers = [ranged(b"PK" + b"old" * 9999, stop=1000, etag='"1"'), ranged(etag='"2"')]
+    assert get(server, tmp_path, checksum=SHA256).read_bytes() == GOOD
+
+
+def test_a_server_without_ranges_starts_again(server, tmp_path):
+    server.answers = [answer(stop=1000), answer()]
+    assert get(server, tmp_path, checksum=SHA256).read_bytes() == GOOD
+
+
+def test_a_server_that_sends_another_range_is_not_believed(server, tmp_path):
+    wrong = answer(GOOD[500:], 206, headers={"Content-Range": f"bytes 500-{len(GOOD) - 1}/{len(GOOD)}"})
+    server.answers = [answer(stop=1000), wrong, answer()]
+    assert get(server, tmp_path, checksum=SHA256).read_bytes() == GOOD
+
+
+def test_a_part_that_is_whole_already_is_taken(server, tmp_path):
+    (tmp_path / "set.zip.part").write_bytes(GOOD)
+    server.answers = [ranged()]
+    assert get(server, tmp_path, size=len(GOOD), checksum=SHA256).read_bytes() == GOOD
+    (tmp_path / "set.zip").unlink()
+    (tmp_path / "set.zip.part").write_bytes(GOOD)  # without a known size it is not believed
+    server.answers = [ranged(), ranged()]
+    assert get(server, tmp_path).read_bytes() == GOOD
+    assert server.seen[-1][0] is None
+
+
+def test_a_short_answer_is_noticed_even_where_the_http_library_says_nothing(tmp_path):
+    class Short:
+        def iter_content(self, _):
+            return iter([b"PK" + b"a" * 98])
+
+    with pytest.raises(downloads._Interrupted, match="only 100 of 200 bytes"):
+        downloads._append(Short(), tmp_path / "set.zip.part", have=0, total=200)
+
+
+def test_a_server_that_always_truncates_is_given_up(server, tmp_path):
+    server.answers = [answer(stop=10)] * 4
+    with pytest.raises(DownloadError, match="run this again"):
+        get(server, tmp_path)
+    assert not (tmp_path / "set.zip").exists()
+
+
+@pytest.mark.parametrize("length", [len(GOOD) + 100, len(GOOD) * 2])
+def test_a_length_that_is_too_large_is_noticed(server, tmp_path, length):
+    server.answers = [answer(length=length)] * 4
+    with pytest.raises(DownloadError, match="run this again"):
+        get(server, tmp_path)
+
+
+def test_a_length_that_is_too_small_is_noticed(server, tmp_path):
+    server.answers = [answer(length=1000)] * 3
+    with pytest.raises(DownloadError, match=f"1000 bytes where {len(GOOD)} were expected"):
+        get(server, tmp_path, size=len(GOOD))
+    with pytest.raises(DownloadError, match="sha256"):
+        get(server, tmp_path, checksum=SHA256)
+    cut = get(server, tmp_path)  # nothing is known of it ...
+    with pytest.raises(DownloadError, match="damaged"):
+        unpack(cut, tmp_path / "set")  # ... but it does not unpack
+    assert "set" not in left(tmp_path)
+
+
+def test_no_length_at_all_is_fine(server, tmp_path):
+    server.answers = [answer(length="none")]
+    assert get(server, tmp_path, size=len(GOOD), checksum=SHA256).read_bytes() == GOOD
+
+
+def test_a_missing_file_is_not_asked_for_twice(server, tmp_path):
+    server.answers = [answer(b"gone", 404)]
+    with pytest.raises(DownloadError, match="status 404.*by hand"):
+        get(server, tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_a_busy_server_is_asked_again(server, tmp_path):
+    server.answers = [answer(b"busy", 503), answer(b"busy", 503), answer()]
+    assert get(server, tmp_path, checksum=SHA256).read_bytes() == GOOD
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><p>log in", b"\n <html>moved</html>"])
+def test_a_web_page_is_not_an_archive(server, tmp_path, page):
+    server.answers = [answer(page, headers={"Content-Type": "text/html"})]
+    with pytest.raises(DownloadError, match="a web page where an archive was expected"):
+        get(server, tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_a_wrong_file_is_thrown_away(server, tmp_path):
+    server.answers = [answer(zip_of({"other.txt": b"other"}))]
+    with pytest.raises(DownloadError, match="sha256"):
+        get(server, tmp_path, checksum=SHA256)
+    assert left(tmp_path) == []
+
+
+def test_an_unknown_checksum_is_recorded_said_and_kept_to(server, tmp_path, capsys):
+    server.answers = [answer()]
+    get(server, tmp_path).unlink()
+    assert SHA256.removeprefix("sha256:") in capsys.readouterr().out
+    assert (tmp_path / "set.zip.sha256").read_text().split() == [SHA256.removeprefix("sha256:"), "set.zip"]
+    server.answers = [answer(zip_of({"other.txt": b"other"}))]
+    with pytest.raises(DownloadError, match="where " + SHA256.removeprefix("sha256:")) as caught:
+        get(server, tmp_path)
+    assert str(caught.value).endswith(f"delete {tmp_path / 'set.zip.sha256'} and run this again.")
+
+
+def test_an_archive_that_the_server_makes_anew_is_not_held_to_its_first_bytes(server, tmp_path):
+    other = zip_of({"other.txt": b"other"})
+    (tmp_path / "set.zip.sha256").write_text("0" * 64 + "  set.zip\n")
+    server.answers = [answer(other)]
+    assert get(server, tmp_path, record=False).read_bytes() == other
+
+
+def test_a_second_process_waits_for_the_first(tmp_path, capsys):
+    code = f"""
+from pathlib import Path
+from drn_lib.datasets.downloads import one_at_a_time
+with one_at_a_time(Path({str(tmp_path)!r}), "set"):
+    print("has it", flush=True)
+    input()
+    Path({str(tmp_path / "fetched")!r}).touch()
+"""
+    first = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert first.stdout.readline() == "has it\n"
+    threading.Timer(0.5, lambda: first.stdin.write("\n") and first.stdin.close()).start()
+    with downloads.one_at_a_time(tmp_path, "other"), downloads.one_at_a_time(tmp_path, "set"):
+        assert (tmp_path / "fetched").exists()
+    assert capsys.readouterr().out == f"Another process is fetching set into {tmp_path}: waiting for it.\n"
+    assert first.wait(10) == 0
+
+
+def test_no_server_at_all_is_one_sentence(tmp_path):
+    with pytest.raises(DownloadError, match="cannot be reached: check the network"):
+        download("http://127.0.0.1:9/set.zip", tmp_path / "set.zip")
+
+
+def test_a_full_disk_is_one_sentence(server, tmp_path, monkeypatch):
+    server.answers = [answer(), answer()]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
+    with pytest.raises(DownloadError, match="full: free some space"):
+        get(server, tmp_path)
+    monkeypatch.undo()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(downloads, "_append", full)
+    with pytest.raises(DownloadError, match="full: free some space"):
+        get(server, tmp_path)
+    assert not (tmp_path / "set.zip").exists()
+
+
+def test_progress_is_silent_where_asked(server, tmp_path, capsys, monkeypatch):
+    server.answers = [answer(), answer()]
+    monkeypatch.setenv("DRN_PROGRESS", "0")
+    get(server, tmp_path, checksum=SHA256).unlink()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("DRN_PROGRESS", "1")
+    get(server, tmp_path, checksum=SHA256)
+    assert "set.zip" in capsys.readouterr().err
+
+
+# Unpacking
+
+
+def tar_of(*members):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, kind, data in members:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size = kind, len(data) if kind == tarfile.REGTYPE else 0
+            entry.linkname = data.decode() if kind != tarfile.REGTYPE else ""
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def write(tmp_path, data, name="set.zip"):
+    path = tmp_path / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("data", [GOOD, tar_of(("set/a.txt", tarfile.REGTYPE, b"a" * 1000))])
+def test_an_archive_is_unpacked_once(tmp_path, data):
+    folder = unpack(write(tmp_path, data), tmp_path / "out")
+    assert (folder / "set/a.txt").read_bytes() == b"a" * 1000
+    (folder / "mine.txt").write_text("kept")
+    unpack(tmp_path / "set.zip", folder)
+    assert (folder / "mine.txt").exists()
+    assert left(tmp_path) == ["out", "set.zip"]
+
+
+HOSTILE = {
+    "zip, up": zip_of({"../evil.txt": b"x"}),
+    "zip, up inside": zip_of({"a/../../evil.txt": b"x"}),
+    "zip, absolute": zip_of({"/evil.txt": b"x"}),
+    "zip, drive": zip_of({"C:/evil.txt": b"x"}),
+    "zip, backslashes": zip_of({"..\\evil.txt": b"x"}),
+    "tar, up": tar_of(("../evil.txt", tarfile.REGTYPE, b"x")),
+    "tar, absolute": tar_of(("/evil.txt", tarfile.REGTYPE, b"x")),
+    "tar, symbolic link": tar_of(("link", tarfile.SYMTYPE, b"/etc/passwd")),
+    "tar, hard link": tar_of(("link", tarfile.LNKTYPE, b"/etc/passwd")),
+    "tar, device": tar_of(("device", tarfile.CHRTYPE, b"")),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_archive_leaves_nothing(tmp_path, kind):
+    archive = write(tmp_path, HOSTILE[kind])
+    with pytest.raises(DownloadError, match="do not use it"):
+        unpack(archive, tmp_path / "inner" / "out")
+    assert left(tmp_path) == ["inner", "set.zip"]
+    assert left(tmp_path / "inner") == []
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        entry = zipfile.ZipInfo("link")
+        entry.external_attr = 0o120777 << 16
+        opened.writestr(entry, "/etc/passwd")
+    with pytest.raises(DownloadError, match="do not use it"):
+        unpack(write(tmp_path, buffer.getvalue()), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [GOOD[:-200], GOOD[:200_000], b"nothing", tar_of(("a", tarfile.REGTYPE, b"x"))[:-20]],
+    ids=["no-end", "half", "no-archive", "tar-without-end"],  # a tar's bytes hold the time, so they cannot name it
+)
+def test_a_damaged_archive_leaves_nothing(tmp_path, data):
+    with pytest.raises(DownloadError, match="damaged"):
+        unpack(write(tmp_path, data), tmp_path / "out")
+    assert left(tmp_path) == ["set.zip"]
+
+
+def test_an_archive_larger_than_the_disk_is_refused(tmp_path, monkeypatch):
+    archive = write(tmp_path, GOOD)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
+    with pytest.raises(DownloadError, match="full"):
+        unpack(archive, tmp_path / "out")
+    assert left(tmp_path) == ["set.zip"]

@@ -1,0 +1,265 @@
+"""The three equations against the sets that they are written with, and every choice that the paper leaves open."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import drn_lib
+from drn_lib import geometry
+from drn_lib.conversion import dilate
+from drn_lib.localization.cam import cam_boxes, upsample
+from drn_lib.localization.equations import (
+    boxes,
+    class_evidence,
+    class_map,
+    localize,
+    map_jump,
+    peak_points,
+    pooled_logits,
+    tight_boxes,
+)
+
+# Equal values must occur, so the maps hold few different ones.
+small_maps = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4)).flatmap(
+    lambda shape: arrays("float32", shape, elements=st.sampled_from([-2.0, -0.5, 0.0, 0.5, 1.0, 3.0]))
+)
+
+
+def by_the_sets(score_map, c, t):
+    """Equations (1) to (3) as they stand, in cells, for one image (C, h, w): corners of the box, or None."""
+    count, height, width = score_map.shape
+    cells = [(w, h) for w in range(width) for h in range(height)]
+    g = {cell: {k for k in range(count) if all(f(score_map, k, cell) >= f(score_map, j, cell) for j in range(count))}
+         for cell in cells}  # fmt: skip
+    qualifying = [cell for cell in cells if c in g[cell] and f(score_map, c, cell) > t]
+    valid = [
+        ((w1, h1), (w2, h2))
+        for w1, h1 in cells
+        for w2, h2 in cells
+        if w1 <= w2 and h1 <= h2 and all(w1 <= w <= w2 and h1 <= h <= h2 for w, h in qualifying)
+    ]
+    if not qualifying:
+        return None
+    # One cell more on each side: in cells alone a line of cells would have no area, and many boxes would tie.
+    return min(valid, key=lambda box: (box[1][0] - box[0][0] + 1) * (box[1][1] - box[0][1] + 1))
+
+
+def f(score_map, c, cell):
+    return score_map[c, cell[1], cell[0]].item()
+
+
+@settings(deadline=None, max_examples=150)
+@given(small_maps, st.integers(0, 3), st.sampled_from([-math.inf, -1.0, 0.0, 0.5, 2.0]))
+def test_boxes_are_what_the_sets_say(values, c, t):
+    score_map, c = torch.from_numpy(values), c % len(values)
+    height, width = score_map.shape[1:]
+    expected = by_the_sets(score_map, c, t)
+    found = boxes(score_map[None], torch.tensor([c]), t, (8 * height, 8 * width), jump=8)[0]
+    if expected is None:
+        assert found.isnan().all()
+    else:
+        (w1, h1), (w2, h2) = expected
+        assert found.tolist() == [8 * w1, 8 * h1, 8 * w2 + 8, 8 * h2 + 8]
+
+
+@settings(deadline=None, max_examples=40)
+@given(small_maps)
+def test_the_class_map_is_equation_1(values):
+    score_map = torch.from_numpy(values)
+    winners = class_map(score_map[None])[0]
+    assert winners.any(dim=0).all()  # every cell has a winner
+    for c in range(len(score_map)):
+        assert torch.equal(winners[c], torch.stack([score_map[c] >= other for other in score_map]).all(dim=0))
+
+
+@pytest.mark.parametrize("name", ["resnet_18", "drn_a_18", "drn_b_26", "drn_c_26", "drn_d_22"])
+def test_the_mean_of_the_maps_is_the_pooled_logits(name):
+    torch.manual_seed(0)
+    model = drn_lib.create_model(name, 7, width=0.125).eval()
+    x = torch.randn(2, 3, 72, 96)
+    with torch.inference_mode():
+        assert torch.allclose(pooled_logits(model.score_map(x)), model(x), rtol=1e-4, atol=1e-5)
+
+
+def one_class_map(rows):
+    """A map of two classes: class 1 has these scores, class 0 has 0 everywhere."""
+    own = torch.tensor(rows, dtype=torch.float32)
+    return torch.stack([torch.zeros_like(own), own])[None]
+
+
+def box_of(score_map, t, size, **choices):
+    return boxes(score_map, torch.tensor([1]), t, size, **choices)[0].tolist()
+
+
+def test_all_qualifying_cells_count_not_the_largest_part():
+    apart = one_class_map([[5, 0, 0, 0], [5, -1, -1, -1], [-1, -1, -1, -1], [-1, -1, -1, 1]])
+    assert box_of(apart, 0.5, 32) == [0, 0, 32, 32]
+    assert box_of(apart, 2.0, 32) == [0, 0, 8, 16]
+    assert cam_boxes(apart[:, 1], 0.9, 32)[0].tolist()[2:] < [16, 16]
+
+
+def test_cell_edges():
+    middle = one_class_map([[-1] * 8 for _ in range(3)] + [[-1, -1, 1, 1, -1, -1, -1, -1]] + [[-1] * 8] * 4)
+    assert box_of(middle, 0, 64) == [16, 24, 32, 32]
+    assert box_of(middle, 0, 64, cell_edges="centre") == [12, 20, 28, 28]
+    everywhere = one_class_map([[1] * 8] * 8)
+    assert box_of(everywhere, 0, 64) == [0, 0, 64, 64]
+    assert box_of(everywhere, 0, 64, cell_edges="centre") == [0, 0, 60, 60]  # clipped; the last half cell is nobody's
+    ends = geometry.cell_edges(7, 8, 64)
+    assert ends == (52, 60)
+
+
+def test_one_cell_is_a_box_of_its_own_pixels():
+    assert box_of(one_class_map([[-1, -1], [-1, 2]]), 0, 64) == [32, 32, 64, 64]
+    assert box_of(one_class_map([[2]]), 0, (20, 30)) == [0, 0, 30, 20]
+
+
+def test_one_cell_may_count_as_none():
+    alone = one_class_map([[-1, -1], [-1, 2]])
+    assert all(math.isnan(edge) for edge in box_of(alone, 0, 64, one_cell="none"))
+    assert box_of(alone, 0, 64, one_cell="none", empty="image") == [0, 0, 64, 64]
+    for two in ([[-1, 2], [2, -1]], [[2, 2], [-1, -1]], [[2, -1], [2, -1]]):
+        assert box_of(one_class_map(two), 0, 64, one_cell="none") == box_of(one_class_map(two), 0, 64)
+
+
+def test_no_qualifying_cell():
+    low = one_class_map([[-3, -1], [-2, -4]])
+    assert all(math.isnan(edge) for edge in box_of(low, 0, 64))
+    assert box_of(low, 0, 64, empty="peak") == [32, 0, 64, 32]
+    assert box_of(low, 0, (64, 60), empty="image") == [0, 0, 60, 64]
+
+
+def test_softmax_is_a_probability():
+    even = torch.zeros(1, 4, 2, 2)
+    assert box_of(even, 0.2499, 16, scores="softmax") == [0, 0, 16, 16]
+    assert math.isnan(box_of(even, 0.2501, 16, scores="softmax")[0])
+
+
+def test_many_thresholds_at_once():
+    torch.manual_seed(1)
+    score_map, classes = torch.randn(5, 3, 4, 4), torch.tensor([0, 1, 2, 0, 1])
+    thresholds = torch.tensor([-1.0, 0.3, 1.5, 9.0])
+    together = boxes(score_map, classes, thresholds, 32)
+    assert together.shape == (4, 5, 4)
+    for t, found in zip(thresholds.tolist(), together):
+        assert torch.equal(found.nan_to_num(-1), boxes(score_map, classes, t, 32).nan_to_num(-1))
+
+
+@pytest.mark.parametrize("name", ["resnet_18", "drn_c_26"])
+@pytest.mark.parametrize("size", [(33, 65), (64, 50), (31, 100)])
+def test_any_size_has_its_cells(name, size):
+    """The jump that the sizes give is the network's own, also where it does not divide the image."""
+    cells = geometry.table(name, size).rows[-1]
+    assert map_jump(cells.size, size) == (cells.jump, cells.jump)
+    whole = boxes(torch.ones(1, 1, *cells.size), torch.tensor([0]), 0.0, size)[0].tolist()
+    assert whole == [0, 0, size[1], size[0]]
+
+
+def test_the_jump_of_other_maps():
+    assert map_jump((10, 10), 100) == (10, 10)
+    assert map_jump((1, 1), 5) == (8, 8)
+    with pytest.raises(ValueError, match="jump="):
+        map_jump((10, 7), (100, 100))
+    with pytest.raises(ValueError, match="do not lie in 64 pixels"):
+        boxes(torch.ones(1, 1, 8, 8), torch.tensor([0]), 0.0, 64, jump=16)
+
+
+def test_a_densely_read_network_holds_the_cells_of_the_coarse_one():
+    """Dilated after training by the exact rule: the same scores at the same places, so the box can only grow."""
+    torch.manual_seed(0)
+    model = drn_lib.create_model("resnet_18", 3, width=0.125).eval()
+    x = torch.randn(4, 3, 128, 128)
+    classes, coarse = localize(model, x, -math.inf, cell_edges="centre")
+    _, dense = localize(dilate(model), x, -math.inf, classes, cell_edges="centre", jump=8)
+    assert coarse.isfinite().all()
+    # A coarse cell is 32 px wide, its middle is at 32i; the dense box holds the middle of every qualifying one.
+    places = torch.where(coarse == 0, coarse, coarse + torch.tensor([16.0, 16.0, -16.0, -16.0]))
+    assert (dense[:, :2] <= places[:, :2]).all() and (dense[:, 2:] >= places[:, 2:]).all()
+
+
+def test_peak_points():
+    own = torch.zeros(1, 8, 8)
+    own[0, 2, 5] = 1
+    assert peak_points(own, 64).tolist() == [[44, 20]]
+    assert peak_points(own, 64, cell_edges="centre").tolist() == [[40.5, 16.5]]
+    assert peak_points(torch.ones(1, 1, 1), (3, 4), jump=8).tolist() == [[3.5, 2.5]]  # not outside the image
+
+
+def test_upsampling_is_the_usual_one_for_tiles():
+    maps = torch.randn(2, 4, 8)
+    usual = torch.nn.functional.interpolate(maps[:, None], (32, 64), mode="bilinear", align_corners=False)[:, 0]
+    assert torch.allclose(upsample(maps, (32, 64), 8), usual, atol=1e-6)
+    assert torch.allclose(upsample(maps, (32, 64), 8, "centre")[:, ::8, ::8], maps, atol=1e-6)  # pixel 8i is cell i
+
+
+def test_cam_boxes_take_the_largest_part_of_each_image():
+    own = torch.zeros(3, 8, 8)
+    own[0, 0, 0] = own[0, 4:7, 5:8] = own[1, 1:3, 1:3] = 1.0
+    own[1, 6, 6] = 0.2
+    found = cam_boxes(own, 0.5, 64)
+    assert found[0].tolist() == [40, 32, 64, 56]
+    assert found[1].tolist() == [8, 8, 24, 24]
+    assert found[2].tolist() == [0, 0, 64, 64]  # the same everywhere
+    assert cam_boxes(own, 0.0, 64).tolist() == [[0, 0, 64, 64]] * 3
+    assert cam_boxes(own[:2], 1.0, 64).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("score_map", "classes", "choices", "message"),
+    [
+        (torch.zeros(2, 3, 4), [0, 0], {}, "score map"),
+        (torch.zeros(2, 3, 0, 4), [0, 0], {}, "score map"),
+        (torch.full((1, 3, 2, 2), math.nan), [0], {}, "not finite"),
+        (torch.ones(1, 3, 2, 2, dtype=torch.int64), [0], {}, "floating-point"),
+        (torch.zeros(2, 3, 2, 2), [0], {}, "one whole class"),
+        (torch.zeros(1, 3, 2, 2), [0.0], {}, "one whole class"),
+        (torch.zeros(1, 3, 2, 2), [3], {}, r"0\.\.2"),
+        (torch.zeros(1, 3, 2, 2), [-1], {}, r"0\.\.2"),
+        (torch.zeros(1, 3, 2, 2), [0], {"scores": "sigmoid"}, "scores must"),
+        (torch.zeros(1, 3, 2, 2), [0], {"cell_edges": "middle"}, "cell_edges must"),
+        (torch.zeros(1, 3, 2, 2), [0], {"empty": "guess"}, "empty must"),
+        (torch.zeros(1, 3, 2, 2), [0], {"one_cell": "guess"}, "one_cell must"),
+        (torch.zeros(1, 3, 2, 2), [True], {}, "one whole class"),
+        (torch.zeros(1, 3, 2, 2), [0], {"threshold": math.nan}, "threshold"),
+        (torch.zeros(1, 3, 7, 9), [0], {}, "does not follow"),
+    ],
+)
+def test_bad_input_is_refused(score_map, classes, choices, message):
+    with pytest.raises(ValueError, match=message):
+        boxes(score_map, torch.tensor(classes), **{"threshold": 0.0, "image_size": 64, **choices})
+
+
+def test_other_bad_input_is_refused():
+    with pytest.raises(ValueError, match="share"):
+        cam_boxes(torch.zeros(1, 2, 2), 1.5, 64)
+    with pytest.raises(ValueError, match="finite"):
+        cam_boxes(torch.full((1, 2, 2), math.inf), 0.5, 64)
+    with pytest.raises(ValueError, match="finite"):
+        peak_points(torch.zeros(1, 0, 2), 64, jump=8)
+    with pytest.raises(ValueError, match="scores must"):
+        class_evidence(torch.zeros(1, 3, 2, 2), torch.tensor([0]), "probability")
+    with pytest.raises(ValueError, match="finite"):
+        tight_boxes(torch.full((1, 2, 2), math.nan), torch.ones(1, 2, 2, dtype=torch.bool), 0.0, 64)
+    with pytest.raises(ValueError, match="differ in shape"):
+        tight_boxes(torch.zeros(1, 2, 2), torch.ones(1, 2, 3, dtype=torch.bool), 0.0, 64)
+
+
+def test_small_integers_may_name_the_classes():
+    score_map = torch.randn(2, 3, 4, 4)
+    wanted = boxes(score_map, torch.tensor([2, 0]), -math.inf, 32)
+    assert torch.equal(
+        boxes(score_map, torch.tensor([2, 0], dtype=torch.uint8), -math.inf, 32).nan_to_num(-1), wanted.nan_to_num(-1)
+    )
+
+
+def test_evidence_is_all_that_boxes_need():
+    torch.manual_seed(2)
+    score_map, classes = torch.randn(6, 3, 4, 4), torch.arange(6) % 3
+    for scores in ("logits", "softmax"):
+        own, wins = class_evidence(score_map, classes, scores)
+        found = tight_boxes(own, wins, 0.4, 32, empty="peak")
+        assert torch.equal(found, boxes(score_map, classes, 0.4, 32, scores=scores, empty="peak"))

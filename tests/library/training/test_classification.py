@@ -1,0 +1,262 @@
+"""The training loop: exact resume, purity of order and augmentation, half precision, errors."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from drn_lib import training
+from drn_lib.checkpoints.weights import save_weights
+from drn_lib.distributed import Group
+from drn_lib.network import create_model
+from drn_lib.training import augmentation, loop
+from drn_lib.training.recipes import Recipe, recipe
+from tests import ROOT
+from tests.checks import gpu_check
+
+TINY = Recipe("tiny", "random", None, image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2)
+
+
+def random_set(count=10, size=16, classes=3):
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
+    return images, torch.arange(count) % classes
+
+
+def same_weights(left, right):
+    return all(torch.equal(a, b) for a, b in zip(left.state_dict().values(), right.state_dict().values(), strict=True))
+
+
+@pytest.mark.slow
+def test_killed_at_20_random_moments_ends_bit_identical(tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
+    command = [sys.executable, "-m", "tests.checks.kill_and_resume", str(tmp_path / "run"), "20", "7"]
+    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "killed 20 times" in answer.stdout
+
+
+def test_same_seed_same_weights_other_seed_others():
+    images, labels = random_set()
+    first, again = (training.train(TINY, "drn_a_18", 0, images, labels, 3).model for _ in range(2))
+    other = training.train(TINY, "drn_a_18", 1, images, labels, 3).model
+    assert same_weights(first, again)
+    assert not same_weights(first, other)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    images, labels = random_set()
+    first = training.train(TINY, "drn_a_18", 0, images, labels, 3, images, labels, folder=tmp_path)
+    before = (tmp_path / "state.pt").stat().st_mtime_ns
+    again = training.train(TINY, "drn_a_18", 0, images, labels, 3, images, labels, folder=tmp_path)
+    assert same_weights(first.model, again.model) and again.curve == first.curve
+    assert (tmp_path / "state.pt").stat().st_mtime_ns == before
+    assert [row["epoch"] for row in first.curve] == [1, 2]
+    assert not list(tmp_path.glob(".*tmp"))
+
+
+def test_another_runs_state_is_refused_by_name(tmp_path):
+    images, labels = random_set()
+    training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    with pytest.raises(ValueError, match="another run .different seed"):
+        training.train(TINY, "drn_a_18", 1, images, labels, 3, folder=tmp_path)
+
+
+def test_a_damaged_state_says_what_to_do(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"half a file")
+    images, labels = random_set()
+    with pytest.raises(ValueError, match="delete it to start this run again"):
+        training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+
+
+def test_a_label_out_of_range_is_refused():
+    images, labels = random_set()
+    with pytest.raises(ValueError, match="must lie in 0..1"):
+        training.train(TINY, "drn_a_18", 0, images, labels, 2)
+
+
+def test_order_is_a_permutation_and_a_pure_function():
+    order = augmentation.epoch_order(5, 2, 100)
+    assert sorted(order.tolist()) == list(range(100))
+    assert torch.equal(order, augmentation.epoch_order(5, 2, 100))
+    assert not torch.equal(order, augmentation.epoch_order(5, 3, 100))
+
+
+def test_augmentation_depends_on_seed_epoch_and_index_alone():
+    images, _ = random_set(6, 16)
+    indices = torch.tensor([4, 9, 2, 7, 11, 30])
+    whole = augmentation.augment(images, indices, 0, 3, TINY)
+    alone = augmentation.augment(images[2:3], indices[2:3], 0, 3, TINY)
+    assert torch.equal(whole[2:3], alone)
+    assert not torch.equal(whole, augmentation.augment(images, indices, 0, 4, TINY))
+    assert whole.shape == images.shape and whole.dtype == torch.uint8
+
+
+def test_augmentation_only_shifts_and_mirrors():
+    # An image whose left half is dark: whatever the shift by at most 2 and the mirroring, columns stay constant.
+    image = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    image[..., 8:] = 200
+    seen = set()
+    for index in range(60):
+        out = augmentation.augment(image, torch.tensor([index]), 0, 0, TINY)[0, 0]
+        assert (out == out[:1]).all()
+        seen.add((int(out[0, 0] > 0), int((out[0] > 0).sum())))
+    mirrored = {side for side, _ in seen}
+    assert mirrored == {0, 1}  # both the image and its mirror occur
+    assert {count for _, count in seen} == {6, 7, 8, 9, 10}  # every shift occurs
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    schedule = [TINY.learning_rate(step, 200) for step in range(200)]
+    peak = schedule.index(max(schedule))
+    assert max(schedule) == pytest.approx(TINY.lr)
+    assert peak == 29 or peak == 30  # 15 % of 200 steps
+    assert schedule[:30] == sorted(schedule[:30]) and schedule[30:] == sorted(schedule[30:], reverse=True)
+    assert schedule[-1] < 0.001 * TINY.lr
+
+
+def test_unknown_recipe_names_the_known():
+    with pytest.raises(ValueError, match="shapes-live"):
+        recipe("imagenet-tomorrow")
+    assert recipe("shapes-live", epochs=1).epochs == 1
+    assert json.dumps(recipe("shapes-live").as_dict())
+
+
+def test_the_reduced_recipe_is_stored_as_it_was_before_recipes_had_more_fields():
+    """Saved states carry it: one more entry, and no run that was begun before could be resumed."""
+    assert recipe("tiny-imagenet-20-reduced").as_dict() == {
+        "name": "tiny-imagenet-20-reduced",
+        "dataset": "tiny-imagenet",
+        "partition": "tiny-imagenet-20",
+        "image_size": 64,
+        "width": 0.25,
+        "epochs": 30,
+        "batch_size": 32,
+        "lr": 0.05,
+        "momentum": 0.9,
+        "weight_decay": 0.0005,
+        "warmup": 0.15,
+        "crop_padding": 8,
+        "mirror": True,
+        "reduced": True,
+    }
+    live, paper = recipe("shapes-live").as_dict(), recipe("imagenet").as_dict()
+    assert live["partition"] is None and "drop_every" not in live
+    assert set(paper) - set(live) == {"drop_every", "shorter_side", "smallest_area", "color"}
+    assert json.loads(json.dumps(paper)) == paper  # as a saved state is compared
+
+
+def test_the_run_of_a_saved_state_names_what_it_always_named(tmp_path):
+    images, labels = random_set()
+    training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    run = json.loads(torch.load(tmp_path / "state.pt", weights_only=True)["run"])
+    assert len(run.pop("data")) == 64
+    assert run == {"recipe": TINY.as_dict(), "architecture": "drn_a_18", "seed": 0, "rule": "exact", "images": 10}
+
+
+def test_other_images_are_another_run(tmp_path):
+    images, labels = random_set()
+    training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    images[0, 0, 0, 0] ^= 1
+    with pytest.raises(ValueError, match="another run .different data"):
+        training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+
+
+def test_a_training_that_diverges_stops_and_leaves_the_last_good_state(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "STATE_EVERY_SECONDS", 0.0)
+    images, labels = random_set()
+    with pytest.raises(ValueError, match=r"the loss of step \d+ is nan, at a learning rate of 1e\+38") as caught:
+        training.train(replace(TINY, lr=1e38, warmup=0.0), "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    assert "\n" not in str(caught.value)
+    step = int(str(caught.value).split()[4])
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step - 1
+
+
+def test_processes_that_find_different_states_do_not_begin(tmp_path, monkeypatch):
+    monkeypatch.setattr(Group, "sum", lambda group, value: value + 1)
+    images, labels = random_set()
+    with pytest.raises(ValueError, match="not all processes find the same state"):
+        training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+
+
+def test_in_half_precision_the_loss_is_nearly_the_same():
+    """The code path that a GPU takes, in the bfloat16 that a CPU emulates; what a GPU computes is not tested here."""
+    images, labels = random_set()
+    torch.manual_seed(0)
+    model = create_model("drn_a_18", 3, 0.125)
+    cpu = torch.device("cpu")
+    whole, half = (gpu_check.one_loss(model, images, labels, kind, cpu) for kind in (None, torch.bfloat16))
+    assert half.dtype == torch.float32 and half.item() != whole.item()
+    assert half.item() == pytest.approx(whole.item(), rel=0.1)
+    half.backward()
+    assert all(p.grad.isfinite().all() and p.grad.dtype == torch.float32 for p in model.parameters())
+    assert loop.half_precision(cpu) is None  # a CPU never trains so
+
+
+def test_a_training_may_start_from_weights_also_those_of_the_twin(tmp_path):
+    """With a learning rate of zero the weights stay: a trained ResNet's, in its dilated twin."""
+    images, labels = random_set()
+    resnet = training.train(TINY, "resnet_18", 0, images, labels, 3).model
+    file = save_weights(resnet, tmp_path / "resnet_18-s0.safetensors")
+    still = replace(TINY, lr=0.0, epochs=1)
+    trained = training.train(still, "drn_a_18", 1, images, labels, 3, folder=tmp_path / "run", start=file).model
+    for (name, left), right in zip(resnet.named_parameters(), trained.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-3, msg=name)  # stored in 16 bits
+    with pytest.raises(ValueError, match="another run .different start"):
+        training.train(still, "drn_a_18", 1, images, labels, 3, folder=tmp_path / "run")
+    with pytest.raises(ValueError, match="holds a resnet_18, not a drn_c_26"):
+        training.train(still, "drn_c_26", 1, images, labels, 3, start=file)
+
+
+def test_a_training_on_other_classes_begins_with_a_classifier_of_zeros(tmp_path):
+    images, labels = random_set()
+    file = save_weights(training.train(TINY, "resnet_18", 0, images, labels, 3).model, tmp_path / "three.safetensors")
+    still = replace(TINY, lr=0.0, epochs=1)
+    with pytest.raises(ValueError, match="has 3 classes and the model 5"):
+        training.train(still, "resnet_18", 1, images, labels, 5, start=file)
+    moved = training.train(still, "resnet_18", 1, images, labels, 5, start=file, head="drop").model
+    assert not moved.classifier.weight.any() and not moved.classifier.bias.any()  # the first loss is that of chance
+    fresh = create_model("resnet_18", 5, TINY.width)
+    assert not torch.equal(moved.stem.conv.weight, fresh.stem.conv.weight)
+    learned = training.train(TINY, "resnet_18", 1, images, labels, 5, start=file, head="drop").model
+    assert learned.classifier.weight.any()
+
+
+def test_images_drawn_anew_for_every_epoch_are_those_of_the_epoch(tmp_path):
+    images, labels = random_set()
+    asked = []
+
+    def drawn(epoch):
+        asked.append(epoch)
+        return images.flip(0) if epoch else images
+
+    whole = training.train(TINY, "resnet_18", 0, drawn, labels, 3)
+    assert asked == list(range(TINY.epochs))
+    fixed = training.train(TINY, "resnet_18", 0, lambda epoch: images, labels, 3)
+    plain = training.train(TINY, "resnet_18", 0, images, labels, 3)
+    assert fixed.curve == plain.curve and whole.curve[0] == plain.curve[0] and whole.curve[-1] != plain.curve[-1]
+
+
+def test_weights_that_changed_under_the_same_name_are_another_run(tmp_path):
+    images, labels = random_set()
+    file = tmp_path / "begin.safetensors"
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        save_weights(create_model("resnet_18", 3, TINY.width), file)
+        if seed == 0:
+            training.train(TINY, "resnet_18", 0, images, labels, 3, folder=tmp_path / "run", start=file)
+    with pytest.raises(ValueError, match="another run .different beginning"):
+        training.train(TINY, "resnet_18", 0, images, labels, 3, folder=tmp_path / "run", start=file)
+
+
+def test_a_state_without_a_scale_is_taken_up_where_half_precision_needs_one(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    none, one = (torch.amp.GradScaler("cpu", enabled=enabled) for enabled in (False, True))
+    run, file = {"seed": 0}, tmp_path / "state.pt"
+    loop.save(file, run, model, optimizer, none, 3, [0.5], loop.Trained(model))
+    assert loop.restore(file, run, model, optimizer, one, loop.Trained(model)) == (3, [0.5])

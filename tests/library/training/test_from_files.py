@@ -1,0 +1,252 @@
+"""Training from files: the paper's augmentation, its schedule, exact resume through the loader, logs."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drn_lib import training
+from drn_lib.datasets.base import DataError
+from drn_lib.datasets.catalog import open_dataset
+from drn_lib.distributed import Group
+from drn_lib.training import augmentation, batches, classification, loop
+from drn_lib.training.recipes import recipe
+from tests.library import fake_imagenet
+
+RECIPE = fake_imagenet.small_recipe()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return fake_imagenet.make(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def parts(folder):
+    return [open_dataset("imagenet", part, folder) for part in ("train", "val")]
+
+
+@pytest.fixture(scope="module")
+def whole(parts, tmp_path_factory):
+    """An uninterrupted run and its folder."""
+    place = tmp_path_factory.mktemp("whole")
+    return training.train_from_files(RECIPE, "drn_d_22", 0, *parts, folder=place, workers=0), place
+
+
+def same_weights(left, right):
+    return all(torch.equal(a, b) for a, b in zip(left.state_dict().values(), right.state_dict().values(), strict=True))
+
+
+# The recipe
+
+
+def test_the_papers_schedule_drops_to_a_tenth_every_30_of_120_epochs():
+    paper = recipe("imagenet")
+    assert (paper.epochs, paper.batch_size, paper.lr, paper.momentum, paper.weight_decay) == (120, 256, 0.1, 0.9, 1e-4)
+    steps = paper.steps_per_epoch(1_281_167)
+    assert steps == 5005
+    rate = [paper.learning_rate(epoch * steps, 120 * steps) for epoch in range(120)]
+    assert rate == pytest.approx([0.1] * 30 + [0.01] * 30 + [0.001] * 30 + [0.0001] * 30)
+    assert paper.learning_rate(30 * steps - 1, 120 * steps) == 0.1  # to the last step of the epoch
+    assert recipe("imagenet-released").color is None and not paper.reduced
+
+
+# The crops
+
+
+def photograph(height, width, seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (3, height, width), dtype=np.uint8))
+
+
+def test_a_training_crop_is_a_function_of_seed_epoch_and_index():
+    image = photograph(50, 70)
+    crop = augmentation.training_crop(image, 1, 2, 3, RECIPE)
+    assert crop.shape == (3, 32, 32) and crop.dtype == torch.uint8
+    np.random.seed(5)  # noqa: NPY002 - no global stream may matter
+    torch.manual_seed(7)
+    assert torch.equal(crop, augmentation.training_crop(image, 1, 2, 3, RECIPE))
+    for other in ((2, 2, 3), (1, 3, 3), (1, 2, 4)):
+        assert not torch.equal(crop, augmentation.training_crop(image, *other, RECIPE))
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 2**32 - 1))
+def test_a_window_lies_in_the_image_and_keeps_to_area_and_ratio(height, width, seed):
+    top, left, h, w = augmentation._window(np.random.default_rng(seed), height, width, 0.08)
+    assert 0 <= top <= top + h <= height and 0 <= left <= left + w <= width and h > 0 and w > 0
+    if h == w == min(height, width):
+        return  # the central square, where no drawn crop fits
+    assert 0.08 * height * width - max(h, w) <= h * w <= height * width  # sides are rounded
+    assert 3 / 4 <= (w + 0.5) / (h - 0.5) and (w - 0.5) / (h + 0.5) <= 4 / 3
+
+
+def test_windows_spread_over_areas_ratios_and_places():
+    windows = np.array([augmentation._window(np.random.default_rng(s), 300, 300, 0.08) for s in range(2000)])
+    top, left, height, width = windows.T
+    area, ratio = height * width / 300**2, np.log(width / height)
+    assert area.min() < 0.1 and area.max() > 0.9 and abs(np.median(area) - 0.5) < 0.06
+    assert abs(ratio.mean()) < 0.02 and ratio.min() < np.log(0.78) and ratio.max() > np.log(1.28)
+    assert (top == 0).mean() < 0.2 and abs((top + height / 2).mean() - 150) < 5 > abs((left + width / 2).mean() - 150)
+
+
+def test_half_of_the_crops_are_mirrored():
+    # Dark on the left, bright on the right; a crop of it is dark on its left unless it was mirrored.
+    image = torch.arange(64, dtype=torch.uint8).expand(3, 64, 64).contiguous() * 3
+    plain = fake_imagenet.small_recipe(color=None)
+    mirrored = []
+    for index in range(300):
+        crop = augmentation.training_crop(image, 0, 0, index, plain).float()
+        mirrored.append(bool(crop[..., 0].mean() > crop[..., -1].mean()))
+    assert 0.4 < np.mean(mirrored) < 0.6
+
+
+def test_color_changes_keep_to_their_strength():
+    axes = augmentation.COLOR_AXES
+    assert np.allclose(axes.T @ axes, np.eye(3), atol=1e-3)  # principal axes: orthonormal
+    grey = torch.full((3, 8, 8), 100, dtype=torch.uint8)
+    means = []
+    for seed in range(300):
+        changed = augmentation._change_color(grey, np.random.default_rng(seed), 0.4)
+        assert changed.dtype == torch.uint8 and changed.flatten(1).unique(dim=1).shape[1] == 1  # grey has no contrast
+        means.append(changed.float().mean().item())
+    assert abs(np.mean(means) - 100) < 5
+    assert 50 < min(means) < 70 and 130 < max(means) < 150  # brightness by 0.6 to 1.4, and a few levels of lighting
+
+
+# The loop
+
+
+def test_the_loader_gives_the_same_batches_with_and_without_workers(parts):
+    plan = batches.BatchPlan(len(parts[0]), RECIPE.batch_size, 1, seed=0)
+    here, there = (list(batches.from_files(RECIPE, *parts, workers=n).batches(plan)) for n in (0, 2))
+    assert [len(labels) for _, labels in here] == [5, 5, 2]
+    for (crops, labels), (other_crops, other_labels) in zip(here, there, strict=True):
+        assert torch.equal(crops, other_crops) and torch.equal(labels, other_labels)
+    every = torch.cat([labels for _, labels in here])
+    assert sorted(every.tolist()) == sorted(parts[0].labels)
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_stopped_in_the_middle_of_an_epoch_it_ends_bit_identical(step, parts, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "STATE_EVERY_SECONDS", 0.0)
+    loss = loop.batch_loss
+    calls = []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == step + 1:
+            raise KeyboardInterrupt
+        return loss(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "batch_loss", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            training.train_from_files(RECIPE, "drn_d_22", 0, *parts, folder=tmp_path, workers=0)
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step
+    resumed = training.train_from_files(RECIPE, "drn_d_22", 0, *parts, folder=tmp_path, workers=0)
+    assert same_weights(resumed.model, whole[0].model)
+    assert resumed.curve == whole[0].curve
+    assert (tmp_path / "log.csv").read_text() == (whole[1] / "log.csv").read_text()
+
+
+def test_the_log_has_a_line_an_epoch(whole):
+    trained, place = whole
+    rows = list(csv.DictReader((place / "log.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert list(rows[0]) == ["epoch", "train_loss", "val_top1", "val_top5", "val_loss"]
+    assert float(rows[1]["val_loss"]) == trained.curve[1]["val_loss"]
+
+
+def test_it_learns_the_color_of_a_class(parts):
+    longer = fake_imagenet.small_recipe(epochs=8, color=None, lr=0.05, drop_every=6)
+    trained = training.train_from_files(longer, "drn_a_18", 0, *parts, workers=0)
+    assert trained.curve[-1]["train_loss"] < 0.5 * trained.curve[0]["train_loss"]
+
+
+def test_errors_are_one_sentence(parts, tmp_path):
+    with pytest.raises(ValueError, match="no shorter_side and smallest_area"):
+        training.train_from_files(recipe("shapes-live"), "drn_a_18", 0, *parts)
+    with pytest.raises(ValueError, match="on GPUs alone"):
+        training.train_from_files(RECIPE, "drn_a_18", 0, *parts, synchronize=True)
+    fewer = fake_imagenet.make(tmp_path, val=1)
+    for file in (fewer / "imagenet/val" / fake_imagenet.WNIDS[0]).iterdir():
+        file.unlink()
+    (fewer / "imagenet/val" / fake_imagenet.WNIDS[0]).rmdir()
+    with pytest.raises(ValueError, match="different classes"):
+        training.train_from_files(RECIPE, "drn_a_18", 0, parts[0], open_dataset("imagenet", "val", fewer))
+
+
+def test_too_few_validation_images_are_found_before_the_first_epoch(parts, monkeypatch):
+    monkeypatch.setattr(classification, "join", lambda device: Group(0, 99, torch.device("cpu")))
+    with pytest.raises(ValueError, match="are too few for 99 processes"):
+        training.train_from_files(RECIPE, "drn_a_18", 0, *parts)
+
+
+def test_a_state_of_other_classes_is_another_run(tmp_path):
+    place = fake_imagenet.make(tmp_path / "data")
+    once = fake_imagenet.small_recipe(epochs=1)
+    first = open_dataset("imagenet", "train", place)
+    training.train_from_files(once, "drn_d_22", 0, first, folder=tmp_path / "run", workers=0)
+    before = (tmp_path / "run/state.pt").read_bytes()
+    for part in ("train", "val"):
+        folder = place / "imagenet" / part
+        (folder / fake_imagenet.WNIDS[0]).rename(folder / "n99999999")
+    other = open_dataset("imagenet", "train", place)
+    with pytest.raises(ValueError, match="another run .different classes, data"):
+        training.train_from_files(once, "drn_d_22", 0, other, folder=tmp_path / "run", workers=0)
+    assert (tmp_path / "run/state.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_image_is_one_sentence_from_a_worker_too(workers, tmp_path):
+    place = fake_imagenet.make(tmp_path)
+    dataset = open_dataset("imagenet", "train", place)
+    (place / "imagenet" / dataset.names[7]).write_bytes(b"not an image")
+    with pytest.raises(DataError) as caught:
+        training.train_from_files(RECIPE, "drn_a_18", 0, dataset, workers=workers)
+    assert str(caught.value) == f"{dataset.names[7]} is not an image that can be read: fetch the dataset again."
+
+
+# TensorBoard
+
+
+class Writer:
+    """What a SummaryWriter is asked for."""
+
+    written: list[tuple] = []
+
+    def __init__(self, folder, purge_step):
+        self.written.append(("open", folder, purge_step))
+
+    def add_scalar(self, name, value, epoch):
+        self.written.append((name, value, epoch))
+
+    def flush(self):
+        pass
+
+    def close(self):
+        self.written.append(("close",))
+
+
+def test_tensorboard_gets_every_column_and_the_rate(parts, tmp_path, monkeypatch):
+    module = ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = Writer
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    monkeypatch.setattr(Writer, "written", [])
+    once = fake_imagenet.small_recipe(epochs=1)
+    trained = training.train_from_files(once, "drn_a_18", 0, *parts, folder=tmp_path, workers=0, tensorboard=True)
+    assert Writer.written[0] == ("open", str(tmp_path / "tensorboard"), 1) and Writer.written[-1] == ("close",)
+    scalars = {name: value for name, value, epoch in Writer.written[1:-1] if epoch == 1}
+    assert scalars == {**{k: v for k, v in trained.curve[0].items() if k != "epoch"}, "learning_rate": 0.01}
+
+
+def test_without_tensorboard_it_says_what_to_do(parts, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ValueError, match="pip install tensorboard"):
+        training.train_from_files(RECIPE, "drn_a_18", 0, *parts, folder=tmp_path, workers=0, tensorboard=True)
