@@ -21,11 +21,11 @@ import torchvision
 from torch import Tensor, nn
 
 from drn_lib.architecture import DILATION_RULES, Architecture, first_dilation, list_models
-from drn_lib.network import BasicBlock, Bottleneck, Network
+from drn_lib.network import Block, Network
 
 OUTPUT_STRIDES = (8, 16)
 
-_BLOCKS = (BasicBlock, Bottleneck, torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck)
+_BLOCKS = (Block, torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck)
 
 ResNet = TypeVar("ResNet", Network, torchvision.models.ResNet)
 

@@ -12,73 +12,53 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from drn_lib.architecture import Architecture, Level, architecture, block_dilations, scale_width
+from drn_lib.architecture import (
+    Architecture,
+    Convolution,
+    architecture,
+    block_convolutions,
+    convolutions,
+    scale_width,
+)
 
 
 class ConvNorm(nn.Module):
-    """A bias-free convolution and its batch normalization, padded so that stride 1 keeps the size."""
+    """A convolution without bias and its batch normalization: (N, in, H, W) to (N, out, H / stride, W / stride)."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: int,
-        stride: int = 1,
-        dilation: int = 1,
-        norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
-    ) -> None:
+    def __init__(self, row: Convolution, norm: Callable[[int], nn.Module] = nn.BatchNorm2d) -> None:
         super().__init__()
-        padding = dilation * (kernel // 2)
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, bias=False)
-        self.norm = norm(out_channels)
+        shape = row.in_channels, row.out_channels, row.kernel
+        self.conv = nn.Conv2d(*shape, row.stride, row.padding, row.dilation, bias=False)
+        self.norm = norm(row.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(self.conv(x))
 
 
 class Block(nn.Module):
-    """What all blocks share: `self.convs` in a row, ReLU between them, and the shortcut where there is one.
+    """Convolutions in a row, `self.convs`, with ReLU between them, and the shortcut where there is one.
 
     Args:
-        in_channels: channels of the input, (N, in_channels, H, W).
-        level: the row of the table; gives channels and whether a shortcut is added.
-        stride: of the block.
-        dilations: of the block's 3x3 convolutions, in order.
+        rows: the block's convolutions, its shortcut last (`architecture.block_convolutions`).
+        residual: whether the input, or the shortcut's map of it, is added to what the last convolution gives.
+        norm: makes the normalization layer from its channel count.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        level: Level,
-        stride: int,
-        dilations: tuple[int, int],
-        norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
+        self, rows: Sequence[Convolution], residual: bool, norm: Callable[[int], nn.Module] = nn.BatchNorm2d
     ) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(
-            ConvNorm(inside, outside, kernel, conv_stride, dilation, norm)
-            for inside, outside, kernel, conv_stride, dilation in self.rows(
-                in_channels, level.channels, stride, dilations
-            )
-        )
-        # A shortcut that is never added (DRN-C's levels 7 and 8) is not built: it would cost time and
-        # parameters without a gradient.
-        self.residual = level.residual
-        needs_projection = level.residual and (stride != 1 or in_channels != level.out_channels)
-        self.shortcut = ConvNorm(in_channels, level.out_channels, 1, stride, norm=norm) if needs_projection else None
+        self.convs = nn.ModuleList(ConvNorm(row, norm) for row in rows if not row.shortcut)
+        # A shortcut that is never added (DRN-C's levels 7 and 8) has no row: it would cost time and parameters without
+        # a gradient.
+        self.residual = residual
+        self.shortcut = next((ConvNorm(row, norm) for row in rows if row.shortcut), None)
         self.relu = nn.ReLU(inplace=True)
-
-    @staticmethod
-    def rows(
-        in_channels: int, channels: int, stride: int, dilations: tuple[int, int]
-    ) -> list[tuple[int, int, int, int, int]]:
-        """(in channels, out channels, kernel, stride, dilation) of each convolution."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         out = x
@@ -88,37 +68,6 @@ class Block(nn.Module):
         if self.residual:
             out += x if self.shortcut is None else self.shortcut(x)
         return self.relu(out)
-
-
-class BasicBlock(Block):
-    """Two 3x3 convolutions (He et al. 2016, Fig. 5 left)."""
-
-    @staticmethod
-    def rows(in_channels, channels, stride, dilations):
-        return [(in_channels, channels, 3, stride, dilations[0]), (channels, channels, 3, 1, dilations[1])]
-
-
-class Bottleneck(Block):
-    """1x1, 3x3, 1x1 with four times the channels out; stride and dilation stand on the 3x3."""
-
-    @staticmethod
-    def rows(in_channels, channels, stride, dilations):
-        return [
-            (in_channels, channels, 1, 1, 1),
-            (channels, channels, 3, stride, dilations[0]),
-            (channels, 4 * channels, 1, 1, 1),
-        ]
-
-
-class PlainBlock(Block):
-    """One 3x3 convolution without a shortcut (levels 1, 2, 7 and 8 of DRN-D)."""
-
-    @staticmethod
-    def rows(in_channels, channels, stride, dilations):
-        return [(in_channels, channels, 3, stride, dilations[0])]
-
-
-_BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck, "plain": PlainBlock}
 
 
 @dataclass(frozen=True)
@@ -151,7 +100,7 @@ class Network(nn.Module):
         super().__init__()
         self.table = table
         self.classes: list[str] | None = None
-        self.stem = ConvNorm(3, table.stem.channels, table.stem.kernel, table.stem.stride, norm=norm)
+        self.stem = ConvNorm(next(convolutions(table)), norm)
         self.relu = nn.ReLU(inplace=True)
         has_pool = any(level.pool for level in table.levels)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1) if has_pool else None
@@ -159,9 +108,8 @@ class Network(nn.Module):
         channels = table.stem.channels
         for level in table.levels:
             blocks = []
-            for index, dilations in enumerate(block_dilations(level)):
-                stride = level.stride if index == 0 else 1
-                blocks.append(_BLOCKS[level.kind](channels, level, stride, dilations, norm))
+            for index in range(level.blocks):
+                blocks.append(Block(block_convolutions(level, index, channels), level.residual, norm))
                 channels = level.out_channels
             self.levels[str(level.number)] = nn.Sequential(*blocks)
         self.classifier = nn.Conv2d(channels, num_classes, 1)
@@ -174,7 +122,7 @@ class Network(nn.Module):
                 nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / (height * width * module.out_channels)))
 
     def _walk(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Yield (level, its map), one after the other, so that who needs the last alone keeps no other."""
+        """Yield (level, its map) one by one, so a caller that needs only the last map does not hold the others."""
         x = self.relu(self.stem(x))
         if self.table.stem_level is not None:
             yield self.table.stem_level, x

@@ -6,6 +6,7 @@ when a network ran.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Rectangle
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color
-from drn_lib.architecture import Architecture, Level, architecture, block_dilations
+from drn_lib.architecture import Architecture, architecture, convolutions
 from drn_lib.names import display_name
 
 _PITCH = 1.0  # from one convolution to the next
@@ -71,23 +72,14 @@ def level_diagram(networks: Sequence[str | Architecture]) -> Figure:
 
 def _boxes(table: Architecture) -> Iterator[_Box]:
     """The convolutions of a table in order; a bottleneck is drawn by its three."""
-    yield _Box(table.stem_level or 1, table.stem.kernel, table.stem.channels, 1, halves=table.stem.stride == 2)
-    for level in table.levels:
-        for block, (first, second) in enumerate(block_dilations(level)):
-            halves = block == 0 and (level.stride == 2 or level.pool)
-            for index, (kernel, channels, dilation) in enumerate(_block_rows(level, first, second)):
-                span = level.convolutions // level.blocks if index == 0 and level.residual else 0
-                yield _Box(level.number, kernel, channels, dilation, halves and index == 0, level.pool, span)
-
-
-def _block_rows(level: Level, first: int, second: int) -> list[tuple[int, int, int]]:
-    """(kernel, channels, dilation) of each convolution of a block."""
-    wide, narrow = level.out_channels, level.channels
-    return {
-        "plain": [(3, narrow, first)],
-        "basic": [(3, narrow, first), (3, narrow, second)],
-        "bottleneck": [(1, narrow, 1), (3, narrow, first), (1, wide, 1)],
-    }[level.kind]
+    rows = [row for row in convolutions(table) if not row.shortcut]
+    lengths = Counter(row.name.split(".convs")[0] for row in rows)
+    for row in rows:
+        opens, level = row.name.endswith(".convs.0"), None if row.name == "stem" else table.level(row.level)
+        first = opens and row.name.split(".")[2] == "0"
+        halves = row.stride == 2 if level is None else first and (level.stride == 2 or level.pool)
+        span = lengths[row.name.split(".convs")[0]] if opens and level.residual else 0
+        yield _Box(row.level, row.kernel, row.out_channels, row.dilation, halves, bool(level and level.pool), span)
 
 
 def _level_width(rows: Sequence[Sequence[_Box]], level: int) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drn_lib.architecture import Architecture, Level
+from drn_lib.architecture import Architecture, Level, convolutions
 
 SCHEMES = ("ours", "released", "segmentation", "pytorchcv")
 """The naming schemes, by name:
@@ -77,17 +77,16 @@ def dead_modules(table: Architecture, scheme: str) -> list[tuple[str, int, int]]
 
 def _rows(table: Architecture, scheme: str) -> Iterator[Row]:
     """All convolutions in order: the stem, then block by block, a block's shortcut last."""
-    yield "stem", *_stem_names(table, scheme)
-    channels = table.stem.channels
-    for level in table.levels:
-        for block in range(level.blocks):
-            ours = f"levels.{level.number}.{block}"
-            convolutions = level.convolutions // level.blocks
-            for index in range(convolutions):
-                yield f"{ours}.convs.{index}", *_convolution_names(table, scheme, level, block, index)
-            if block == 0 and level.residual and (level.stride != 1 or channels != level.out_channels):
-                yield f"{ours}.shortcut", *_shortcut_names(table, scheme, level, block)
-        channels = level.out_channels
+    for row in convolutions(table):
+        if row.name == "stem":
+            yield row.name, *_stem_names(table, scheme)
+            continue
+        _, number, block, kind, *index = row.name.split(".")
+        level, block = table.level(int(number)), int(block)
+        if kind == "shortcut":
+            yield row.name, *_shortcut_names(table, scheme, level, block)
+        else:
+            yield row.name, *_convolution_names(table, scheme, level, block, int(index[0]))
 
 
 def _stem_names(table: Architecture, scheme: str) -> tuple[str, str]:

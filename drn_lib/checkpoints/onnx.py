@@ -18,13 +18,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drn_lib import geometry, paths
-from drn_lib.architecture import Architecture, architecture, scale_width
+from drn_lib.architecture import Architecture, Convolution, architecture, convolutions, scale_width
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -192,48 +193,39 @@ class _Graph:
         self.trained, self.storage, self.onnx = trained, storage, _onnx()
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
-        self.layers = {layer.name: layer for layer in geometry.layers(trained.table)}
 
     def network(self) -> str:
         """Everything below the classifier; the name of the last map. Each level's map is called level_<number>."""
         table = self.trained.table
-        x = self.conv_norm("image", "stem", self.layers["stem.conv"].stride)
-        x = self.node("Relu", [x], "stem" if table.stem_level is None else f"level_{table.stem_level}")
-        for level in table.levels:
-            if level.pool:
-                pool = self.layers["pool"]
-                sides = {"kernel_shape": [pool.kernel] * 2, "strides": [pool.stride] * 2, "pads": [pool.padding] * 4}
-                x = self.node("MaxPool", [x], "pool", **sides)
-            for index in range(level.blocks):
-                is_last = index == level.blocks - 1
-                block = f"levels.{level.number}.{index}"
-                x = self.block(x, block, level.residual, f"level_{level.number}" if is_last else block)
+        stem, *rows = convolutions(table)
+        x = self.conv_norm("image", stem)
+        x = self.node("Relu", [x], f"level_{table.stem_level}" if table.stem_level else "stem")
+        blocks = [list(block) for _, block in groupby(rows, key=lambda row: row.name.split(".")[1:3])]
+        for block, after in zip(blocks, [*blocks[1:], None]):
+            level, name = block[0].level, ".".join(block[0].name.split(".")[:3])
+            if block[0].pooled:
+                x = self.node("MaxPool", [x], "pool", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+            ends_level = after is None or after[0].level != level
+            x = self.block(x, block, table.level(level).residual, f"level_{level}" if ends_level else name)
         return x
 
-    def block(self, x: str, name: str, residual: bool, result: str) -> str:
+    def block(self, x: str, rows: list[Convolution], residual: bool, result: str) -> str:
         """Convolutions in a row, ReLU between them, the shortcut where there is one: `network.Block`."""
-        rows = [layer for layer in self.layers if layer.startswith(f"{name}.convs.")]
-        out = x
-        for index, row in enumerate(rows):
-            prefix = row.removesuffix(".conv")
-            out = self.conv_norm(out, prefix, self.layers[row].stride)
-            if index < len(rows) - 1:
-                out = self.node("Relu", [out], f"{prefix}.relu")
+        chain = [row for row in rows if not row.shortcut]
+        out = self.conv_norm(x, chain[0])
+        for before, row in zip(chain, chain[1:]):
+            out = self.conv_norm(self.node("Relu", [out], f"{before.name}.relu"), row)
         if residual:
-            if f"{name}.shortcut.conv.weight" in self.trained.tensors:
-                stride = max(self.layers[row].stride for row in rows)  # that of the block: one of them has it
-                x = self.conv_norm(x, f"{name}.shortcut", stride)
-            out = self.node("Add", [out, x], f"{name}.sum")
+            x = self.conv_norm(x, rows[-1]) if rows[-1].shortcut else x
+            out = self.node("Add", [out, x], f"{rows[0].name.split('.convs')[0]}.sum")
         return self.node("Relu", [out], result)
 
-    def conv_norm(self, x: str, prefix: str, stride: int) -> str:
+    def conv_norm(self, x: str, row: Convolution) -> str:
         """A convolution without bias and its normalization: `network.ConvNorm`; runtimes make them one."""
-        layer = self.layers.get(f"{prefix}.conv")
-        padding, dilation = (layer.padding, layer.dilation) if layer else (0, 1)  # a shortcut is 1x1
-        how = {"strides": [stride] * 2, "pads": [padding] * 4, "dilations": [dilation] * 2}
-        x = self.node("Conv", [x, self.kernel(f"{prefix}.conv.weight")], f"{prefix}.conv", **how)
-        parts = [self.constant(f"{prefix}.norm.{part}") for part in ("weight", "bias", "running_mean", "running_var")]
-        return self.node("BatchNormalization", [x, *parts], f"{prefix}.norm", epsilon=EPSILON)
+        how = {"strides": [row.stride] * 2, "pads": [row.padding] * 4, "dilations": [row.dilation] * 2}
+        x = self.node("Conv", [x, self.kernel(f"{row.name}.conv.weight")], f"{row.name}.conv", **how)
+        parts = [self.constant(f"{row.name}.norm.{part}") for part in ("weight", "bias", "running_mean", "running_var")]
+        return self.node("BatchNormalization", [x, *parts], f"{row.name}.norm", epsilon=EPSILON)
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(self.onnx.helper.make_node(kind, inputs, [output], name=output, **attributes))

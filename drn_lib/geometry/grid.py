@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from drn_lib.architecture import Architecture, architecture, block_dilations
+from drn_lib.architecture import Architecture, architecture, convolutions
 from drn_lib.geometry.axis import (
     Axis,
     Layer,
@@ -168,21 +168,12 @@ def layers(network: str | Architecture) -> list[Layer]:
         network: a name of `list_models()` or a table of `architecture(name, dilation_rule)`.
     """
     network = architecture(network) if isinstance(network, str) else network
-    stem = network.stem
-    chain = [Layer("stem.conv", stem.kernel, stem.stride, 1, stem.kernel // 2)]
-    for level in network.levels:
-        if level.pool:
+    chain = []
+    for row in convolutions(network):
+        if row.pooled:
             chain.append(Layer("pool", 3, 2, 1, 1, "max pooling"))
-        for block, (first, second) in enumerate(block_dilations(level)):
-            stride = level.stride if block == 0 else 1
-            rows = {
-                "plain": [(3, stride, first)],
-                "basic": [(3, stride, first), (3, 1, second)],
-                "bottleneck": [(1, 1, 1), (3, stride, first), (1, 1, 1)],
-            }[level.kind]
-            for index, (kernel, step, dilation) in enumerate(rows):
-                name = f"levels.{level.number}.{block}.convs.{index}.conv"
-                chain.append(Layer(name, kernel, step, dilation, dilation * (kernel // 2)))
+        if not row.shortcut:
+            chain.append(Layer(f"{row.name}.conv", row.kernel, row.stride, row.dilation, row.padding))
     return chain
 
 

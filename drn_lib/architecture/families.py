@@ -1,8 +1,4 @@
-"""Every network of the book as a table of levels: Figure 5 of the paper, as data. No torch here.
-
-A *level* is the span between two changes of stride or dilation (the paper numbers them 1 to 8). A level
-holds blocks of one kind; the first block may differ from the others in its stride and its dilation. What
-the figures draw, what `geometry` computes and what `network` builds all come from these rows.
+"""Every network of the book by its name, built from a few rows: ResNet, DRN-A to D, and the ladder. No torch here.
 
     >>> from drn_lib.architecture import architecture
     >>> [(level.number, level.dilation) for level in architecture("drn_a_18").levels]
@@ -12,8 +8,9 @@ the figures draw, what `geometry` computes and what `network` builds all come fr
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from drn_lib.architecture.tables import Architecture, Level, Stem
 
 DILATION_RULES = ("exact", "levels", "released")
 """The three published readings of "replace stride by dilation", by name:
@@ -25,92 +22,6 @@ DILATION_RULES = ("exact", "levels", "released")
 ``released``  what the authors' code builds: in DRN-A the whole first block of a dilated level has
               dilation 1; DRN-C and DRN-D are built as Fig. 5 draws them.
 """
-
-
-@dataclass(frozen=True)
-class Stem:
-    """The 7x7 convolution that opens every network."""
-
-    channels: int
-    stride: int
-    kernel: int = 7
-
-
-@dataclass(frozen=True)
-class Level:
-    """One level: `blocks` blocks of one `kind`.
-
-    kind            "basic" (two 3x3), "bottleneck" (1x1, 3x3, 1x1; four times the channels come out) or
-                    "plain" (one 3x3 convolution, no shortcut)
-    channels        channels of the 3x3 convolutions
-    stride          of the level's first block
-    dilation        of the level's 3x3 convolutions
-    first_dilation  of the 3x3 convolutions of the first block, in order (a bottleneck has one: the first)
-    residual        whether a shortcut is added around each block
-    pool            whether a 3x3 max pooling of stride 2 stands before the first block
-    """
-
-    number: int
-    kind: str
-    channels: int
-    blocks: int
-    stride: int = 1
-    dilation: int = 1
-    first_dilation: tuple[int, int] = (1, 1)
-    residual: bool = True
-    pool: bool = False
-
-    @property
-    def out_channels(self) -> int:
-        """Channels that leave the level."""
-        return 4 * self.channels if self.kind == "bottleneck" else self.channels
-
-    @property
-    def convolutions(self) -> int:
-        """Convolutions in the level; shortcuts are not counted, as in the networks' names."""
-        return self.blocks * {"plain": 1, "basic": 2, "bottleneck": 3}[self.kind]
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network as a table: a stem, then levels. `stem_level` is the level whose map the stem makes."""
-
-    name: str
-    family: str
-    stem: Stem
-    levels: tuple[Level, ...]
-    dilation_rule: str | None
-
-    @property
-    def depth(self) -> int:
-        """Convolutions plus the classifier, shortcuts not counted: the number in the network's name."""
-        return 1 + sum(level.convolutions for level in self.levels) + 1
-
-    @property
-    def stem_level(self) -> int | None:
-        """Level 2 for ResNet and DRN-A, whose 7x7 stands there alone; None where level 1 goes on after it."""
-        first = self.levels[0].number
-        return None if first == 1 else first - 1
-
-    @property
-    def out_channels(self) -> int:
-        """Channels of the last map, which the classifier reads."""
-        return self.levels[-1].out_channels
-
-    @property
-    def output_stride(self) -> int:
-        """Input pixels between neighbouring cells of the last map."""
-        stride = self.stem.stride
-        for level in self.levels:
-            stride *= level.stride * (2 if level.pool else 1)
-        return stride
-
-    def level(self, number: int) -> Level:
-        """The row of level `number`; KeyError names the levels there are."""
-        for level in self.levels:
-            if level.number == number:
-                return level
-        raise KeyError(f"{self.name} has levels {[level.number for level in self.levels]}, not {number}")
 
 
 # Blocks in levels 3 to 6 and their kind, by ResNet depth (He et al. 2016, Table 1).
@@ -276,35 +187,6 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
                 )
             )
     return Architecture(name, family, ends.stem, tuple(levels), rule)
-
-
-CHANNEL_STEP = 4
-"""Scaled channels are multiples of this."""
-
-
-def scale_width(table: Architecture, width: float) -> Architecture:
-    """The same network with its channels times `width`, in multiples of 4 and at least 8.
-
-    Fewer than 8 input channels make torch 2.14.1 corrupt memory in the backward pass of a strided 1x1
-    convolution in channels_last on a CPU, so 8 is a floor and not a taste.
-    """
-    if width <= 0:
-        raise ValueError(f"width must be positive, not {width}")
-
-    def scaled(channels: int) -> int:
-        return max(8, CHANNEL_STEP * round(channels * width / CHANNEL_STEP))
-
-    return replace(
-        table,
-        stem=replace(table.stem, channels=scaled(table.stem.channels)),
-        levels=tuple(replace(level, channels=scaled(level.channels)) for level in table.levels),
-    )
-
-
-def block_dilations(level: Level) -> Iterator[tuple[int, int]]:
-    """The dilations (first 3x3, second 3x3) of each block of `level` in order; a bottleneck uses the first."""
-    for index in range(level.blocks):
-        yield level.first_dilation if index == 0 else (level.dilation, level.dilation)
 
 
 def _entry(name: str) -> tuple[str, int, int]:

@@ -1,0 +1,180 @@
+"""A network as a table of levels, and its convolutions row by row: Figure 5 of the paper, as data. No torch here.
+
+A *level* is the span between two changes of stride or dilation (the paper numbers them 1 to 8). A level holds blocks
+of one kind; the first block may differ from the others in its stride and its dilation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Stem:
+    """The 7x7 convolution that opens every network."""
+
+    channels: int
+    stride: int
+    kernel: int = 7
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level: `blocks` blocks of one `kind`.
+
+    kind            "basic" (two 3x3), "bottleneck" (1x1, 3x3, 1x1; four times the channels come out) or
+                    "plain" (one 3x3 convolution, no shortcut)
+    channels        channels of the 3x3 convolutions
+    stride          of the level's first block
+    dilation        of the level's 3x3 convolutions
+    first_dilation  of the 3x3 convolutions of the first block, in order (a bottleneck has one: the first)
+    residual        whether a shortcut is added around each block
+    pool            whether a 3x3 max pooling of stride 2 stands before the first block
+    """
+
+    number: int
+    kind: str
+    channels: int
+    blocks: int
+    stride: int = 1
+    dilation: int = 1
+    first_dilation: tuple[int, int] = (1, 1)
+    residual: bool = True
+    pool: bool = False
+
+    @property
+    def out_channels(self) -> int:
+        """Channels that leave the level."""
+        return 4 * self.channels if self.kind == "bottleneck" else self.channels
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network as a table: a stem, then levels. `stem_level` is the level whose map the stem makes."""
+
+    name: str
+    family: str
+    stem: Stem
+    levels: tuple[Level, ...]
+    dilation_rule: str | None
+
+    @property
+    def depth(self) -> int:
+        """Convolutions plus the classifier, shortcuts not counted: the number in the network's name."""
+        return sum(not row.shortcut for row in convolutions(self)) + 1
+
+    @property
+    def stem_level(self) -> int | None:
+        """Level 2 for ResNet and DRN-A, whose 7x7 stands there alone; None where level 1 goes on after it."""
+        first = self.levels[0].number
+        return None if first == 1 else first - 1
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the last map, which the classifier reads."""
+        return self.levels[-1].out_channels
+
+    @property
+    def output_stride(self) -> int:
+        """Input pixels between neighbouring cells of the last map."""
+        stride = self.stem.stride
+        for level in self.levels:
+            stride *= level.stride * (2 if level.pool else 1)
+        return stride
+
+    def level(self, number: int) -> Level:
+        """The row of level `number`; KeyError names the levels there are."""
+        for level in self.levels:
+            if level.number == number:
+                return level
+        raise KeyError(f"{self.name} has levels {[level.number for level in self.levels]}, not {number}")
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One bias-free convolution of a network; a batch normalization stands after each.
+
+    name       of its module: "stem", "levels.6.0.convs.1" or "levels.6.0.shortcut"
+    level      whose map it helps to make; for the stem the level that has its map, or level 1
+    stride     that of the block stands on its first 3x3 convolution and on its shortcut
+    shortcut   whether it stands beside the block's other convolutions, from the block's input to its sum
+    pooled     whether a 3x3 max pooling of stride 2 stands before it
+    """
+
+    name: str
+    level: int
+    in_channels: int
+    out_channels: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    shortcut: bool = False
+    pooled: bool = False
+
+    @property
+    def padding(self) -> int:
+        """Cells of padding on each side, so that stride 1 keeps the size of the map."""
+        return self.dilation * (self.kernel // 2)
+
+
+def block_convolutions(level: Level, block: int, in_channels: int) -> list[Convolution]:
+    """The convolutions of one block, counted from 0, that reads `in_channels` channels; its shortcut comes last.
+
+    Source: He et al. 2016, Fig. 5; stride and dilation of a bottleneck stand on its 3x3.
+    """
+    inside, outside = level.channels, level.out_channels
+    stride = level.stride if block == 0 else 1
+    first, second = level.first_dilation if block == 0 else (level.dilation, level.dilation)
+    rows = {
+        "plain": [(in_channels, inside, 3, stride, first)],
+        "basic": [(in_channels, inside, 3, stride, first), (inside, inside, 3, 1, second)],
+        "bottleneck": [(in_channels, inside, 1, 1, 1), (inside, inside, 3, stride, first), (inside, outside, 1, 1, 1)],
+    }[level.kind]
+    name, pooled = f"levels.{level.number}.{block}", level.pool and block == 0
+    found = [
+        Convolution(f"{name}.convs.{index}", level.number, *row, pooled=pooled and index == 0)
+        for index, row in enumerate(rows)
+    ]
+    if level.residual and (stride != 1 or in_channels != outside):
+        shortcut = (in_channels, outside, 1, stride)
+        found.append(Convolution(f"{name}.shortcut", level.number, *shortcut, shortcut=True))
+    return found
+
+
+def convolutions(table: Architecture) -> Iterator[Convolution]:
+    """Every convolution of a network in the order of computation: the stem, then block by block, shortcuts last.
+
+    The network, its geometry, its costs, its diagrams, others' names for its tensors and its ONNX file all read these
+    rows.
+    """
+    stem, level_of_stem = table.stem, table.stem_level or 1
+    yield Convolution("stem", level_of_stem, 3, stem.channels, stem.kernel, stem.stride)
+    channels = stem.channels
+    for level in table.levels:
+        for block in range(level.blocks):
+            yield from block_convolutions(level, block, channels)
+            channels = level.out_channels
+
+
+CHANNEL_STEP = 4
+"""Scaled channels are multiples of this."""
+
+
+def scale_width(table: Architecture, width: float) -> Architecture:
+    """The same network with its channels times `width`, in multiples of 4 and at least 8.
+
+    Fewer than 8 input channels make torch 2.14.1 corrupt memory in the backward pass of a strided 1x1
+    convolution in channels_last on a CPU, so 8 is a floor and not a taste.
+    """
+    if width <= 0:
+        raise ValueError(f"width must be positive, not {width}")
+
+    def scaled(channels: int) -> int:
+        return max(8, CHANNEL_STEP * round(channels * width / CHANNEL_STEP))
+
+    return replace(
+        table,
+        stem=replace(table.stem, channels=scaled(table.stem.channels)),
+        levels=tuple(replace(level, channels=scaled(level.channels)) for level in table.levels),
+    )
