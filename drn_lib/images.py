@@ -1,14 +1,82 @@
-"""Photographs from files, as the commands `segment` and `localize` take them. torch is imported when one is read."""
+"""Images on their way into a network: read, resize, crop, normalize. torch is imported when a function runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from drn_lib.localization.photographs import MOST_PIXELS
+from drn_lib.datasets.contract import DataError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's colors, in 0..1, by which every classifier's input is normalized."""
+CROPS = (1, 10)
+"""The numbers of crops by which Table 1 scores."""
+MOST_PIXELS = 4_000_000
+"""Of a photograph that is resized; a longer and narrower one is refused, so that memory stays bounded."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """What is taken from a folder that is given in place of an image."""
+
+
+def normalize(images: Tensor, mean: Sequence[float] | Tensor = MEAN, std: Sequence[float] | Tensor = STD) -> Tensor:
+    """Bytes (N, 3, H, W) in 0..255 to the float32 input of a network.
+
+    Args:
+        images: uint8.
+        mean, std: of the colors in 0..1, one number a channel.
+
+    Raises:
+        ValueError: the tensor does not hold bytes, or has not three channels.
+    """
+    import torch
+
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"expected uint8 images (N, 3, H, W), got {images.dtype} {tuple(images.shape)}")
+    mean, std = (torch.as_tensor(values, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
+    return (images.float() / 255.0 - mean) / std
+
+
+def enlarge(images: Tensor, size: int | None) -> Tensor:
+    """Bytes (N, 3, H, W) bilinearly resized to `size` pixels a side, rounded to bytes; as they are where it is None."""
+    from torch.nn.functional import interpolate
+
+    if size is None or tuple(images.shape[2:]) == (size, size):
+        return images
+    return interpolate(images, (size, size), mode="bilinear", align_corners=False)
+
+
+def cut_crops(image: Tensor, shorter_side: int, size: int, crops: int = 1) -> Tensor:
+    """What a network sees of a photograph: its centre, or centre, four corners and the mirror images of these five.
+
+    Args:
+        image: uint8 (3, H, W), of any size.
+        shorter_side: pixels to which its shorter side is resized first, bilinearly with antialiasing.
+        size: pixels a side of a crop.
+        crops: 1 or 10.
+
+    Returns:
+        uint8 (crops, 3, size, size).
+
+    Raises:
+        ValueError: another number of crops, or crops larger than the resized image.
+
+    Source: Table 1, "1 crop" and "10 crops"; the corners are those of the whole resized image, as in fb.resnet.torch.
+    """
+    import torch
+    from torchvision.transforms import functional
+
+    if crops not in CROPS:
+        raise ValueError(f"crops must be 1 or 10, not {crops}")
+    if size > shorter_side:
+        raise ValueError(f"crops of {size} pixels cannot be cut from images resized to {shorter_side}")
+    resized = functional.resize(image, [shorter_side], antialias=True)
+    if crops == 1:
+        return functional.center_crop(resized, [size, size])[None]
+    return torch.stack(functional.ten_crop(resized, [size, size]))
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
@@ -17,8 +85,6 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
     Raises:
         DataError: a folder holds no image.
     """
-    from drn_lib.datasets.base import DataError
-
     files = []
     for path in paths:
         found = sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
@@ -28,21 +94,21 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def read_photograph(file: Path, shorter_side: int | None = None):
+def read_photograph(file: Path, shorter_side: int | None = None) -> Tensor:
     """A photograph as a person sees it, turned as the camera noted: uint8 (3, H, W).
 
     Args:
-        file: Of any format that Pillow reads.
-        shorter_side: Pixels to which its shorter side is resized; None leaves it.
+        file: of any format that Pillow reads.
+        shorter_side: pixels to which its shorter side is resized; None leaves it.
 
     Raises:
-        DataError: it is missing or no image, or would grow beyond `localization_photographs.MOST_PIXELS`.
+        DataError: it is missing or no image, or would grow beyond `MOST_PIXELS`.
     """
     import torch
     from PIL import Image, ImageOps
     from torchvision.transforms import functional
 
-    from drn_lib.datasets.base import DataError, rgb_pixels
+    from drn_lib.datasets.base import rgb_pixels
 
     try:
         with Image.open(file) as picture:

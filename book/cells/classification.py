@@ -13,7 +13,7 @@ from torch import Tensor
 
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.catalog import open_dataset
-from drn_lib.evaluation import predict, topk_error
+from drn_lib.evaluation.classification import predict, topk_error
 from drn_lib.network import Network
 
 SHAPES = ("disc", "ring", "stripes")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from drn_lib.evaluation import MEAN
+from drn_lib.images import MEAN
 
 # name: (left, top, side) of the square that is cut out, in pixels of the stored picture; what it shows; its source
 _PHOTOGRAPHS = {

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
-from drn_lib.datasets.base import IGNORE, ImageDataset, InMemory
+from drn_lib.datasets.base import ImageDataset, InMemory
 from drn_lib.datasets.catalog import open_dataset
+from drn_lib.datasets.contract import IGNORE
 from drn_lib.segmentation.inference import predict_labels
 from drn_lib.segmentation.network import SegmentationNetwork
 from drn_lib.segmentation.scores import position_prior

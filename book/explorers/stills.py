@@ -5,33 +5,22 @@ The picture bears its own words: its title is the text alternative, its descript
 
 from __future__ import annotations
 
-from html import escape
 from math import gcd
 
-from book.explorers.data import variants
-from book.figures.style import ACCENT, GREY, INK, LIGHT
+from book.explorers.networks import variants
+from book.explorers.svg import TEXT, WIDTH, picture
+from book.figures.style import ACCENT, GREY, LIGHT
 from drn_lib import geometry
 
 IMAGE = 224  # px a side
-WIDTH = 720
-TEXT = f'fill="{INK}"'
-_FONT = 'font-family="sans-serif" font-size="13"'
 
 
 def still(place: dict, made: dict) -> str:
-    """The still of one of `explorer_data.PLACES`; `made` is what the JSON file of its kind holds."""
-    from book.explorers import threshold_still
+    """The still of one of `data.PLACES`; `made` is what the JSON file of its kind holds."""
+    from book.explorers.threshold import still as threshold
 
-    kinds = {"receptive": receptive, "gridding": gridding, "threshold": threshold_still.threshold}
+    kinds = {"receptive": receptive, "gridding": gridding, "threshold": threshold.threshold}
     return kinds[place["kind"]](place, made)
-
-
-def picture(height: float, parts: list[str], alt: str, caption: str) -> str:
-    """A picture `WIDTH` wide, with its words."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" {_FONT}>'
-    words = [f"<title>{escape(alt, quote=False)}</title>", f"<desc>{escape(caption, quote=False)}</desc>"]
-    ground = f'<rect width="{WIDTH}" height="{height:g}" fill="#fff"/>'
-    return "\n".join([head, *words, ground, *parts, "</svg>", ""])
 
 
 def receptive(place: dict, made: dict) -> str:

@@ -30,7 +30,7 @@ def figure(name: str, prefix: str) -> str:
     still = FOLDER / f"{name}.svg"
     if not still.is_file():
         known = ", ".join(path.stem for path in sorted(FOLDER.glob("*.svg")))
-        raise ValueError(f"no explorer is called {name!r}; explorer_data.PLACES has {known}")
+        raise ValueError(f"no explorer is called {name!r}; explorers.data.PLACES has {known}")
     root = ElementTree.parse(still).getroot()
     alt, caption = (escape(root.findtext(f"{{*}}{tag}")) for tag in ("title", "desc"))
     return (

@@ -15,8 +15,8 @@ from matplotlib.patches import Rectangle
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color, show_map
 from drn_lib import geometry
+from drn_lib.geometry import Place
 from drn_lib.geometry.axis import Layer
-from drn_lib.geometry.grid import Place
 from drn_lib.names import display_name
 
 

@@ -17,8 +17,9 @@ from book.figures.segmentation import Panel, panels
 from book.figures.style import use_style
 from drn_lib import paths
 from drn_lib.checkpoints.files import find_shipped
+from drn_lib.datasets import open_dataset
 from drn_lib.datasets.base import ImageDataset
-from drn_lib.datasets.catalog import is_there, open_dataset
+from drn_lib.datasets.sources import is_there
 from drn_lib.names import display_name
 from drn_lib.segmentation.inference import predict_labels
 from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation

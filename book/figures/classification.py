@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from book.figures.style import GREY, INK, LIGHT, network_color
-from book.studies import results, summaries
+from book.studies import paper, results, summaries
 from drn_lib.architecture import list_models
 from drn_lib.names import display_name
 
@@ -39,9 +39,9 @@ def paper_points() -> list[CostPoint]:
 
     ResNet-34 is drawn as its source publishes it: the paper's number is probably a slip.
     """
-    architectures = {display_name(name): row for name, row in results.paper_table("architectures").items()}
+    architectures = {display_name(name): row for name, row in paper.paper_table("architectures").items()}
     points = []
-    for name, row in results.paper_table("table1_classification").items():
+    for name, row in paper.paper_table("table1_classification").items():
         if row["printed_in_table"] == "yes":
             error = row["top1_err_1crop_pct_source"] or row["top1_err_1crop_pct"]
             cost = float(architectures[name]["gmacs_224"])

@@ -17,8 +17,8 @@ from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color
-from book.studies import results
-from drn_lib.datasets.base import IGNORE
+from book.studies import paper, results
+from drn_lib.datasets.contract import IGNORE
 from drn_lib.datasets.street_scenes import CLASS_COLORS
 from drn_lib.datasets.synthetic.world import CLASSES
 from drn_lib.names import display_name
@@ -166,7 +166,7 @@ def table3_by_class(left: str = "DRN-C-26", right: str = "DRN-A-50") -> Figure:
     Args:
         left, right: rows of the table that have values by class.
     """
-    rows = results.paper_table("table3_cityscapes")
+    rows = paper.paper_table("table3_cityscapes")
     gain = {name: float(rows[left][key]) - float(rows[right][key]) for name, key in _table3_columns().items()}
     ordered = dict(sorted(gain.items(), key=lambda item: item[1]))
     figure, ax = plt.subplots(figsize=(7.2, 4.2))

@@ -16,7 +16,7 @@ from PIL import Image
 from book.cells.photographs import wall
 from book.figures.style import ACCENT, show_map, use_style
 from drn_lib.checkpoints.weights import load_trained
-from drn_lib.evaluation import normalize
+from drn_lib.images import normalize
 from drn_lib.names import display_name
 from drn_lib.paths import replacing
 

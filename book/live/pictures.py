@@ -74,7 +74,7 @@ def stored() -> bytes:
     from book.figures.style import use_style
     from book.figures.tour import WALL, where_it_looks
     from drn_lib.checkpoints.weights import load_trained
-    from drn_lib.evaluation import normalize
+    from drn_lib.images import normalize
 
     picture, maps = wall(WALL), {}
     for name in files.NETWORKS:

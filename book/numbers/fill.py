@@ -2,7 +2,7 @@
 
 Numbers and tables stand between invisible comments: `markers.py` tells their form. The pages claims,
 paper-against-code, status and API get their generated parts in the same way. No torch is needed, except for what the
-explorers in the pages know (`explorer_data.py`), which is left as it is where there is none.
+explorers in the pages know (`explorers/data.py`), which is left as it is where there is none.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from pathlib import Path
 
 from book.numbers.tables import common
 from book.numbers.text import NOT_MEASURED, MarkerError, interval_text, sample, signed
-from book.studies import files, intervals, results
+from book.studies import files, intervals, paper, results
 from drn_lib.paths import results_dir
 
 NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.DOTALL)
@@ -171,7 +171,7 @@ def _deep(value: object, field: str, where: str) -> object:
 
 
 def _paper(name: str, row: str, column: str, as_text: bool) -> object:
-    rows = results.paper_table(name)
+    rows = paper.paper_table(name)
     if row not in rows:
         raise MarkerError(f"the table {name} has no row {row!r}; it has {', '.join(rows)}")
     if column not in rows[row]:

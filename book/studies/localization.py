@@ -24,7 +24,8 @@ from torch import Tensor
 
 from drn_lib.conversion import dilate
 from drn_lib.datasets.base import ImageDataset
-from drn_lib.evaluation import enlarge, normalize, topk_error
+from drn_lib.evaluation.classification import topk_error
+from drn_lib.images import enlarge, normalize
 from drn_lib.localization import scores as scoring
 from drn_lib.localization.cam import cam_boxes
 from drn_lib.localization.equations import CELL_EDGES, SCORES, class_evidence, peak_points, pooled_logits, tight_boxes

@@ -35,7 +35,8 @@ from book.studies.localization import (
     trivial_answers,
 )
 from drn_lib.conversion import dilate
-from drn_lib.datasets.base import IGNORE, ImageDataset
+from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.contract import IGNORE
 from drn_lib.localization import scores as scoring
 from drn_lib.localization.equations import peak_points
 from drn_lib.network import Network

@@ -7,7 +7,6 @@ nothing else tells it apart. What the numbers say together is computed in `book.
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
@@ -15,10 +14,9 @@ import numpy as np
 import yaml
 
 from book.studies.files import ResultsError, load_run
-from book.studies.intervals import Interval, Sample, bootstrap_difference, student_t, student_t_difference
+from book.studies.intervals import Interval, Sample, bootstrap_difference, student_t_difference
 from drn_lib.architecture import list_ladder, list_models
-from drn_lib.names import display_name
-from drn_lib.paths import paper_dir, results_dir, studies_dir
+from drn_lib.paths import results_dir, studies_dir
 from drn_lib.segmentation import metrics
 
 OUTCOMES = {"top1": "correct", "top5": "top5_correct"}
@@ -225,50 +223,6 @@ def _outcomes(study: str, name: str, key: str, root: Path | None) -> tuple[np.nd
         number = [drive.lower() for drive in dataset["sequences"]].index(of_drive[1])
         return counts[:, groups == number], {"statistic": found[1]}
     return counts, {"statistic": found[1], "groups": groups}
-
-
-def paper_table(name: str) -> dict[str, dict[str, str]]:
-    """A table of the paper.
-
-    Args:
-        name: a CSV of `data/paper/` without its ending, for example "table1_classification".
-
-    Returns:
-        Row name (the first column) to the row, column name to the text as printed.
-
-    Raises:
-        FileNotFoundError: there is no such table; the message lists those there are.
-    """
-    path = paper_dir() / f"{name}.csv"
-    if not path.is_file():
-        known = ", ".join(sorted(table.stem for table in paper_dir().glob("*.csv")))
-        raise FileNotFoundError(f"no table {name!r} in {paper_dir()}; there are: {known}")
-    with path.open(newline="", encoding="utf-8") as file:
-        return {next(iter(row.values())): row for row in csv.DictReader(file)}
-
-
-def beside_paper(study: str, key: str, table: str, column: str, root: Path | None = None) -> list[dict]:
-    """Our mean of every network of a study beside the paper's value: to compare directions, not equal numbers.
-
-    Args:
-        study: a folder under `data/results/`.
-        key: our metric, for example "final.test.top1".
-        table: the paper's table, for example "table1_classification".
-        column: its column.
-        root: another folder of results than `data/results/`.
-
-    Returns:
-        One dictionary for each network: `model`, `paper` (text as printed, or None), `ours` (an `Interval` over
-        seeds).
-    """
-    printed = paper_table(table)
-    rows = []
-    for name in variants(study, root):
-        sample = metric(study, name, key, root)
-        if sample.n:
-            paper = printed.get(display_name(name), {}).get(column) or None
-            rows.append({"model": display_name(name), "paper": paper, "ours": student_t(sample)})
-    return rows
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:

@@ -32,8 +32,9 @@ from drn_lib.conversion import dilate
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.clutter import open_clutter, training_canvases
 from drn_lib.datasets.tiny_imagenet import BOOK_PARTITION, SIZE
-from drn_lib.evaluation import enlarge, evaluate, normalize
+from drn_lib.evaluation.classification import evaluate
 from drn_lib.gridding import lattice_energy_by_level
+from drn_lib.images import enlarge, normalize
 from drn_lib.network import Network, create_model
 from drn_lib.segmentation.network import save_segmentation
 from drn_lib.segmentation.recipes import SegmentationRecipe

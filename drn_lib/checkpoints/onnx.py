@@ -5,7 +5,7 @@ so it takes a second, needs neither torch nor an example, and any image size and
 the two. Kernels are stored in 16 bits, with a cast to 32 behind them, and computed with in 32: half the bytes, and for
 weights that are stored in 16 bits anyway, as this book's are, no difference at all.
 
-    input    image       (N, 3, H, W)  float32, normalized as by `evaluation.normalize`
+    input    image       (N, 3, H, W)  float32, normalized as by `images.normalize`
     outputs  score_map   (N, classes, H/8, W/8) for a DRN
              level_1 ... (N, channels, H/jump, W/jump), the map that leaves each level
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from drn_lib import geometry, paths
 from drn_lib.architecture import Architecture, Convolution, architecture, convolutions, scale_width
+from drn_lib.images import MEAN, STD
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -39,8 +40,7 @@ IR_VERSION = 10  # what goes with this opset; onnx would write a newer one than 
 EPSILON = 1e-5  # of torch's BatchNorm2d, under the root of the variance
 SCORES = "score_map"
 
-# The same as evaluation.MEAN and STD (a test says so), which only torch's users can import.
-NORMALIZATION = {"order": "RGB", "range": [0, 1], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+NORMALIZATION = {"order": "RGB", "range": [0, 1], "mean": list(MEAN), "std": list(STD)}
 
 SHIPPED_LICENCE = "Trained on Tiny-ImageNet, whose images are ImageNet's: non-commercial research and education only."
 OTHER_LICENCE = "That of the weights from which this file was made."

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from drn_lib.cli import options as command_line
+from drn_lib.cli.published import published_errors
 
 PROGRAM = "python -m drn_lib"
 RECIPES = "tiny-imagenet-20-reduced, clutter-reduced, pets-reduced, shapes-live, imagenet or imagenet-released"
@@ -166,7 +167,7 @@ def _add_evaluate(commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from drn_lib import evaluation
+    from drn_lib import evaluation, images
     from drn_lib.datasets import open_dataset
     from drn_lib.distributed import device_of
     from drn_lib.training import recipe
@@ -175,7 +176,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise ValueError("name the weights once: evaluate WEIGHTS, or evaluate --weights WEIGHTS")
     plan = recipe(options.recipe) if options.recipe else None
     reads_files = plan is not None and plan.reads_files
-    if options.crops not in evaluation.CROPS or (options.crops != 1 and not reads_files):
+    if options.crops not in images.CROPS or (options.crops != 1 and not reads_files):
         raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")
     if plan and options.partition is not None:
         raise ValueError(f"--partition goes with --dataset: leave it out, the recipe {plan.name} has its own")
@@ -199,7 +200,7 @@ def _evaluate(options: argparse.Namespace) -> None:
             f"top-5 error {metrics['top5']:.2f} %, loss {metrics['loss']:.3f}"
         )
         return
-    published = evaluation.published_errors(model.table.name, options.crops)  # before the hours, not after
+    published = published_errors(model.table.name, options.crops)  # before the hours, not after
     metrics, _ = evaluation.evaluate_files(
         model, dataset, plan.shorter_side, plan.image_size, options.crops, options.workers, progress=True
     )

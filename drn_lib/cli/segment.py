@@ -15,6 +15,7 @@ import os
 from pathlib import Path
 
 from drn_lib import paths
+from drn_lib.cli.published import published_iou
 from drn_lib.images import list_images, read_photograph
 from drn_lib.segmentation.recipes import list_segmentation_recipes, segmentation_recipe
 
@@ -265,7 +266,7 @@ def _score(options: argparse.Namespace) -> None:
     how = _inference(options, tuple(dataset.image(0).shape[1:]), model.output_stride)
     metrics, _ = score_segmentation(model, dataset, how, progress=True, predictions=options.predictions)
     print(f"{options.dataset} {split}, {len(dataset)} images, {len(how.views)} views an image")
-    published = _published(model.backbone.table.name) if (options.dataset, split) == ("cityscapes", "val") else {}
+    published = published_iou(model.backbone.table.name) if (options.dataset, split) == ("cityscapes", "val") else {}
     print(f"{'class':16} {'IoU %':>6}" + ("  published" if published else ""))
     for name in dataset.mask_classes:
         if f"iou.{name}" in metrics:
@@ -278,12 +279,3 @@ def _score(options: argparse.Namespace) -> None:
     )
     if options.predictions:
         print(f"predictions for the official evaluator in {options.predictions}")
-
-
-def _published(architecture: str) -> dict[str, str]:
-    """The row of Table 3 for a network, column name to text; empty where there is none."""
-    from book.studies.results import paper_table
-    from drn_lib.names import display_name
-
-    row = paper_table("table3_cityscapes").get(display_name(architecture), {})
-    return row if row.get("split") == "val" else {}

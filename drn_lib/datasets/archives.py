@@ -10,7 +10,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from drn_lib.datasets.base import DataError
+from drn_lib.datasets.contract import DataError
 
 
 class FolderTree:

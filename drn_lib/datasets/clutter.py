@@ -32,8 +32,9 @@ import torch
 from torch import Tensor
 
 from drn_lib.datasets.archives import read_lines
-from drn_lib.datasets.base import DataError, ImageDataset
-from drn_lib.datasets.catalog import locate, open_dataset
+from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.contract import DataError
+from drn_lib.datasets.sources import locate
 from drn_lib.datasets.splits import PARTS, write_partition
 from drn_lib.datasets.tiny_imagenet import BOOK_CLASSES, TinyImageNet
 
@@ -69,8 +70,7 @@ class Clutter(ImageDataset):
     """
 
     def __init__(self, source: ImageDataset, tiles: ImageDataset, part: str, seed: int = SEED, side: int = SIDE):
-        if part not in PARTS:
-            raise DataError(f"Canvases have no part '{part}': use one of {', '.join(PARTS)}.")
+        _check_part(part)
         shared = set(getattr(source, "wnids", source.classes)) & set(getattr(tiles, "wnids", tiles.classes))
         if shared:
             raise DataError(f"{min(shared)} is a class of the images and of the tiles: clutter needs other classes.")
@@ -146,8 +146,9 @@ def open_clutter(part: str, root: str | Path | None = None, seed: int = SEED, si
         DatasetNotFound: Tiny-ImageNet is nowhere; the sentence says what to do.
         DataError: there is no such part, or an archive without the classes of the tiles.
     """
-    source = open_dataset("tiny-imagenet", part, root)
-    return Clutter(source, open_dataset("tiny-imagenet", part, root, partition=TILES), part, seed, side)
+    _check_part(part)  # before anything is downloaded
+    archive = locate("tiny-imagenet", root)
+    return Clutter(TinyImageNet(archive, part), TinyImageNet(archive, part, partition=TILES), part, seed, side)
 
 
 def training_canvases(canvases: Clutter, seed: int) -> Callable[[int], Tensor]:
@@ -192,6 +193,11 @@ def make_tile_partition(path: Path, folder: Path | None = None) -> Path:
         "classes": {wnid: train.classes[train.wnids.index(wnid)] for wnid in wnids},
     }
     return write_partition(TILES, rows, facts, folder)
+
+
+def _check_part(part: str) -> None:
+    if part not in PARTS:
+        raise DataError(f"Canvases have no part '{part}': use one of {', '.join(PARTS)}.")
 
 
 def _digest(image: Tensor) -> str:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from drn_lib.datasets.archives import FolderTree
-from drn_lib.datasets.base import DataError, ImageDataset, decode_image
+from drn_lib.datasets.base import ImageDataset, decode_image
+from drn_lib.datasets.contract import DataError
 
 IMAGE_ENDS = (".jpeg", ".jpg", ".png")
 BOXES = "Annotations/CLS-LOC"

@@ -24,7 +24,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, functional
 
 from drn_lib.datasets.archives import FolderTree, read_lines
-from drn_lib.datasets.base import IGNORE, DataError, ImageDataset, decode_image, decode_labels
+from drn_lib.datasets.base import ImageDataset, decode_image, decode_labels
+from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.splits import PARTS, read_partition, write_partition
 
 BOOK_PARTITION = "pets-3"
@@ -190,6 +191,6 @@ def make_book_partition(path: Path, folder: Path | None = None) -> Path:
 
 
 if __name__ == "__main__":
-    from drn_lib.datasets.catalog import locate
+    from drn_lib.datasets.sources import locate
 
     print(make_book_partition(locate("pets")))

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drn_lib.datasets.base import DataError
+from drn_lib.datasets.contract import DataError
 from drn_lib.paths import splits_dir
 
 PARTS = ("train", "tune", "test")

@@ -21,7 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from drn_lib.datasets.archives import FolderTree, ZipTree
-from drn_lib.datasets.base import IGNORE, DataError, ImageDataset, decode_image, decode_labels
+from drn_lib.datasets.base import ImageDataset, decode_image, decode_labels
+from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.synthetic.world import CLASSES
 
 TRAIN_ID_OF_ID = {

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 from drn_lib.datasets.archives import FileTree, open_tree, read_lines
-from drn_lib.datasets.base import DataError, ImageDataset, decode_image
+from drn_lib.datasets.base import ImageDataset, decode_image
+from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.splits import PARTS, assign_parts, read_partition, write_partition
 
 FOLDER = "tiny-imagenet-200"
@@ -200,6 +201,6 @@ def _number(file: str) -> int:
 
 
 if __name__ == "__main__":
-    from drn_lib.datasets.catalog import locate
+    from drn_lib.datasets.sources import locate
 
     print(make_book_partition(locate("tiny-imagenet")))

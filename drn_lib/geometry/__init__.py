@@ -1,4 +1,25 @@
-"""Size, jump, receptive field, cell edges and live taps of every map of a network; `table` and `trace` make them."""
+"""Where a cell of a map looks: output size, jump, receptive field, start, cell edges, live taps.
+
+Everything follows from one row per layer, axis by axis. Cell i of a map reads the input pixels from
+``first + i * jump`` to ``last + i * jump``; a layer with kernel k, stride s, dilation d and padding p makes
+
+    size  <- floor((size + 2p - d(k - 1) - 1) / s) + 1
+    first <- first - p * jump
+    last  <- last + (d(k - 1) - p) * jump
+    jump  <- s * jump
+
+and where branches meet (a residual sum, a concatenation) the smallest `first` and the largest `last` win:
+the longest path. The receptive field is ``last - first + 1``. Dilation changes the field and never the jump;
+stride changes the jump. Chapter 01 derives these lines.
+
+    >>> from drn_lib import geometry
+    >>> geometry.receptive_field("drn_c_26")
+    581
+    >>> geometry.table("drn_c_26", 224).levels[6].size
+    (28, 28)
+
+`table` needs no torch; `trace` reads the same numbers off any torch module.
+"""
 
 from drn_lib.lazy import attach
 
@@ -6,16 +27,16 @@ _HOMES = {
     "Axis": "axis",
     "cell_edges": "axis",
     "dilated_extent": "axis",
-    "Geometry": "grid",
+    "Geometry": "records",
     "Layer": "axis",
     "layers": "grid",
     "live_share": "axis",
     "live_taps": "axis",
     "output_size": "axis",
-    "Place": "grid",
+    "Place": "records",
     "reach": "axis",
     "receptive_field": "grid",
-    "Row": "grid",
+    "Row": "records",
     "table": "grid",
     "trace": "tracing",
 }

@@ -1,4 +1,4 @@
-"""Read the geometry of any torch module: what `geometry.trace` does.
+"""Read the geometry of any torch module: `trace`.
 
 The module runs once on "meta" tensors, which have shapes and no values. A dispatch mode sees every basic
 operation on the way and carries the geometry (size, jump, first and last pixel of cell 0's field) from its
@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from drn_lib.geometry.axis import Axis, Layer
-from drn_lib.geometry.grid import Geometry, Place, make_row
+from drn_lib.geometry.axis import Axis, Layer, Pair, pair
+from drn_lib.geometry.records import Geometry, Place, make_row
 
 Axes = tuple[Axis, Axis]
 NO_GRID = "no grid"  # derived from the input, but no longer a map of positions
@@ -41,8 +41,21 @@ _ALONG = {"cat", "split", "split_with_sizes", "unbind", "_softmax", "_log_softma
 _POOLS = {"max_pool2d": "max pooling", "max_pool2d_with_indices": "max pooling", "avg_pool2d": "average pooling"}
 
 
-def trace_module(model: nn.Module, input_size: tuple[int, int], channels: int = 3) -> Geometry:
-    """The geometry of `model` on an input (2, channels, *input_size); see `geometry.trace`."""
+def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geometry:
+    """The geometry of any torch module with 2-D maps, residual and parallel branches included.
+
+    The module runs once on shapes alone (no values, no memory) and is left unchanged; it is read in
+    evaluation mode. The head of this file says what is understood.
+
+    Args:
+        model: an `nn.Module` that takes (N, channels, H, W).
+        input_size: pixels, one number or (H, W).
+
+    Raises:
+        ValueError: an operation mixes positions in a way that has no single receptive field (upsampling,
+            attention, a pooled map multiplied back), or that is not known.
+    """
+    input_size = pair(input_size)
     # A copy, so that modes, buffers and hooks of the reader's module stay as they are.
     shadow = copy.deepcopy(model, _meta_twins(model)).eval()
     dtype = next((p.dtype for p in shadow.parameters() if p.is_floating_point()), torch.get_default_dtype())

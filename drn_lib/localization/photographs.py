@@ -11,6 +11,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drn_lib.datasets.contract import DataError
+from drn_lib.images import MOST_PIXELS, cut_crops, normalize
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
 
 SIZE = 224
 """Pixels to which the shorter side of a photograph is brought: the paper's input size."""
-MOST_PIXELS = 4_000_000
-"""Of a photograph brought to that size; a longer and narrower one is refused, so that memory stays bounded."""
 CROPS = ("none", "centre")
 CLASS_FROM = ("whole", "centre", "ten")
 MARGIN = 256 / 224
@@ -82,7 +83,6 @@ def find_object(
     """
     import torch
 
-    from drn_lib.evaluation import cut_crops, normalize
     from drn_lib.localization.equations import check_choice, class_evidence, pooled_logits, tight_boxes
 
     check_choice("crop", crop, CROPS)
@@ -119,8 +119,6 @@ def find_object(
 def _brought_to(image: Tensor, size: int) -> Tensor:
     """The image uint8 (3, H, W) with a shorter side of `size`."""
     from torchvision.transforms import functional
-
-    from drn_lib.datasets.base import DataError
 
     if size < 1:
         raise ValueError(f"the size is a number of pixels, not {size}")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from drn_lib.evaluation import topk_error
+from drn_lib.evaluation.classification import topk_error
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
 from drn_lib.localization.equations import CELL_EDGES, check_choice, map_jump

@@ -1,16 +1,7 @@
-"""What counted pixels come to: IoU of each class, its two means, accuracy, specks. No torch.
+"""The scores of a segmentation from what was counted in its images: IoU, accuracy, bands, specks. No torch.
 
-`segmentation_scores` counts, image by image; a run of a study stores these counts, and everything here is computed
+`segmentation.scores` counts, image by image; a run of a study stores these counts, and everything here is computed
 from them: for all images, for one sequence, or for images drawn anew by a bootstrap. Scores are in percent.
-
-Two means of the intersection over union (IoU) are told apart:
-
-``miou_present``   over the classes that occur in the truth
-``miou_official``  as the official evaluator of Cityscapes averages: over the classes that occur in the truth or in the
-                   predictions, so that a class predicted where it never occurs counts as 0
-
-Each takes one confusion matrix, (classes, classes) with the true class along the rows, or many at once, with more axes
-in front.
 """
 
 from __future__ import annotations
@@ -20,45 +11,13 @@ from functools import partial
 
 import numpy as np
 
+from drn_lib.evaluation.confusion import class_iou, miou, miou_official, pixel_accuracy
+
 THIN = ("pole", "traffic sign", "person")
 """Classes whose things are a few pixels wide, in Cityscapes' names."""
 
 SPECKS = ("specks", "wrong_specks", "true_specks")
 """What is counted once an image and averaged over images."""
-
-
-def class_iou(confusion: np.ndarray) -> np.ndarray:
-    """Intersection over union of each class in percent, (..., classes).
-
-    Args:
-        confusion: (..., classes, classes), pixels by true class (row) and predicted class (column).
-
-    Returns:
-        NaN for a class in neither truth nor predictions.
-    """
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
-    union = confusion.sum(-2) + confusion.sum(-1) - hits
-    return 100.0 * np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)
-
-
-def miou_present(confusion: np.ndarray, classes: Sequence[int] | None = None) -> np.ndarray:
-    """Mean IoU in percent over the classes with true pixels, of those in `classes`; NaN where there is none."""
-    present = confusion.sum(-1) > 0
-    if classes is not None:
-        present = present & np.isin(np.arange(confusion.shape[-1]), classes)
-    return _mean(class_iou(confusion), present)
-
-
-def miou_official(confusion: np.ndarray) -> np.ndarray:
-    """Mean IoU in percent as cityscapesScripts averages; NaN where nothing was counted."""
-    iou = class_iou(confusion)
-    return _mean(iou, np.isfinite(iou))
-
-
-def pixel_accuracy(confusion: np.ndarray) -> np.ndarray:
-    """Pixels with the right class, in percent of those counted; NaN where there is none."""
-    hits, total = np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1))
-    return 100.0 * np.divide(hits, total, out=np.full(np.shape(total), np.nan), where=total > 0)[()]
 
 
 def outcome(name: str, classes: Sequence[str]) -> tuple[str, Callable[[np.ndarray], np.ndarray]] | None:
@@ -73,12 +32,12 @@ def outcome(name: str, classes: Sequence[str]) -> tuple[str, Callable[[np.ndarra
     """
     thin = [index for index, known in enumerate(classes) if known in THIN]
     scores = {
-        "miou_present": ("confusion", miou_present),
+        "miou_present": ("confusion", miou),
         "miou_official": ("confusion", miou_official),
         "pixel_accuracy": ("confusion", pixel_accuracy),
-        "miou_thin": ("confusion", partial(miou_present, classes=thin)),
+        "miou_thin": ("confusion", partial(miou, classes=thin)),
         "band_accuracy": ("band_confusion", pixel_accuracy),
-        "band_miou_present": ("band_confusion", miou_present),
+        "band_miou_present": ("band_confusion", miou),
         **{specks: (specks, np.asarray) for specks in SPECKS},
     }
     for index, known in enumerate(classes):
@@ -118,7 +77,7 @@ def summarize(per_image: dict[str, np.ndarray], classes: Sequence[str]) -> dict[
     """The scores of a set, or of some images of it, from what its images count.
 
     Args:
-        per_image: arrays of `segmentation_scores.score_image`, stacked: confusion (N, classes, classes), specks (N,)
+        per_image: arrays of `scores.score_image`, stacked: confusion (N, classes, classes), specks (N,)
             and so on. For a part of the set, or a resampled one, each array indexed alike.
         classes: the classes' names.
 
@@ -130,12 +89,12 @@ def summarize(per_image: dict[str, np.ndarray], classes: Sequence[str]) -> dict[
     confusion, band = (per_image[name].sum(0, dtype=np.int64) for name in ("confusion", "band_confusion"))
     thin = [index for index, name in enumerate(classes) if name in THIN]
     metrics = {
-        "miou_present": miou_present(confusion),
+        "miou_present": miou(confusion),
         "miou_official": miou_official(confusion),
         "pixel_accuracy": pixel_accuracy(confusion),
-        "miou_thin": miou_present(confusion, thin),
+        "miou_thin": miou(confusion, thin),
         "band_accuracy": pixel_accuracy(band),
-        "band_miou_present": miou_present(band),
+        "band_miou_present": miou(band),
         **{name: per_image[name].mean() for name in SPECKS},
     }
     metrics.update({f"iou.{name}": value for name, value in zip(classes, class_iou(confusion)) if np.isfinite(value)})
@@ -144,9 +103,3 @@ def summarize(per_image: dict[str, np.ndarray], classes: Sequence[str]) -> dict[
 
 def _one_iou(confusion: np.ndarray, index: int) -> np.ndarray:
     return class_iou(confusion)[..., index]
-
-
-def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Along the last axis, over the places that are counted; NaN where none is."""
-    total, n = np.where(counted, values, 0.0).sum(-1), counted.sum(-1)
-    return np.divide(total, n, out=np.full(np.shape(n), np.nan), where=n > 0)[()]

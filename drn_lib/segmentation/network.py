@@ -25,7 +25,7 @@ from drn_lib.architecture import Architecture
 from drn_lib.checkpoints.files import find_shipped, read_weights
 from drn_lib.checkpoints.weights import load_trained, load_weights, save_weights
 from drn_lib.conversion import dilate
-from drn_lib.evaluation import MEAN, STD
+from drn_lib.images import MEAN, STD, normalize
 from drn_lib.network import Network, create_model
 
 UPSAMPLINGS = ("bilinear", "released")
@@ -109,14 +109,8 @@ class SegmentationNetwork(nn.Module):
         return self.backbone.classes
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Bytes (N, 3, H, W) in 0..255 to the float32 input of `forward`.
-
-        Raises:
-            ValueError: the tensor does not hold bytes, or has not three channels.
-        """
-        if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
-            raise ValueError(f"expected uint8 images (N, 3, H, W), got {images.dtype} {tuple(images.shape)}")
-        return (images.float() / 255.0 - self.mean) / self.std
+        """Bytes (N, 3, H, W) in 0..255 to the float32 input of `forward`; errors as `images.normalize`."""
+        return normalize(images, self.mean, self.std)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes, H, W) of images (N, 3, H, W) that `prepare` has normalized."""

@@ -1,7 +1,7 @@
 """How good is a segmentation: counts of pixels over a whole set, and what they come to.
 
 Everything is counted image by image and kept, so that intervals, single sequences and other averages need no second
-pass: `score_image` counts, `segmentation_metrics.summarize` adds the counts of the images one asks for. Pixels whose
+pass: `score_image` counts, `metrics.summarize` adds the counts of the images one asks for. Pixels whose
 truth is `IGNORE` count nowhere. Beside the classes are counted what the paper claims of finer maps: pixels near a
 boundary, and specks, the small parts of a segmentation that make it look noisy (the paper's Fig. 8).
 """
@@ -18,9 +18,11 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from drn_lib.datasets.base import IGNORE, DataError, ImageDataset
+from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.street_scenes import write_prediction
 from drn_lib.distributed import Group
+from drn_lib.evaluation.confusion import confusion_matrix
 from drn_lib.segmentation.inference import WHOLE, Inference, predict_labels
 from drn_lib.segmentation.metrics import summarize
 from drn_lib.segmentation.network import SegmentationNetwork
@@ -30,31 +32,6 @@ BAND = 4
 
 SPECK = 64
 """Pixels below which a connected part is a speck: the area of one cell of output stride 8."""
-
-
-def confusion_matrix(labels: Tensor, truth: Tensor, num_classes: int) -> np.ndarray:
-    """Pixels by true class (row) and predicted class (column).
-
-    Args:
-        labels: predicted classes, integers (..., H, W) in 0..num_classes-1.
-        truth: of the same shape; `IGNORE` where a pixel does not count.
-        num_classes: rows and columns.
-
-    Returns:
-        int64 (num_classes, num_classes); the matrix of a set is the sum over its images.
-
-    Raises:
-        ValueError: other shapes, or a class out of range.
-    """
-    if labels.shape != truth.shape:
-        raise ValueError(f"predictions are {tuple(labels.shape)} and labels {tuple(truth.shape)}: both need one size")
-    counted = truth != IGNORE
-    rows, columns = truth[counted].long(), labels[counted].long()
-    for name, values in (("label", rows), ("prediction", columns)):
-        if len(values) and not 0 <= int(values.min()) <= int(values.max()) < num_classes:
-            raise ValueError(f"a {name} lies outside 0..{num_classes - 1}: {int(values.min())}..{int(values.max())}")
-    counts = torch.bincount(num_classes * rows + columns, minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes).numpy()
 
 
 def boundary_band(truth: Tensor, radius: int = BAND) -> Tensor:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode, functional
 
-from drn_lib.datasets.base import IGNORE, ImageDataset
+from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.contract import IGNORE
 from drn_lib.distributed import Group, join
-from drn_lib.evaluation import plain_data_errors
+from drn_lib.evaluation.classification import plain_data_errors
 from drn_lib.network import Network, fingerprint
 from drn_lib.segmentation.network import COLORS, SegmentationNetwork
 from drn_lib.segmentation.recipes import SegmentationRecipe

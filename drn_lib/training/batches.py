@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.distributed import Group
-from drn_lib.evaluation import enlarge, evaluate_files, plain_data_errors, predict, topk_error
+from drn_lib.evaluation.classification import evaluate_files, plain_data_errors, predict, topk_error
+from drn_lib.images import enlarge
 from drn_lib.training.augmentation import augment, epoch_order, training_crop
 from drn_lib.training.recipes import Recipe
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from drn_lib.checkpoints.weights import load_weights
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.distributed import Group, join
-from drn_lib.evaluation import normalize
+from drn_lib.images import normalize
 from drn_lib.network import Network, create_model, fingerprint
 from drn_lib.training import loop
 from drn_lib.training.batches import Source, from_files, from_memory

@@ -26,7 +26,7 @@ from book.studies import plans, runs
 from drn_lib import paths
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.distributed import Group
-from drn_lib.evaluation import normalize
+from drn_lib.images import normalize
 from drn_lib.localization.equations import EMPTY, boxes
 from drn_lib.network import create_model
 from drn_lib.training import classification, loop, recipes

@@ -21,7 +21,7 @@ from torch import nn
 os.environ.setdefault("DRN_PROGRESS", "0")
 
 from drn_lib import distributed, training
-from drn_lib.evaluation import normalize
+from drn_lib.images import normalize
 from drn_lib.network import create_model
 from drn_lib.training import loop
 from drn_lib.training.augmentation import augment, epoch_order

@@ -1,6 +1,5 @@
 """Scores of a classifier against counting by hand."""
 
-import csv
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from torch import nn
 from drn_lib import evaluation
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.catalog import open_dataset
-from drn_lib.paths import paper_dir
 from tests.library import fake_imagenet
 
 
@@ -132,13 +130,3 @@ def test_ten_crops_average_the_logits(tmp_path):
         losses.append(nn.functional.cross_entropy(logits, torch.tensor(dataset.labels[index])).item())
     assert np.allclose(outcomes["loss"], losses, atol=1e-5)
     assert metrics["top1"] == 0.0 and metrics["loss"] == pytest.approx(np.mean(losses), abs=1e-5)
-
-
-def test_the_published_errors_are_those_of_the_tables():
-    table = {row["model"]: row for row in csv.DictReader((paper_dir() / "table1_classification.csv").open())}
-    row = table["DRN-C-26"]
-    for crops in (1, 10):
-        wanted = (float(row[f"top1_err_{crops}crop_pct"]), float(row[f"top5_err_{crops}crop_pct"]), "Table 1")
-        assert evaluation.published_errors("drn_c_26", crops) == wanted
-    assert "README" in evaluation.published_errors("drn_d_22", 1)[2]
-    assert evaluation.published_errors("drn_d_22", 10) is None

@@ -23,7 +23,7 @@ from drn_lib import network, paths
 from drn_lib.checkpoints import onnx
 from drn_lib.checkpoints.onnx import Trained, onnx_model
 from drn_lib.checkpoints.weights import load_trained
-from drn_lib.evaluation import normalize
+from drn_lib.images import normalize
 from tests.site import test_browser
 from tests.site.explorers import serve
 from tests.site.live import FIRST, ask_worker, difference, native

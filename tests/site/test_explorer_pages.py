@@ -8,7 +8,7 @@ import re
 import pytest
 import torch
 
-from book.explorers import data
+from book.explorers import networks
 from book.extensions import explorers
 from book.figures.gridding import tile
 from drn_lib import geometry, gridding
@@ -99,7 +99,7 @@ def test_stride_dilation_and_neither(visit):
     for choice in ("stride would have seen", "dilation sees", "neither"):
         figure.get_by_label(choice).check()
         fields[choice] = [re.search(r": (\d+) × .* field of (\d+) ×", text).groups() for text in words(figure)]
-    narrow = geometry.receptive_field(data.version(data.variants()["drn_a_18"], "neither"))
+    narrow = geometry.receptive_field(networks.version(networks.variants()["drn_a_18"], "neither"))
     assert fields["stride would have seen"] == [("7", "435")] * 2
     assert fields["dilation sees"] == [("28", "435")] * 2
     assert fields["neither"] == [("28", str(narrow))] * 2

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from book.cells.photographs import photograph
-from book.explorers import data, threshold_data
+from book.explorers import data, networks
+from book.explorers.threshold import data as threshold_data
 from book.extensions import explorers, minify
 from book.figures import style
 from book.figures.gridding import tile
@@ -75,26 +76,26 @@ def test_the_style_has_the_book_s_accent():
     assert f"--explorer-accent: {style.ACCENT};" in (FOLDER / "explorers.css").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("network", data.variants().values(), ids=lambda network: network.name)
+@pytest.mark.parametrize("network", networks.variants().values(), ids=lambda network: network.name)
 def test_the_blocks_are_the_network_s_layers(network):
     rows = [
         tuple(row)
-        for _, *blocks in data.level_blocks(network)
+        for _, *blocks in networks.level_blocks(network)
         for times, *block in blocks
         for row in block * times
     ]
     assert rows == [(layer.kernel, layer.stride, layer.dilation) for layer in geometry.layers(network)]
-    numbers = [number for number, *_ in data.level_blocks(network)]
+    numbers = [number for number, *_ in networks.level_blocks(network)]
     assert numbers == list(geometry.table(network).levels)
 
 
 def test_versions_of_a_network():
     """A ResNet with dilation is DRN-A, DRN-A with strides is the ResNet, and with neither a cell sees less."""
-    networks = data.variants()
-    resnet, drn = networks["resnet_18"], networks["drn_a_18"]
-    assert data.version(resnet, "dilation").levels == drn.levels
-    assert data.version(drn, "stride").levels == resnet.levels
-    neither = geometry.table(data.version(drn, "neither"), 224).levels[6]
+    found = networks.variants()
+    resnet, drn = found["resnet_18"], found["drn_a_18"]
+    assert networks.version(resnet, "dilation").levels == drn.levels
+    assert networks.version(drn, "stride").levels == resnet.levels
+    neither = geometry.table(networks.version(drn, "neither"), 224).levels[6]
     assert neither.size == (28, 28) and neither.receptive_field < geometry.receptive_field(drn)
 
 
@@ -249,10 +250,10 @@ def test_every_network_at_every_level(modules, size):  # noqa: F811
         }));""",
         {"data": DATA["receptive"], "size": size},
     )
-    for (_, network), kinds in zip(data.variants().items(), found, strict=True):
-        built = data.version(network, "dilation" if network.dilation_rule else "stride")
+    for (_, network), kinds in zip(networks.variants().items(), found, strict=True):
+        built = networks.version(network, "dilation" if network.dilation_rule else "stride")
         assert built.levels == network.levels
-        versions = [network, *(data.version(network, kind) for kind in ("stride", "dilation", "neither"))]
+        versions = [network, *(networks.version(network, kind) for kind in ("stride", "dilation", "neither"))]
         for table_of, levels in zip(versions, kinds, strict=True):
             table = geometry.table(table_of, size)
             assert [row[0] for row in levels] == list(table.levels)

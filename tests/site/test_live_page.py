@@ -18,7 +18,7 @@ from book.live import files
 from drn_lib import localization
 from drn_lib.checkpoints import onnx
 from drn_lib.checkpoints.weights import load_trained
-from drn_lib.evaluation import normalize
+from drn_lib.images import normalize
 from tests.site import test_browser
 from tests.site.explorers import serve
 from tests.site.live import FIRST, ask_worker, difference, native, write_site

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from book.explorers import threshold_data
+from book.explorers.threshold import data as threshold_data
 from book.figures import localization as figures_localization
 from book.studies import localization as localization_runs
 from book.studies import results
 from drn_lib import localization
 from drn_lib.checkpoints.weights import load_trained
-from drn_lib.evaluation import normalize
+from drn_lib.images import normalize
 from drn_lib.localization import scores
 from tests.site.explorers import DATA, modules  # noqa: F401  a fixture
 from tests.site.test_browser import browser  # noqa: F401  a fixture

@@ -1,5 +1,5 @@
 // The explorer of the threshold: a stored map, the cells that count at a threshold, their box, and what the threshold
-// does to this one box and to the errors over test images. The file's form: book/explorers/threshold_data.py.
+// does to this one box and to the errors over test images. The file's form: book/explorers/threshold/data.py.
 
 import { iou, qualifying, tightBox } from "./boxes.mjs";
 import { announcer, clamp, h, listed, select, slider, svg } from "./dom.mjs";

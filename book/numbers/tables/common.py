@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from book.numbers.text import NOT_MEASURED, MarkerError, interval_text, sample, signed
-from book.studies import intervals, results, summaries
+from book.studies import intervals, paper, results, summaries
 from drn_lib.names import display_name
 
 VIEWS = ("localization.native", "localization.px224", "clutter")
@@ -69,7 +69,7 @@ HEADERS = {
 
 def paper_table(name: str, columns: str = "") -> str:
     """The columns of a table of the paper that are named with commas between them; all where none is."""
-    rows = results.paper_table(name)
+    rows = paper.paper_table(name)
     first = next(iter(rows.values()))
     chosen = columns.split(",") if columns else list(first)
     for column in chosen:
@@ -95,7 +95,7 @@ def results_table(study: str, metric_names: str) -> str:
 
 def beside_table(study: str, metric: str, name: str, column: str) -> str:
     """Our mean of every network that the paper's table has beside the number that it prints."""
-    found = [row for row in results.beside_paper(study, metric, name, column) if row["paper"]]
+    found = [row for row in paper.beside_paper(study, metric, name, column) if row["paper"]]
     if not found:
         return f"*The study `{study}` is {NOT_MEASURED}.*"
     rows = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from book.numbers.tables.common import HEADERS, interval_cell, metric_style
 from book.numbers.text import NOT_MEASURED, sample, signed
-from book.studies import intervals, results
+from book.studies import intervals, paper, results
 from book.studies.intervals import Interval
 from drn_lib import paths
 from drn_lib.names import display_name
@@ -26,7 +26,7 @@ SIZES = ("small", "medium", "large")
 
 def steps() -> str:
     """From ResNet-18 to A, B and C: the difference that Table 2 prints, ours beside it, and what ours says of it."""
-    printed, lines = results.paper_table("table2_localization"), []
+    printed, lines = paper.paper_table("table2_localization"), []
     for k in (1, 5):
         key = f"localization.native.top{k}_localization"
         for left, right in zip(FOUR[1:], FOUR):

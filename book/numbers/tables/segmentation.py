@@ -6,7 +6,7 @@ import json
 
 from book.numbers.tables.common import interval_cell
 from book.numbers.text import NOT_MEASURED, interval_text, signed
-from book.studies import intervals, results
+from book.studies import intervals, paper, results
 from drn_lib.datasets.synthetic.world import CLASSES
 from drn_lib.names import display_name
 from drn_lib.paths import results_dir
@@ -39,7 +39,7 @@ def by_drive() -> str:
 
 def by_class() -> str:
     """The paper's Table 3 class by class, and beside it the difference that our two networks show on CamVid."""
-    printed = results.paper_table("table3_cityscapes")
+    printed = paper.paper_table("table3_cityscapes")
     columns = ["DRN-A-50", "DRN-C-26", "DRN-C-42"]
     rows = []
     for name in [*CLASSES, None]:

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drn_lib.datasets.base import DataError, ImageDataset
+from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.synthetic import scene
 from drn_lib.datasets.synthetic.canvas import Canvas, Colour, Outline, disc, polygon, segment, smooth_noise
 from drn_lib.datasets.synthetic.world import CLASSES as STREET_CLASSES

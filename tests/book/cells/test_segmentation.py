@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from book.cells import segmentation
-from drn_lib.datasets.base import IGNORE, InMemory
+from drn_lib.datasets.base import InMemory
+from drn_lib.datasets.contract import IGNORE
 from drn_lib.segmentation.network import make_backbone
 from drn_lib.segmentation.recipes import segmentation_recipe
 from drn_lib.segmentation.training import train_segmentation

@@ -11,8 +11,8 @@ from PIL import Image
 from book.cells.photographs import list_photographs, photograph, place_on_wall, wall
 from book.figures import tour
 from book.figures.tour import grids, maps_in_a_row, peak_pixel, points_into, spread, unveil, where_it_looks
-from drn_lib.evaluation import normalize
-from drn_lib.geometry.grid import table
+from drn_lib.geometry import table
+from drn_lib.images import normalize
 from drn_lib.paths import checkpoints_dir
 
 MAX_BYTES = 150_000

@@ -8,7 +8,7 @@ from book.cells.photographs import photograph
 from book.figures.gridding import high_frequency_share
 from book.studies import intervals, results
 from drn_lib.checkpoints.weights import load_trained
-from drn_lib.evaluation import normalize
+from drn_lib.images import normalize
 from drn_lib.network import create_model
 
 

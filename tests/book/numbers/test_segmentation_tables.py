@@ -12,7 +12,7 @@ from book.numbers import markers
 from book.numbers.tables import common, segmentation
 from book.studies import results
 from drn_lib import paths
-from drn_lib.segmentation.metrics import miou_present
+from drn_lib.evaluation.confusion import miou
 from tests.book.studies.test_segmentation import stored_run
 
 
@@ -60,7 +60,7 @@ def test_a_difference_on_one_drive_counts_its_frames_alone(study):
     means = []
     for name in ("drn_c_26", "drn_a_18"):
         counts = results.per_image("trial", name, "confusion")[:, 30:]  # the frames of Seq05VD
-        means.append(np.mean([miou_present(one.sum(axis=0)) for one in counts]))
+        means.append(np.mean([miou(one.sum(axis=0)) for one in counts]))
     assert found.estimate == pytest.approx(means[0] - means[1], abs=1e-6) and found.low < found.estimate < found.high
     everywhere = results.difference("trial", "drn_c_26", "drn_a_18", "final.test.miou_present")
     assert abs(found.estimate - everywhere.estimate) > 1e-3

@@ -7,7 +7,8 @@ import torch
 from book.studies import masks as localization_masks
 from book.studies.localization import Evidence
 from book.studies.masks import mask_overlaps, measure_masks, on_mask, tile_ceiling
-from drn_lib.datasets.base import IGNORE, ImageDataset
+from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.contract import IGNORE
 from drn_lib.network import create_model
 from tests.book.studies.test_localization import Bright
 

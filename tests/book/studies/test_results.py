@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from book.studies import files, results
+from book.studies import files, paper, results
 from drn_lib.architecture import architecture, list_models
 from drn_lib.names import display_name
 from drn_lib.paths import paper_dir, results_dir
@@ -185,7 +185,7 @@ def test_overlaps_with_masks_have_an_interval_over_photographs(tmp_path):
 def test_beside_the_paper(tmp_path):
     write(tmp_path, a_run())
     write(tmp_path, a_run(architecture="drn_d_22"))
-    rows = results.beside_paper("trial", "final.test.top1", "table1_classification", "top1_err_1crop_pct", tmp_path)
+    rows = paper.beside_paper("trial", "final.test.top1", "table1_classification", "top1_err_1crop_pct", tmp_path)
     assert [(row["model"], row["paper"], row["ours"].estimate) for row in rows] == [
         ("DRN-A-18", "28.00", 40.0),
         ("DRN-D-22", None, 40.0),
@@ -193,18 +193,18 @@ def test_beside_the_paper(tmp_path):
 
 
 def test_papers_tables_are_complete():
-    table1 = results.paper_table("table1_classification")
+    table1 = paper.paper_table("table1_classification")
     assert sum(row["printed_in_table"] == "yes" for row in table1.values()) == 10
     assert table1["ResNet-34"]["top1_err_1crop_pct"] == "27.73"
     assert table1["ResNet-34"]["top1_err_1crop_pct_source"] == "26.73"
-    assert len(results.paper_table("table2_localization")) == 10
+    assert len(paper.paper_table("table2_localization")) == 10
     with pytest.raises(FileNotFoundError, match="there are: .*table2_localization"):
-        results.paper_table("table4")
+        paper.paper_table("table4")
 
 
 @pytest.mark.parametrize("model", ["DRN-A-50", "DRN-C-26", "DRN-C-42"])
 def test_table_3_means_are_those_of_its_classes(model):
-    row = results.paper_table("table3_cityscapes")[model]
+    row = paper.paper_table("table3_cityscapes")[model]
     other = {"model", "split", "mean_iou", "in_paper", "sure", "source", "note"}
     classes = [float(value) for key, value in row.items() if key not in other]
     assert len(classes) == 19
@@ -212,7 +212,7 @@ def test_table_3_means_are_those_of_its_classes(model):
 
 
 def test_table_of_architectures_agrees_with_the_library():
-    table = results.paper_table("architectures")
+    table = paper.paper_table("architectures")
     assert [row["name"] for row in table.values()] == list_models()
     for name, row in table.items():
         network = architecture(row["name"])
@@ -223,8 +223,8 @@ def test_table_of_architectures_agrees_with_the_library():
 
 
 def test_table_1_counts_the_parameters_of_the_table_of_architectures():
-    table = results.paper_table("architectures")
-    for name, row in results.paper_table("table1_classification").items():
+    table = paper.paper_table("architectures")
+    for name, row in paper.paper_table("table1_classification").items():
         assert row["params_exact"] == table[name]["parameters"]
         assert float(row["params_millions_as_printed"]) == round(int(row["params_exact"]) / 1e6, 1)
 

@@ -14,7 +14,7 @@ from drn_lib.checkpoints.weights import save_weights
 from drn_lib.cli import localize
 from drn_lib.cli.commands import main
 from drn_lib.cli.localize import class_index, coco_document, draw_found
-from drn_lib.datasets.base import DataError
+from drn_lib.datasets.contract import DataError
 from drn_lib.localization.cam import cam_boxes
 from drn_lib.localization.photographs import Found, find_object
 from drn_lib.network import FeatureInfo, create_model

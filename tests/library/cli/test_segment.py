@@ -9,7 +9,8 @@ from PIL import Image
 
 from drn_lib import datasets, images, segmentation
 from drn_lib.cli import segment
-from drn_lib.datasets.base import DataError
+from drn_lib.cli.published import published_iou
+from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.street_scenes import CLASS_COLORS, TRAIN_ID_OF_ID
 from drn_lib.datasets.synthetic.world import CLASSES
 from drn_lib.images import read_photograph  # from where the notebooks take it
@@ -223,8 +224,8 @@ def test_the_test_images_are_not_scored_unless_asked_for(weights, name, split, m
 
 
 def test_table_3_stands_beside_what_it_prints():
-    assert segment._published("drn_c_26")["traffic_light"] == "63.8"
-    assert segment._published("resnet_18") == {}
+    assert published_iou("drn_c_26")["traffic_light"] == "63.8"
+    assert published_iou("resnet_18") == {}
 
 
 @pytest.mark.parametrize("command", ["segment", "train-segmentation", "score-segmentation"])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drn_lib.datasets.base import DataError, decode_image, decode_labels
+from drn_lib.datasets.base import decode_image, decode_labels
+from drn_lib.datasets.contract import DataError
 from drn_lib.images import read_photograph
 
 GREY = np.array([[0, 64, 128], [200, 254, 255]], np.uint8)

@@ -15,10 +15,10 @@ from PIL import Image
 
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.cli.commands import main
-from drn_lib.datasets import catalog, splits
-from drn_lib.datasets.base import DataError, DatasetNotFound
-from drn_lib.datasets.catalog import list_datasets, locate, open_dataset
+from drn_lib.datasets import catalog, list_datasets, open_dataset, sources, splits
+from drn_lib.datasets.contract import DataError, DatasetNotFound
 from drn_lib.datasets.downloads import DownloadError
+from drn_lib.datasets.sources import locate
 from drn_lib.datasets.splits import write_partition
 from drn_lib.datasets.street_scenes import convert_camvid
 from drn_lib.network import create_model
@@ -354,7 +354,7 @@ def test_a_wrong_camvid_archive_leaves_nothing(tmp_path):
         convert_camvid(tmp_path / "b.zip", tmp_path / "camvid")
     whole = camvid_archive(tmp_path / "a.zip", np.zeros((6, 8), np.uint8))
     with pytest.raises(DataError, match="a.zip has 1 train images where 367 belong.*delete it"):
-        convert_camvid(whole, tmp_path / "camvid", catalog.CAMVID_COUNTS)
+        convert_camvid(whole, tmp_path / "camvid", sources.CAMVID_COUNTS)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zip", "b.zip"]
 
 
@@ -512,7 +512,7 @@ def test_a_missing_dataset_says_what_to_do(name, tmp_path, monkeypatch):
 def test_a_folder_that_does_not_exist_is_said_and_nothing_is_fetched(tiny, tmp_path, monkeypatch):
     monkeypatch.delenv("DRN_OFFLINE")
     monkeypatch.setenv("DRN_DATA", str(tiny.parent))
-    monkeypatch.setattr(catalog, "download", None)
+    monkeypatch.setattr(sources, "download", None)
     for name in ("tiny-imagenet", "camvid"):
         with pytest.raises(DatasetNotFound, match=f"dataset {name} is not in .*mistyped, which does not exist"):
             locate(name, tmp_path / "mistyped")
@@ -521,7 +521,7 @@ def test_a_folder_that_does_not_exist_is_said_and_nothing_is_fetched(tiny, tmp_p
 @pytest.mark.parametrize("name", ["tiny-imagenet", "pets", "camvid"])
 def test_a_split_that_does_not_exist_is_said_before_anything_is_fetched(name, monkeypatch):
     monkeypatch.delenv("DRN_OFFLINE")
-    monkeypatch.setattr(catalog, "download", None)
+    monkeypatch.setattr(sources, "download", None)
     with pytest.raises(DataError, match="has no split 'tunes': use one of tra"):
         open_dataset(name, "tunes")
     if name != "camvid":
@@ -540,7 +540,7 @@ def test_two_processes_fetch_a_set_once(tiny, tmp_path, monkeypatch):
         return Path(shutil.copy(archive, target))
 
     archive = zipped(tiny)
-    monkeypatch.setattr(catalog, "download", slow)
+    monkeypatch.setattr(sources, "download", slow)
     found = []
     fetchers = [threading.Thread(target=lambda: found.append(locate("tiny-imagenet"))) for _ in range(2)]
     monkeypatch.setattr("builtins.print", lambda *_: waiting.set())  # the second one says that it waits
@@ -563,13 +563,13 @@ def test_small_sets_are_downloaded_and_large_ones_never(tiny, tmp_path, monkeypa
         return target
 
     archive = zipped(tiny)
-    monkeypatch.setattr(catalog, "download", fake)
-    monkeypatch.setattr(catalog, "CAMVID_COUNTS", {"train": 1, "val": 1, "test": 1})
+    monkeypatch.setattr(sources, "download", fake)
+    monkeypatch.setattr(sources, "CAMVID_COUNTS", {"train": 1, "val": 1, "test": 1})
     assert len(open_dataset("tiny-imagenet", "val", partition=None)) == 4
     assert locate("tiny-imagenet") == tmp_path / "cache" / "tiny-imagenet-200.zip"
     archive = camvid_archive(tmp_path / "camvid.zip", np.zeros((6, 8), np.uint8))
     assert len(open_dataset("camvid", "val")) == 1
-    assert asked == [catalog.TINY_IMAGENET_URL, catalog.CAMVID_URL]
+    assert asked == [sources.TINY_IMAGENET_URL, sources.CAMVID_URL]
     for name in ("cityscapes", "imagenet"):
         with pytest.raises(DatasetNotFound, match="needs a login"):
             open_dataset(name, "train")
@@ -584,11 +584,11 @@ def test_pets_are_put_together_from_two_archives(pets, tmp_path, monkeypatch):
         part = url.rsplit("/", 1)[1].removesuffix(".tar.gz")
         if part in fails:
             raise DownloadError("no network")
-        assert checksum == catalog.PETS_ARCHIVES[part]
+        assert checksum == sources.PETS_ARCHIVES[part]
         target.parent.mkdir(parents=True, exist_ok=True)
         return Path(shutil.make_archive(str(target).removesuffix(".tar.gz"), "gztar", pets, part))
 
-    monkeypatch.setattr(catalog, "download", fake)
+    monkeypatch.setattr(sources, "download", fake)
     with pytest.raises(DatasetNotFound, match="no network"):
         open_dataset("pets", "test")
     fails.clear()
@@ -604,7 +604,7 @@ def test_a_failed_download_is_part_of_the_sentence(monkeypatch):
     def fail(*_, **__):
         raise DownloadError("the address cannot be reached")
 
-    monkeypatch.setattr(catalog, "download", fail)
+    monkeypatch.setattr(sources, "download", fail)
     with pytest.raises(DatasetNotFound, match=r"the address cannot be reached.*248 MB.*DRN_DATA"):
         open_dataset("tiny-imagenet", "train")
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from drn_lib.datasets import clutter
-from drn_lib.datasets.base import DataError, DatasetNotFound, ImageDataset
-from drn_lib.datasets.catalog import locate, open_dataset
+from drn_lib.datasets import clutter, open_dataset
+from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.clutter import Clutter, open_clutter, training_canvases
+from drn_lib.datasets.contract import DataError, DatasetNotFound
+from drn_lib.datasets.sources import locate
 from drn_lib.datasets.splits import PARTS, read_partition
 from drn_lib.paths import results_dir, splits_dir
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from book.studies.results import paper_table
 from drn_lib.checkpoints import files
 from drn_lib.checkpoints.weights import load_trained, released_state_dict, save_weights
 from drn_lib.cli.commands import main
+from drn_lib.cli.published import paper_table
 from drn_lib.network import create_model
 from drn_lib.paths import cache_dir
 from drn_lib.training import recipes

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from drn_lib.datasets import catalog
-from drn_lib.datasets.base import IGNORE
-from drn_lib.datasets.catalog import locate, open_dataset
+from drn_lib.datasets import catalog, open_dataset
+from drn_lib.datasets.contract import IGNORE
+from drn_lib.datasets.sources import locate
 from drn_lib.datasets.street_scenes import CLASS_COLORS, TRAIN_ID_OF_ID, label_ids, train_ids, write_prediction
 
 REAL = os.environ.get("DRN_DATA", "")

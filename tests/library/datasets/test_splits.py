@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drn_lib.datasets import splits
-from drn_lib.datasets.base import DataError
+from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.splits import PARTS, assign_parts, read_partition, write_partition
 
 NAME = "tiny-imagenet-20"
@@ -41,7 +41,7 @@ def test_a_class_name_stands_beside_every_class():
 
 @needs_data
 def test_the_committed_split_follows_from_the_archive(tmp_path):
-    from drn_lib.datasets.catalog import locate
+    from drn_lib.datasets.sources import locate
     from drn_lib.datasets.tiny_imagenet import make_book_partition
 
     made = make_book_partition(locate("tiny-imagenet"), tmp_path)
@@ -60,8 +60,8 @@ def test_the_split_of_the_pets_is_disjoint():
 
 @needs_data
 def test_the_split_of_the_pets_follows_from_the_published_lists(tmp_path):
-    from drn_lib.datasets.catalog import locate
     from drn_lib.datasets.pets import make_book_partition
+    from drn_lib.datasets.sources import locate
 
     made = make_book_partition(locate("pets"), tmp_path)
     for end in (".csv", ".json"):

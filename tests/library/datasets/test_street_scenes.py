@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from drn_lib.datasets.base import DataError
+from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.street_scenes import CamVid, Cityscapes
 
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from drn_lib.datasets.base import DataError
 from drn_lib.datasets.catalog import open_dataset
+from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.synthetic.canvas import Canvas, disc, polygon, segment, smooth_noise
 from drn_lib.datasets.synthetic.world import CLASSES
 

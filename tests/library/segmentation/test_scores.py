@@ -12,25 +12,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from book.studies.files import load_run
-from drn_lib.datasets.base import IGNORE, DataError
-from drn_lib.datasets.catalog import locate, open_dataset
+from drn_lib.datasets import open_dataset
+from drn_lib.datasets.contract import IGNORE, DataError
+from drn_lib.datasets.sources import locate
 from drn_lib.datasets.street_scenes import TRAIN_ID_OF_ID, label_file, label_ids, write_prediction
+from drn_lib.evaluation.confusion import class_iou, confusion_matrix, miou, miou_official, pixel_accuracy
 from drn_lib.network import create_model
 from drn_lib.paths import results_dir
 from drn_lib.segmentation.inference import predict_labels
-from drn_lib.segmentation.metrics import (
-    class_iou,
-    grid_ceiling,
-    miou_official,
-    miou_present,
-    outcome,
-    pixel_accuracy,
-    summarize,
-)
+from drn_lib.segmentation.metrics import grid_ceiling, outcome, summarize
 from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation
 from drn_lib.segmentation.scores import (
     boundary_band,
-    confusion_matrix,
     find_specks,
     images_by_sequence,
     position_prior,
@@ -56,10 +49,10 @@ def test_scores_by_hand():
     confusion = confusion_matrix(labels, truth, 4)
     assert confusion.tolist() == [[1, 0, 1, 0], [1, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert np.allclose(class_iou(confusion), [100 / 3, 200 / 3, 0, np.nan], equal_nan=True)
-    assert miou_present(confusion) == pytest.approx(50)  # classes 0 and 1 alone are there
+    assert miou(confusion) == pytest.approx(50)  # classes 0 and 1 alone are there
     assert miou_official(confusion) == pytest.approx(100 / 3)  # class 2 was said where it never is
-    assert miou_present(confusion, [1, 3]) == pytest.approx(200 / 3)
-    assert np.isnan(miou_present(confusion, [3])) and np.isnan(pixel_accuracy(0 * confusion))
+    assert miou(confusion, [1, 3]) == pytest.approx(200 / 3)
+    assert np.isnan(miou(confusion, [3])) and np.isnan(pixel_accuracy(0 * confusion))
     assert pixel_accuracy(confusion) == pytest.approx(60)
 
 
@@ -75,7 +68,7 @@ def test_confusion_is_what_counting_pixel_by_pixel_gives(maps):
     found = confusion_matrix(labels, truth, 3)
     assert np.array_equal(found, expected)
     assert np.array_equal(found, confusion_matrix(labels.byte(), truth, 3))
-    assert miou_official(found) <= miou_present(found) + 1e-9 or np.isnan(miou_present(found))
+    assert miou_official(found) <= miou(found) + 1e-9 or np.isnan(miou(found))
 
 
 def test_what_cannot_be_scored_is_one_sentence():
@@ -137,7 +130,7 @@ def test_parts_of_a_set_add_up_and_names_follow_their_classes():
     wide = confusion_matrix(torch.roll(torch.cat(masks), 2, 1), torch.cat(masks), 19)
     iou = class_iou(wide)
     assert metrics["iou.road"] == iou[0] and metrics["miou_official"] == miou_official(wide)
-    assert metrics["miou_thin"] == miou_present(wide, [5, 7, 11])
+    assert metrics["miou_thin"] == miou(wide, [5, 7, 11])
     assert metrics["band_accuracy"] < metrics["pixel_accuracy"] < 100
     assert {name for name in metrics if name.startswith("iou.")} == {
         f"iou.{name}" for name, value in zip(data.mask_classes, iou) if np.isfinite(value)
@@ -279,7 +272,7 @@ def test_without_looking_the_position_prior_is_right_on_61_percent_of_camvid(mon
     prior = position_prior(open_dataset("camvid", "train"))
     counts = sum(confusion_matrix(prior, sample["mask"], 19) for sample in open_dataset("camvid", "test"))
     assert pixel_accuracy(counts) == pytest.approx(61.5, abs=0.05)
-    assert miou_present(counts) == pytest.approx(17.0, abs=0.05)
+    assert miou(counts) == pytest.approx(17.0, abs=0.05)
 
 
 @settings(max_examples=40, deadline=None)

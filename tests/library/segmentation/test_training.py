@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drn_lib.datasets.base import IGNORE, DataError
 from drn_lib.datasets.catalog import open_dataset
+from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.distributed import Group
 from drn_lib.segmentation import training
 from drn_lib.segmentation.network import COLORS, SegmentationNetwork, make_backbone

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drn_lib import training
-from drn_lib.datasets.base import DataError
 from drn_lib.datasets.catalog import open_dataset
+from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
 from drn_lib.training import augmentation, batches, classification, loop
 from drn_lib.training.recipes import recipe

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from book.explorers import threshold_data
-from book.explorers.stills import TEXT, WIDTH, picture
+from book.explorers.svg import TEXT, WIDTH, picture
+from book.explorers.threshold import data
 from book.figures.style import ACCENT, GREY, LIGHT
 
 SIDE = 300  # of the map, px
@@ -23,7 +23,7 @@ def threshold(place: dict, made: dict) -> str:
     label, color = made["networks"][place["network"]]
     own, size = seen["maps"][place["network"]], seen["size"]
     cells, (first, step, count) = own["cells"], made["thresholds"]
-    exceeded, wins = (torch.from_numpy(part).view(1, cells, cells) for part in threshold_data.decoded(own["scores"]))
+    exceeded, wins = (torch.from_numpy(part).view(1, cells, cells) for part in data.decoded(own["scores"]))
     found = tight_boxes(exceeded.float(), wins, torch.arange(count).float(), size)  # (41, 1, 4)
     overlaps = best_iou(found, torch.tensor([seen["place"]]).float())[:, 0].tolist()
     taken = (wins & (exceeded > index))[0]

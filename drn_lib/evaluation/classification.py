@@ -14,40 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import functional
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from book.studies import results
-from drn_lib.datasets.base import DataError, ImageDataset
+from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
-from drn_lib.names import display_name
-
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-"""Mean and standard deviation of ImageNet's colors, in 0..1, by which every network's input is normalized."""
-
-CROPS = (1, 10)
-"""The numbers of crops by which Table 1 scores."""
-
-
-def normalize(images: Tensor) -> Tensor:
-    """Bytes (N, 3, H, W) in 0..255 to the float32 input of a network.
-
-    Raises:
-        ValueError: the tensor does not hold bytes, or has not three channels.
-    """
-    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
-        raise ValueError(f"expected uint8 images (N, 3, H, W), got {images.dtype} {tuple(images.shape)}")
-    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
-    return (images.float() / 255.0 - mean) / std
-
-
-def enlarge(images: Tensor, size: int | None) -> Tensor:
-    """Bytes (N, 3, H, W) bilinearly resized to `size` pixels a side, rounded to bytes; as they are where it is None."""
-    if size is None or tuple(images.shape[2:]) == (size, size):
-        return images
-    return nn.functional.interpolate(images, (size, size), mode="bilinear", align_corners=False)
+from drn_lib.images import cut_crops, enlarge, normalize
 
 
 @torch.inference_mode()
@@ -102,33 +74,6 @@ def evaluate(
         came to: {"label", "prediction", "correct", "top5_correct", "loss"}, each (N,).
     """
     return _score(predict(model, images, size), labels)
-
-
-def cut_crops(image: Tensor, shorter_side: int, size: int, crops: int = 1) -> Tensor:
-    """What a network sees of a photograph: its centre, or centre, four corners and the mirror images of these five.
-
-    Args:
-        image: uint8 (3, H, W), of any size.
-        shorter_side: pixels to which its shorter side is resized first, bilinearly with antialiasing.
-        size: pixels a side of a crop.
-        crops: 1 or 10.
-
-    Returns:
-        uint8 (crops, 3, size, size).
-
-    Raises:
-        ValueError: another number of crops, or crops larger than the resized image.
-
-    Source: Table 1, "1 crop" and "10 crops"; the corners are those of the whole resized image, as in fb.resnet.torch.
-    """
-    if crops not in CROPS:
-        raise ValueError(f"crops must be 1 or 10, not {crops}")
-    if size > shorter_side:
-        raise ValueError(f"crops of {size} pixels cannot be cut from images resized to {shorter_side}")
-    resized = functional.resize(image, [shorter_side], antialias=True)
-    if crops == 1:
-        return functional.center_crop(resized, [size, size])[None]
-    return torch.stack(functional.ten_crop(resized, [size, size]))
 
 
 @torch.inference_mode()
@@ -189,27 +134,6 @@ def evaluate_files(
         count, *sums = group.sum(own.to(device)).tolist()
         metrics = {name: total / count for name, total in zip(metrics, sums)}
     return metrics, per_image
-
-
-def published_errors(architecture: str, crops: int) -> tuple[float, float, str] | None:
-    """What the authors print for a network on ImageNet's 50,000 validation images, read from data/paper.
-
-    Args:
-        architecture: a name of `list_models()`.
-        crops: 1 or 10.
-
-    Returns:
-        Top-1 error, top-5 error, in percent, and where they stand; None where nothing is printed.
-    """
-    name = display_name(architecture)
-    row = results.paper_table("table1_classification").get(name)
-    if row is not None:
-        where = "Table 1" if row["printed_in_table"] == "yes" else "not in Table 1"
-        return float(row[f"top1_err_{crops}crop_pct"]), float(row[f"top5_err_{crops}crop_pct"]), where
-    row = results.paper_table("table1b_released_models").get(name)
-    if row is not None and crops == 1:
-        return float(row["readme_top1_err_pct"]), float(row["readme_top5_err_pct"]), "README of the released code"
-    return None
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def stored_map(name: str, image) -> dict:
 
     from book.studies.localization import U
     from drn_lib.checkpoints.weights import load_trained
-    from drn_lib.evaluation import normalize
+    from drn_lib.images import normalize
     from drn_lib.localization.equations import class_evidence
 
     network = load_trained(WEIGHTS.format(name))
@@ -126,7 +126,7 @@ def curves(setting: str) -> dict:
 
 
 def data(places: dict) -> dict:
-    """All that `threshold.json` holds; `places` are those of `explorer_data.PLACES` of this kind."""
+    """All that `threshold.json` holds; `places` are those of `explorers.data.PLACES` of this kind."""
     from book.figures.style import network_color
     from book.studies.localization import U
 

