@@ -3,8 +3,8 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "DataError": "base",
-    "DatasetNotFound": "base",
+    "DataError": "contract",
+    "DatasetNotFound": "contract",
     "ImageDataset": "base",
     "InMemory": "base",
     "list_datasets": "catalog",
