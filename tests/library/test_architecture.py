@@ -11,7 +11,7 @@ import pytest
 from drn_lib.architecture import (
     DILATION_RULES,
     architecture,
-    block_dilations,
+    convolutions,
     dilation_rules,
     first_dilation,
     list_ladder,
@@ -120,7 +120,8 @@ def test_the_three_readings_of_the_first_blocks():
     for name in ("drn_c_26", "drn_d_22"):  # what was released there is Fig. 5
         assert first_blocks(name, "released") == first_blocks(name, "levels") == {5: (2, 2), 6: (4, 4)}
         assert first_blocks(name, "exact") == {5: (1, 2), 6: (2, 4)}
-    assert list(block_dilations(architecture("drn_a_18").level(6))) == [(2, 4), (4, 4)]
+    rows = [row for row in convolutions(architecture("drn_a_18")) if row.level == 6 and not row.shortcut]
+    assert [row.dilation for row in rows] == [2, 4, 4, 4]
 
 
 def test_each_family_has_its_default_rule():

@@ -9,6 +9,7 @@ from torch import nn
 from drn_lib import evaluation
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.catalog import open_dataset
+from drn_lib.images import cut_crops, normalize
 from tests.library import fake_imagenet
 
 
@@ -58,9 +59,9 @@ def test_bad_input_is_refused(labels, k, message):
 def test_normalize_is_the_usual_formula_and_wants_bytes():
     images = one_color([1])
     expected = (images.numpy()[0, 1, 0, 0] / 255 - 0.456) / 0.224
-    assert np.isclose(evaluation.normalize(images)[0, 1, 0, 0].item(), expected)
+    assert np.isclose(normalize(images)[0, 1, 0, 0].item(), expected)
     with pytest.raises(ValueError, match="uint8"):
-        evaluation.normalize(images.float())
+        normalize(images.float())
 
 
 def test_predict_leaves_the_mode_as_it_was():
@@ -85,16 +86,16 @@ class Squares(ImageDataset):
 
 def test_one_crop_is_the_centre_of_the_resized_image():
     image = torch.arange(80, dtype=torch.uint8).expand(3, 40, 80).contiguous()  # columns tell their place
-    (crop,) = evaluation.cut_crops(image, 40, 32)  # nothing to resize: the shorter side is 40
+    (crop,) = cut_crops(image, 40, 32)  # nothing to resize: the shorter side is 40
     assert torch.equal(crop, image[:, 4:36, 24:56])
-    half = evaluation.cut_crops(image, 20, 20)[0]  # 20 x 40, then the central 20 columns
+    half = cut_crops(image, 20, 20)[0]  # 20 x 40, then the central 20 columns
     assert half.shape == (3, 20, 20)
     assert half[0, 10].float().sub(torch.arange(20.5, 60, 2)).abs().max() <= 1
 
 
 def test_ten_crops_are_centre_and_corners_and_their_mirror_images():
     image = torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8)
-    crops = evaluation.cut_crops(image, 40, 32, 10)
+    crops = cut_crops(image, 40, 32, 10)
     corners = [image[:, y : y + 32, x : x + 32] for y in (0, 8) for x in (0, 28)]
     expected = [*corners, image[:, 4:36, 14:46]]
     found = {crop.numpy().tobytes() for crop in crops}
@@ -108,7 +109,7 @@ def test_ten_crops_are_centre_and_corners_and_their_mirror_images():
 )
 def test_bad_crops_are_refused(shorter_side, size, crops, says):
     with pytest.raises(ValueError, match=says):
-        evaluation.cut_crops(torch.zeros(3, 40, 40, dtype=torch.uint8), shorter_side, size, crops)
+        cut_crops(torch.zeros(3, 40, 40, dtype=torch.uint8), shorter_side, size, crops)
 
 
 def test_files_score_as_the_same_images_in_memory():
@@ -125,8 +126,8 @@ def test_ten_crops_average_the_logits(tmp_path):
     metrics, outcomes = evaluation.evaluate_files(Mean(), dataset, 36, 32, crops=10, workers=1)
     losses = []
     for index in range(len(dataset)):
-        crops = evaluation.cut_crops(dataset.image(index), 36, 32, 10)
-        logits = Mean().eval()(evaluation.normalize(crops)).mean(dim=0)
+        crops = cut_crops(dataset.image(index), 36, 32, 10)
+        logits = Mean().eval()(normalize(crops)).mean(dim=0)
         losses.append(nn.functional.cross_entropy(logits, torch.tensor(dataset.labels[index])).item())
     assert np.allclose(outcomes["loss"], losses, atol=1e-5)
     assert metrics["top1"] == 0.0 and metrics["loss"] == pytest.approx(np.mean(losses), abs=1e-5)

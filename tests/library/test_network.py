@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from drn_lib.architecture import architecture, block_dilations, dilation_rules, list_models, scale_width
+from drn_lib.architecture import architecture, dilation_rules, list_models, scale_width
 from drn_lib.network import FeatureInfo, Network, create_model
 from drn_lib.paths import paper_dir
 
@@ -93,7 +93,8 @@ def test_every_3x3_has_its_tables_dilation_and_keeps_the_size(name):
         for level in model.table.levels:
             blocks = model.levels[str(level.number)]
             assert len(blocks) == level.blocks
-            for block, dilations in zip(blocks, block_dilations(level), strict=True):
+            for index, block in enumerate(blocks):
+                dilations = (level.dilation, level.dilation) if index else level.first_dilation
                 spatial = [unit.conv for unit in block.convs if unit.conv.kernel_size == (3, 3)]
                 assert [conv.dilation[0] for conv in spatial] == list(dilations[: len(spatial)])
                 assert all(conv.padding == conv.dilation for conv in spatial)

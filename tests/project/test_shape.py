@@ -81,5 +81,5 @@ def test_what_works_without(absent, wanted):
 
 
 def test_importing_the_library_costs_nothing():
-    code = "import sys, drn_lib, drn_lib.training, book.studies; sys.exit('torch' in sys.modules or 'yaml' in sys.modules)"
+    code = "import sys, drn_lib.training, book.studies; sys.exit('torch' in sys.modules or 'yaml' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

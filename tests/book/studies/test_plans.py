@@ -125,7 +125,7 @@ def test_objects_are_looked_for_at_the_scale_of_training(elsewhere, monkeypatch,
         asked.append((image_size, tune.part, test.part, [canvases.part for canvases in clutter]))
         return {"clutter.pointing_error": 50.0}, {"clutter.pointing": np.zeros(3, bool)}
 
-    monkeypatch.setattr(runs.localization_runs, "measure", measure)
+    monkeypatch.setattr(runs.localization, "measure", measure)
     tiny = replace(TINY, dataset=dataset, image_size=trained_at, epochs=2)
     plan = replace(PLAN, variants={"resnet_18": plans.Variant("resnet_18", "resnet_18", tiny)})
     file = runs.run_one(plan, "resnet_18", 1)

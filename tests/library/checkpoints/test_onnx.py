@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 import torch
 
-from drn_lib import evaluation, paths
+from drn_lib import images, paths
 from drn_lib.checkpoints import onnx as export
 from drn_lib.checkpoints.onnx import Trained, onnx_model, read_trained, save_onnx
 from drn_lib.checkpoints.weights import load_trained, save_weights
@@ -102,7 +102,7 @@ def test_the_metadata():
     assert about["weights_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert about["kernel_storage"] == "float16" and "non-commercial" in about["licence"]
     normalization = json.loads(about["normalization"])
-    assert (tuple(normalization["mean"]), tuple(normalization["std"])) == (evaluation.MEAN, evaluation.STD)
+    assert (tuple(normalization["mean"]), tuple(normalization["std"])) == (images.MEAN, images.STD)
     outputs = json.loads(about["outputs"])
     assert outputs.pop("score_map") == {"channels": 20, "jump": 8}
     levels = {row["level"]: (row["channels"], row["jump"]) for row in outputs.values()}
