@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "_build" / "reports"
 PROSE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "book", "notebooks", "drn_lib", "tests", "data"]
+CHAPTERS = ROOT / "_build" / "chapters" / "notebooks"
 NBVAL = ["--nbval-current-env", "--nbval-sanitize-with", "tests/notebooks/nbval_sanitize.cfg"]
 NBVAL += ["--nbval-cell-timeout=300", "--nbval-kernel-startup-timeout=120", "--dist", "loadscope"]
 
@@ -37,34 +38,41 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, "-m", *arguments]
 
 
-def stages(fast: bool) -> list[tuple[str, list[str], dict[str, str]]]:
-    """Name, command and additional environment of each stage, in the order of running."""
-    listed = [
-        ("ruff", python("ruff", "check", "--quiet", "."), {}),
-        ("codespell", python("codespell_lib", *(name for name in PROSE if (ROOT / name).exists())), {}),
+@dataclass(frozen=True)
+class Stage:
+    """A command, and the seconds that it may take on two quiet cores."""
+
+    name: str
+    command: list[str]
+    budget: int
+
+
+def stages(fast: bool) -> list[Stage]:
+    """In the order of running."""
+    unit = ["pytest", "tests", "--ignore=tests/site"]
+    found = [
+        Stage("ruff", python("ruff", "check", "--quiet", "."), 5),
+        Stage("codespell", python("codespell_lib", *(name for name in PROSE if (ROOT / name).exists())), 5),
+        Stage("imports", [str(Path(sys.executable).with_name("lint-imports"))], 5),
     ]
     if fast:
-        return [*listed, ("unit tests", python("pytest", "tests", "--ignore=tests/site", "-m", "not slow"), {})]
-    listed += [
-        ("unit tests", python("pytest", "tests", "--ignore=tests/site"), {}),
-        ("chapters", python("pytest", "--nbval", "notebooks", *NBVAL), {}),
+        return [*found, Stage("unit tests", python(*unit, "-m", "not slow"), 45)]
+    return [
+        *found,
+        Stage("unit tests", python(*unit), 330),
+        Stage("passes", python("tests.notebooks.passes"), 5),
+        Stage("chapters", python("pytest", "--nbval", str(CHAPTERS), *NBVAL), 230),
+        Stage("book", ["make", "--no-print-directory", "book"], 40),
+        Stage("site", python("pytest", "tests/site"), 270),
     ]
-    if os.environ.get("DRN_DATA"):
-        data = {"DRN_DATA": str(Path(os.environ["DRN_DATA"]).resolve())}
-        listed.append(("chapters on real data", python("pytest", "--nbval-lax", "notebooks", *NBVAL), data))
-    listed += [
-        ("book", ["make", "--no-print-directory", "book"], {}),
-        ("site", python("pytest", "tests/site"), {}),
-    ]
-    return listed
 
 
-def run(name: str, command: list[str], extra: dict[str, str], outcome: Outcome) -> None:
+def run(stage: Stage, outcome: Outcome) -> None:
     """Run one stage and add what it did to `outcome`."""
+    name, command = stage.name, stage.command
     environment = dict(os.environ, DRN_PROGRESS="0", OMP_NUM_THREADS="1", PYDEVD_DISABLE_FILE_VALIDATION="1")
-    if name != "unit tests":  # tests that want real data ask for it themselves; chapters are compared without
+    if name not in ("unit tests", "passes"):  # tests that want real data ask for it themselves
         environment.pop("DRN_DATA", None)
-    environment.update(extra)
     report = None
     if "pytest" in command:
         report = REPORTS / f"{name.replace(' ', '-')}.xml"
@@ -74,7 +82,7 @@ def run(name: str, command: list[str], extra: dict[str, str], outcome: Outcome) 
     start = time.monotonic()
     status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode
     seconds = time.monotonic() - start
-    print(f"== {name}: {'ok' if status == 0 else 'FAILED'}, {seconds:.0f} s", flush=True)
+    print(f"== {name}: {'ok' if status == 0 else 'FAILED'}, {seconds:.0f} s of {stage.budget}", flush=True)
     failed_before = outcome.failed
     if report is not None and report.is_file():
         read_report(name, report, outcome)
@@ -110,7 +118,7 @@ def main() -> int:
     outcome = Outcome()
     start = time.monotonic()
     for stage in stages(fast):
-        run(*stage, outcome)
+        run(stage, outcome)
     minutes, seconds = divmod(round(time.monotonic() - start), 60)
     print(f"\nThe ten slowest items of {minutes} min {seconds} s:")
     for item, duration in outcome.seconds.most_common(10):
@@ -118,7 +126,7 @@ def main() -> int:
     if fast:
         print("not run: the tests marked slow, the chapters, the book and its site: `make test` runs them")
     elif not os.environ.get("DRN_DATA"):
-        print("not run: the chapters on real data sets: DRN_DATA names no folder")
+        print("not run: the passes on real data sets: DRN_DATA names no folder")
     for reason, count in outcome.not_run.items():
         print(f"not run: {reason}" + (f" ({count} tests)" if count > 1 else ""))
     if outcome.failures:

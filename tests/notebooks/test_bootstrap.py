@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -12,17 +13,19 @@ import pytest
 
 from book.chapters import first_cell
 from tests import ROOT
+from tests.notebooks import chapters
 
+VERSION = next(line.split('"')[1] for line in (ROOT / "pyproject.toml").open() if line.startswith("version"))
 ASK = "\nimport drn_lib, drn_lib.paths as paths; print(drn_lib.__file__); print(paths.data_dir())"
 COLAB = "import sys, types; sys.modules['google.colab'] = types.ModuleType('google.colab')\n"
 # What a fresh machine would have to install: the cell must not.
 WATCH = "\nassert not {'torch', 'numpy', 'pip'} & set(sys.modules), 'the cell touched a package of Colab'"
 
 
-def run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Run code in `folder` with a Python that has no drn_lib on its path."""
+def run(code: str, folder: Path, site: bool = False, **environment: str) -> subprocess.CompletedProcess:
+    """Run code in `folder` with a Python that has no drn_lib on its path, and other packages only with `site`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "GIT_", "DRN_"))}
-    command = [sys.executable, "-S", "-c", code]  # -S: no site-packages, so no drn_lib installed there
+    command = [sys.executable, *([] if site else ["-S"]), "-c", code]  # -S: no site-packages
     return subprocess.run(command, cwd=folder, env=kept | environment, capture_output=True, text=True)
 
 
@@ -34,9 +37,8 @@ def remote(tmp_path_factory) -> str:
     ignore = shutil.ignore_patterns("__pycache__", "checkpoints")
     for name in ("drn_lib", "data"):
         shutil.copytree(ROOT / name, work / name, ignore=ignore)
-    version = next(line.split('"')[1] for line in (ROOT / "pyproject.toml").open() if line.startswith("version"))
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", f"v{version}"]):
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", f"v{VERSION}"]):
         subprocess.run([*git, *command], cwd=work, check=True)
     subprocess.run([*git, "clone", "-q", "--bare", str(work), str(bare)], check=True)
     return bare.as_uri()
@@ -82,3 +84,20 @@ def test_elsewhere_it_says_where_to_start(tmp_path):
     done = run(first_cell.CELL, tmp_path)
     assert done.stderr.strip().splitlines()[-1].startswith("RuntimeError: Start this notebook in the notebooks/ folder")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_every_chapter_imports_from_a_clone_of_this_commit_under_the_release_tag(tmp_path):
+    """Notebooks of this tree need this tree's modules: the tag that their first cell clones must have them."""
+    if subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True).returncode != 0:
+        pytest.skip("a git checkout: the release is cloned from its HEAD")
+    bare = tmp_path / "book.git"
+    subprocess.run(["git", "clone", "-q", "--bare", str(ROOT), str(bare)], check=True)
+    subprocess.run(["git", "-C", str(bare), "tag", "-f", f"v{VERSION}", "HEAD"], check=True, capture_output=True)
+    cells = [cell.source for path in chapters.PATHS for cell in chapters.code_cells(chapters.read(path))]
+    kinds = (ast.Import, ast.ImportFrom)
+    wanted = [ast.unparse(line) for cell in cells[1:] for line in ast.parse(cell).body if isinstance(line, kinds)]
+    assert any("from book." in line for line in wanted) and any("from drn_lib" in line for line in wanted)
+    code = COLAB + first_cell.CELL + "\n" + "\n".join(dict.fromkeys(wanted)) + "\nprint(drn_lib.__file__)"
+    done = run(code.replace("\nprint(", "\nimport drn_lib\nprint("), tmp_path, site=True, DRN_REPOSITORY=bare.as_uri())
+    assert done.stdout.strip() == str(tmp_path / "drn-book" / "drn_lib" / "__init__.py"), done.stderr
