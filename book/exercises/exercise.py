@@ -1,4 +1,4 @@
-"""Exercises: the task, hints in steps, the marking. The tasks themselves stand in `exercises_*.py`, once.
+"""Exercises: the task, hints in steps, the marking. The tasks stand in the YAML files beside this one, once.
 
 In a chapter `check("output-size", ...)` shows the task; `check("output-size", 28)` marks an answer. It never
 raises: a wrong answer, an answer of the wrong kind and a function that fails each get a sentence.
@@ -11,18 +11,16 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
-_TASK_MODULES = (
-    "tour",
-    "arithmetic",
-    "gridding",
-    "classification",
-    "localization",
-    "segmentation",
-)
+PARTS = ("tour", "arithmetic", "gridding", "classification", "localization", "segmentation")
+"""The YAML files with the texts, in the order of the chapters; beside each stands the module of its functions."""
 LINE = 86
 """Characters a line: what a page of the book shows without scrolling."""
 _ROUNDS = 20
@@ -133,13 +131,33 @@ class Exercise:
         return left.shape == right.shape and np.allclose(left, right, rtol=self.tolerance, atol=self.tolerance)
 
 
+@cache
 def all_exercises() -> dict[str, Exercise]:
     """Every exercise of the book by name, in the order of the chapters."""
     found = {}
-    for module in _TASK_MODULES:
-        for exercise in importlib.import_module(f"book.exercises.{module}").EXERCISES:
-            found[exercise.name] = exercise
+    for part in PARTS:
+        functions = vars(importlib.import_module(f"book.exercises.{part}"))
+        text = Path(__file__).with_name(f"{part}.yml").read_text(encoding="utf-8")
+        found.update({row["name"]: _from_text(row, functions) for row in yaml.safe_load(text)})
     return found
+
+
+def _from_text(row: dict, functions: dict[str, Any]) -> Exercise:
+    """An exercise as its file writes it: names of functions and fractions ("1/9") become what they stand for."""
+
+    def value(written: Any) -> Any:
+        if "inputs" in row:
+            return functions[written]
+        return float(Fraction(written)) if isinstance(written, str) and "choices" not in row else written
+
+    made = {
+        "solution": value(row["solution"]),
+        "mistakes": tuple(Mistake(value(mistake["answer"]), mistake["hint"]) for mistake in row["mistakes"]),
+        "inputs": functions[row["inputs"]] if "inputs" in row else None,
+        "choices": tuple(row.get("choices", ())),
+        "hints": tuple(row["hints"]),
+    }
+    return Exercise(**{**row, **made})
 
 
 def check(name: str, answer: Any = ...) -> None:
