@@ -1,7 +1,8 @@
 """Run every check one after the other; `make test` calls it, `make check` with `--fast`.
 
 Prints each stage with its time, then the ten slowest items, then one line for each thing that did not run and why.
-Exit status 1 if any stage failed; a failed stage does not stop the later ones.
+Exit status 1 if any stage failed; a failed stage does not stop the later ones. With `--record` it also writes which
+tests `make check` leaves out because they take longer than a moment.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
+SLOW = ROOT / "tests" / "slow.txt"
+MOMENT = 0.4  # seconds
 REPORTS = ROOT / "_build" / "reports"
 PROSE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "book", "notebooks", "drn_lib", "tests", "data"]
 CHAPTERS = ROOT / "_build" / "chapters" / "notebooks"
@@ -112,6 +115,16 @@ def read_report(stage: str, report: Path, outcome: Outcome) -> None:
             outcome.passed += 1
 
 
+def record_slow(outcome: Outcome) -> None:
+    """Write which unit tests took longer than `MOMENT`, for `make check` to leave out."""
+    slow = {
+        f"{where.replace('.', '/')}.py::{test.partition('[')[0]}"
+        for (where, _, test), seconds in ((item.partition("::"), took) for item, took in outcome.seconds.items())
+        if seconds > MOMENT and where.startswith("tests.") and not where.startswith("tests.site")
+    }
+    SLOW.write_text("\n".join(sorted(slow)) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     fast = "--fast" in sys.argv[1:]
     REPORTS.mkdir(parents=True, exist_ok=True)
@@ -119,6 +132,8 @@ def main() -> int:
     start = time.monotonic()
     for stage in stages(fast):
         run(stage, outcome)
+    if "--record" in sys.argv[1:]:
+        record_slow(outcome)
     minutes, seconds = divmod(round(time.monotonic() - start), 60)
     print(f"\nThe ten slowest items of {minutes} min {seconds} s:")
     for item, duration in outcome.seconds.most_common(10):
