@@ -72,10 +72,11 @@ def runtime_files(folder: Path) -> dict[str, bytes]:
 def network(name: str) -> tuple[dict, bytes]:
     """What the page has to know of a network, and its ONNX file."""
     from drn_lib.checkpoints import onnx
+    from drn_lib.checkpoints.files import SHIPPED
     from drn_lib.names import display_name
     from drn_lib.paths import checkpoints_dir
 
-    trained = onnx.read_trained(checkpoints_dir() / f"{onnx.SHIPPED.format(name)}.safetensors")
+    trained = onnx.read_trained(checkpoints_dir() / f"{SHIPPED.format(name)}.safetensors")
     try:
         model = onnx.onnx_model(trained)
     except RuntimeError as error:

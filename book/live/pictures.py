@@ -29,7 +29,7 @@ def pictures() -> dict:
     """All that `pictures.json` holds."""
     from book.cells import photographs
     from book.figures.tour import WALL
-    from drn_lib.checkpoints import onnx
+    from drn_lib.checkpoints.files import sha256_of
     from drn_lib.names import display_name
 
     samples = []
@@ -50,7 +50,7 @@ def pictures() -> dict:
             f"that opens where a network scores espresso high, for {labels[0]} and for {labels[1]}, with a ring at the "
             "best cell.",
             "question": f"A stored picture: where do {labels[0]} and {labels[1]} see the espresso?",
-            "weights": {name: onnx.sha256_of(_weights(name)) for name in files.NETWORKS},
+            "weights": {name: sha256_of(_weights(name)) for name in files.NETWORKS},
         },
     }
 
@@ -117,9 +117,9 @@ def refresh(check: bool) -> list[str]:
 
 
 def _weights(name: str):
-    from drn_lib.checkpoints import onnx
+    from drn_lib.checkpoints.files import SHIPPED
 
-    return checkpoints_dir() / f"{onnx.SHIPPED.format(name)}.safetensors"
+    return checkpoints_dir() / f"{SHIPPED.format(name)}.safetensors"
 
 
 def _webp(pixels) -> bytes:

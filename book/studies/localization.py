@@ -28,7 +28,8 @@ from drn_lib.evaluation.classification import topk_error
 from drn_lib.images import enlarge, normalize
 from drn_lib.localization import scores as scoring
 from drn_lib.localization.cam import cam_boxes
-from drn_lib.localization.equations import CELL_EDGES, SCORES, class_evidence, peak_points, pooled_logits, tight_boxes
+from drn_lib.localization.equations import class_evidence, peak_points, pooled_logits, tight_boxes
+from drn_lib.localization.options import CELL_EDGES, SCORES, BoxOptions
 from drn_lib.network import Network
 
 U = torch.linspace(-1.0, 5.0, 41)
@@ -95,7 +96,7 @@ class Evidence:
     def overlaps(self, true: Tensor, scores: str, edges: str, **options) -> Tensor:
         """Best overlap (T, N) of the true class's box at every threshold."""
         own, every = self.readings()[scores]
-        found = tight_boxes(own, self.wins, every, self.size, cell_edges=edges, jump=self.jump, **options)
+        found = tight_boxes(own, self.wins, every, self.size, BoxOptions(scores, edges, **options), jump=self.jump)
         return scoring.best_iou(found * self.scale, true)
 
     def pointing(self, true: Tensor, scores: str, edges: str) -> Tensor:

@@ -5,6 +5,7 @@ from drn_lib.lazy import attach
 _HOMES = {
     "find_shipped": "files",
     "list_trained": "files",
+    "load_any": "weights",
     "load_trained": "weights",
     "load_weights": "weights",
     "read_weights": "files",

@@ -1,7 +1,7 @@
-"""Where a file of weights is, whether it is the right one, and the tensors in it.
+"""Where a file of weights is, whether it is the right one, what it may be used for, and the tensors in it.
 
-Nothing in a file is ever run: safetensors hold tensors alone, and PyTorch's own files are read with
-`torch.load(weights_only=True)`, which refuses everything else.
+Nothing in a file is ever run: safetensors hold only tensors, and PyTorch's own files are read with
+`torch.load(weights_only=True)`, which refuses everything else. torch is imported when one of those is read.
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from drn_lib import paths
 from drn_lib.architecture import list_models
-from drn_lib.datasets.downloads import DownloadError, download, one_at_a_time
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHIPPED = "classification/{}-s0"
+"""The trained network that stands for an architecture where none is named; the book's live page shows these."""
+
+SHIPPED_LICENCE = "Trained on Tiny-ImageNet, whose images are ImageNet's: non-commercial research and education only."
+OTHER_LICENCE = "That of the weights from which this file was made."
 
 RELEASED = {
     "drn_c_26": "ddedf421",
@@ -38,6 +45,9 @@ RELEASED_HOST = "http://dl.yf.io/drn/"
 
 DISK_ERRORS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM)
 """What is wrong with the reader's own disk, and not with that host."""
+
+DESCRIBED = {"architecture", "width", "num_classes", "dilation_rule", "classes"}
+"""What the metadata of our own files (`checkpoints.save_weights`) say at least."""
 
 
 def list_trained() -> list[str]:
@@ -58,6 +68,17 @@ def find_shipped(name_or_path: str | Path) -> Path | None:
     return shipped if shipped.is_file() else None
 
 
+def weights_named(weights: str | None, arch: str | None) -> str:
+    """The weights that --weights and --arch name together: without the first, the network that ships for the second.
+
+    Raises:
+        ValueError: neither is given.
+    """
+    if weights is None and arch is None:
+        raise ValueError("say which network: --arch for one of this book's, or --weights for another")
+    return weights or SHIPPED.format(arch)
+
+
 def find_weights(path_or_name: str | Path) -> Path:
     """The file of that path, of a shipped name, or of a released name, which is downloaded into the cache once.
 
@@ -69,6 +90,20 @@ def find_weights(path_or_name: str | Path) -> Path:
     return _released_file(str(path_or_name)) if path is None else path
 
 
+def licence_of(file: Path) -> str:
+    """What the weights of a file may be used for, which is known only for those that come with the book."""
+    try:
+        shipped = file.resolve().is_relative_to(paths.checkpoints_dir())
+    except FileNotFoundError:  # installed without the book's data
+        shipped = False
+    return SHIPPED_LICENCE if shipped else OTHER_LICENCE
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file, 64 hexadecimal digits."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def check_sha256(path: Path, expected: str) -> None:
     """Compare a file's SHA-256 with the expected one or with its first digits, at least 8.
 
@@ -78,7 +113,7 @@ def check_sha256(path: Path, expected: str) -> None:
     expected = expected.lower()
     if not 8 <= len(expected) <= 64 or set(expected) - set("0123456789abcdef"):
         raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits, not {expected!r}")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = sha256_of(path)
     if not found.startswith(expected):
         raise ValueError(
             f"{path.name} has SHA-256 {found[:16]}…, not {expected[:16]}…: it is damaged or another file, get it again"
@@ -100,13 +135,10 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
     if path.name in {_file_name(name) for name in RELEASED}:
         check_sha256(path, path.stem.rpartition("-")[2])
     if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except SafetensorError as error:
-            raise ValueError(f"{path.name} is not a whole safetensors file ({error}); get it again") from None
-        return bare_state_dict(tensors, path.name), _description(metadata)
+        tensors, about = read_safetensors(path, "pt")
+        return bare_state_dict(tensors, path.name), about
+    import torch
+
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
@@ -119,12 +151,39 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
     return bare_state_dict(content, path.name), None
 
 
+def read_safetensors(path: Path, framework: str) -> tuple[dict[str, Any], dict | None]:
+    """The tensors of a safetensors file by name, and for our own files what their metadata tell.
+
+    Args:
+        path: the file.
+        framework: "pt" reads tensors of torch, "np" arrays of numpy, without torch.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        with safe_open(path, framework) as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise ValueError(f"{path.name} is not a whole safetensors file ({error}); get it again") from None
+    if not DESCRIBED <= metadata.keys():
+        return tensors, None
+    about = {}
+    for key, text in metadata.items():
+        try:
+            about[key] = json.loads(text)
+        except json.JSONDecodeError:  # strings are stored as they are
+            about[key] = text
+    return tensors, about
+
+
 def task_of(path: Path) -> str | None:
     """What one of our own files was trained for, where its metadata name a task ("segmentation"); else None."""
     if path.suffix != ".safetensors":
         return None
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             return (file.metadata() or {}).get("task")
     except SafetensorError:  # `read_weights` says what is wrong with it
         return None
@@ -139,6 +198,8 @@ def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
     Source: the two file forms of fyu/drn: a bare state dict, and {epoch, arch, state_dict, best_prec1} whose names
     begin with "module.".
     """
+    from torch import Tensor
+
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
@@ -149,25 +210,14 @@ def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
     return dict(content)
 
 
-def _description(metadata: dict[str, str]) -> dict | None:
-    """The metadata of `checkpoints.save_weights`, read back; None for another program's."""
-    if not {"architecture", "width", "num_classes", "dilation_rule", "classes"} <= metadata.keys():
-        return None
-    about = {}
-    for key, text in metadata.items():
-        try:
-            about[key] = json.loads(text)
-        except json.JSONDecodeError:  # strings are stored as they are
-            about[key] = text
-    return about
-
-
 def _file_name(name: str) -> str:
     return f"{name}-{RELEASED[name]}.pth"
 
 
 def _released_file(name: str) -> Path:
     """The file of a released network in the cache, downloaded where it is not there yet."""
+    from drn_lib.datasets.downloads import DownloadError, download, one_at_a_time
+
     if name in RELEASED:
         file = paths.cache_dir() / "weights" / _file_name(name)
         if file.is_file():

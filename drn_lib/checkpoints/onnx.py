@@ -2,7 +2,7 @@
 
 The graph is written from the network's table, as `network` builds the modules from it, and not recorded from a run:
 so it takes a second, needs neither torch nor an example, and any image size and batch may be fed in. A test compares
-the two. Kernels are stored in 16 bits, with a cast to 32 behind them, and computed with in 32: half the bytes, and for
+the two. Kernels are stored in 16 bits, with a cast to 32 after them, and computed with in 32: half the bytes, and for
 weights that are stored in 16 bits anyway, as this book's are, no difference at all.
 
     input    image       (N, 3, H, W)  float32, normalized as by `images.normalize`
@@ -14,7 +14,6 @@ What a reader of the file has to know beside the graph (classes, normalization, 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,13 +25,11 @@ import numpy as np
 
 from drn_lib import geometry, paths
 from drn_lib.architecture import Architecture, Convolution, architecture, convolutions, scale_width
+from drn_lib.checkpoints.files import licence_of, read_safetensors, sha256_of
 from drn_lib.images import MEAN, STD
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
-
-SHIPPED = "classification/{}-s0"
-"""The trained network that stands for an architecture where none is named; the book's live page shows these."""
 
 STORAGES = ("float16", "float32")
 OPSET = 18
@@ -41,9 +38,6 @@ EPSILON = 1e-5  # of torch's BatchNorm2d, under the root of the variance
 SCORES = "score_map"
 
 NORMALIZATION = {"order": "RGB", "range": [0, 1], "mean": list(MEAN), "std": list(STD)}
-
-SHIPPED_LICENCE = "Trained on Tiny-ImageNet, whose images are ImageNet's: non-commercial research and education only."
-OTHER_LICENCE = "That of the weights from which this file was made."
 
 
 @dataclass(frozen=True)
@@ -73,46 +67,13 @@ def read_trained(file: Path) -> Trained:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, or does not describe its network.
     """
-    from safetensors import SafetensorError, safe_open
-
     if not file.is_file():
         raise FileNotFoundError(f"there are no weights at {file}")
-    try:
-        with safe_open(file, "np") as opened:
-            about = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a dict
-    except SafetensorError as error:
-        raise ValueError(f"{file.name} is not a whole safetensors file ({error}); get it again") from None
-    if not {"architecture", "width", "dilation_rule", "classes"} <= about.keys():
+    tensors, about = read_safetensors(file, "np")
+    if about is None:
         raise ValueError(f"{file.name} does not say which network it holds")
-    rule = None if about["dilation_rule"] == "null" else about["dilation_rule"]
-    table = scale_width(architecture(about["architecture"], rule), float(about["width"]))
-    return Trained(table, tensors, json.loads(about["classes"]), file.name, sha256_of(file), licence_of(file))
-
-
-def weights_named(weights: str | None, arch: str | None) -> str:
-    """The weights that --weights and --arch name together: without the first, the network that ships for the second.
-
-    Raises:
-        ValueError: neither is given.
-    """
-    if weights is None and arch is None:
-        raise ValueError("say which network: --arch for one of this book's, or --weights for another")
-    return weights or SHIPPED.format(arch)
-
-
-def sha256_of(file: Path) -> str:
-    """The SHA-256 of a file, 64 hexadecimal digits."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def licence_of(file: Path) -> str:
-    """What the weights of a file may be used for: of those that come with the book we know it."""
-    try:
-        shipped = file.resolve().is_relative_to(paths.checkpoints_dir())
-    except FileNotFoundError:  # installed without the book's data
-        shipped = False
-    return SHIPPED_LICENCE if shipped else OTHER_LICENCE
+    table = scale_width(architecture(about["architecture"], about["dilation_rule"]), about["width"])
+    return Trained(table, tensors, about["classes"], file.name, sha256_of(file), licence_of(file))
 
 
 def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:

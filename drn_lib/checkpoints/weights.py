@@ -7,7 +7,7 @@ Our own files are safetensors: tensors of two or more dimensions stored in 16 bi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from drn_lib import paths
-from drn_lib.architecture import CHANNEL_STEP, Architecture, architecture, dilation_rules, list_models, scale_width
+from drn_lib.architecture import Architecture
 from drn_lib.checkpoints.files import (
     bare_state_dict,
     check_sha256,
@@ -23,14 +23,13 @@ from drn_lib.checkpoints.files import (
     find_weights,
     list_trained,
     read_weights,
+    weights_named,
 )
-from drn_lib.checkpoints.naming import dead_modules, module_names, schemes
+from drn_lib.checkpoints.fitting import COUNTER, fill, width_of
+from drn_lib.checkpoints.naming import dead_modules, module_names
 from drn_lib.network import Network, create_model
 
 HEADS = ("strict", "drop")
-HEAD_KEYS = {"classifier.weight", "classifier.bias"}
-COUNTER = "num_batches_tracked"
-"""Counts training steps and plays no part in a prediction; older files do not have it."""
 
 
 def save_weights(model: Network, path: str | Path, classes: list[str] | None = None, **metadata: object) -> Path:
@@ -52,7 +51,7 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
     path, num_classes = Path(path), model.classifier.out_channels
     if classes is not None and len(classes) != num_classes:
         raise ValueError(f"{len(classes)} names were given for the classifier's {num_classes} classes")
-    width = _width_of(model.table)
+    width = width_of(model.table)
     if width is None:
         raise ValueError(f"create_model cannot build this {model.table.name} again: save the ResNet that it came from")
     about = {
@@ -97,9 +96,35 @@ def load_trained(name_or_path: str | Path) -> Network:
     if about is None:
         raise ValueError(f"{path.name} does not say which network it holds; make one and fill it with load_weights")
     model = create_model(about["architecture"], about["num_classes"], about["width"], about["dilation_rule"])
-    _fill(model, tensors, path.name, "strict")
+    fill(model, tensors, path.name, "strict")
     model.classes = about["classes"]
     return model.eval()
+
+
+def load_any(weights: str | None, arch: str | None = None) -> Network:
+    """The trained network that --weights and --arch name, in eval mode: the one door of the commands on classifiers.
+
+    Args:
+        weights: a file or a shipped name; "released" takes the authors' weights of `arch`; None takes the network of
+            this book that ships for `arch`.
+        arch: the network, which our own files say themselves and the files of others do not.
+
+    Raises:
+        ValueError: no network is named, a file holds another one than `arch`, or what `load_weights` refuses.
+        FileNotFoundError: no such file and no such name, or nothing was published for `arch`.
+    """
+    weights = weights_named(weights, arch)
+    if weights == "released":
+        if arch is None:
+            raise ValueError("--weights released needs --arch, for instance --arch drn_c_26")
+        return load_weights(create_model(arch), arch).eval()
+    file = find_shipped(weights)
+    if arch is None or file is None or read_weights(file)[1] is not None:
+        model = load_trained(weights)
+        if arch not in (None, model.table.name):
+            raise ValueError(f"{weights} holds a {model.table.name}, not a {arch}")
+        return model
+    return load_weights(create_model(arch), file).eval()
 
 
 def load_weights(
@@ -147,7 +172,7 @@ def load_weights(
         source, (tensors, about) = path.name, read_weights(path)
     if about is not None:
         _check_description(model.table, about, source)
-    _fill(model, tensors, source, head)
+    fill(model, tensors, source, head)
     return model
 
 
@@ -177,112 +202,6 @@ def released_state_dict(model: Network) -> dict[str, Tensor]:
     return released
 
 
-def _fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) -> None:
-    """Copy the tensors into the model, or say in one sentence why they do not fit."""
-    wanted = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.endswith(COUNTER)}
-    readings = [_rename(tensors, model.table, scheme) for scheme in schemes(model.table)]
-    renamed, theirs, unexpected = max(readings, key=lambda reading: len(wanted.keys() & reading[0].keys()))
-    if head == "drop":
-        wanted = {name: shape for name, shape in wanted.items() if name not in HEAD_KEYS}
-        renamed = {name: tensor for name, tensor in renamed.items() if name not in HEAD_KEYS}
-    found = {name: tensor for name, tensor in renamed.items() if name in wanted}
-    missing = [theirs(name) for name in wanted if name not in found]
-    unexpected += [theirs(name) for name in renamed if name not in wanted and not name.endswith(COUNTER)]
-    misshapen = [name for name, tensor in found.items() if tensor.shape != wanted[name]]
-    if misshapen and not missing and not unexpected and HEAD_KEYS.issuperset(misshapen):
-        raise ValueError(
-            f"{source} has {len(found['classifier.bias'])} classes and the model {model.classifier.out_channels}: "
-            "make the model with as many, or keep its own classifier with head='drop'"
-        )
-    if missing or unexpected or misshapen:
-        shapes = [f"{theirs(name)} {list(found[name].shape)} for {list(wanted[name])}" for name in misshapen]
-        raise ValueError(
-            f"{source} does not fit {_title(model.table)}: it fits {_whose(tensors) or 'none of our networks'}; "
-            f"missing: {_some(missing)}; unexpected: {_some(unexpected)}; of another shape: {_some(shapes)}"
-        )
-    model.load_state_dict(renamed, strict=False)  # complete but for the counters and a dropped head: checked above
-
-
-def _rename(
-    tensors: dict[str, Tensor], table: Architecture, scheme: str
-) -> tuple[dict[str, Tensor], Callable[[str], str], list[str]]:
-    """The tensors under our names, a function from our names to theirs, and their names that we have no place for."""
-    ours = {theirs: name for name, theirs in module_names(table, scheme)}
-    theirs = {name: module for module, name in ours.items()}
-    dead = {f"{prefix}.{part}" for prefix, _, _ in dead_modules(table, scheme) for part in (0, 1)}
-    if scheme == "segmentation":
-        dead.add("up")  # a fixed kernel: bilinear upsampling
-    renamed, unexpected = {}, []
-    for key, tensor in tensors.items():
-        module, _, leaf = key.rpartition(".")
-        if module in ours:
-            is_linear = ours[module] == "classifier" and leaf == "weight" and tensor.ndim == 2
-            renamed[f"{ours[module]}.{leaf}"] = tensor[:, :, None, None] if is_linear else tensor
-        elif module not in dead:
-            unexpected.append(key)
-
-    def back(name: str) -> str:
-        module, _, leaf = name.rpartition(".")
-        return f"{theirs[module]}.{leaf}"
-
-    return renamed, back, unexpected
-
-
-def _whose(tensors: dict[str, Tensor]) -> str:
-    """The networks that these tensors fit by names and shapes, in words; empty where there is none."""
-    fits = []
-    for name in list_models():
-        table = architecture(name)
-        for scheme in schemes(table):
-            renamed, _, unexpected = _rename(tensors, table, scheme)
-            given = {name: tensor.shape for name, tensor in renamed.items() if not name.endswith(COUNTER)}
-            keys = {f"{module}.{leaf}" for module, _ in module_names(table, scheme) for leaf in _leaves(module)}
-            if unexpected or given.keys() not in (keys, keys - HEAD_KEYS):
-                continue
-            tables = [scale_width(table, width) for width in _widths(given["levels.6.0.convs.0.conv.weight"][0])]
-            fits += [_title(scaled) for scaled in tables if _shapes_fit(given, scaled)][:1]
-    classes = [len(tensor) for name, tensor in tensors.items() if name in ("fc.bias", "seg.bias", "classifier.bias")]
-    return " or ".join(fits) + (f" with {classes[0]} classes" if fits and classes else "")
-
-
-def _shapes_fit(given: dict[str, torch.Size], table: Architecture) -> bool:
-    """Whether the shapes are those of this network; its classifier may have any number of classes."""
-    with torch.device("meta"):
-        wanted = Network(table).state_dict()
-    return all(shape == wanted[name].shape for name, shape in given.items() if name not in HEAD_KEYS)
-
-
-def _leaves(module: str) -> tuple[str, ...]:
-    """The tensors of one of our modules, but for the counter."""
-    if module.endswith(".norm"):
-        return "weight", "bias", "running_mean", "running_var"
-    return ("weight", "bias") if module == "classifier" else ("weight",)
-
-
-def _title(table: Architecture) -> str:
-    width = _width_of(table)
-    return table.name if width in (1, None) else f"{table.name} of width {width:g}"
-
-
-def _widths(channels: int) -> tuple[float, float, float]:
-    """Widths that give a level of 512 channels `channels`, one of every kind.
-
-    512 channels become 4 n where n is 128 x width, rounded. A width within half a step of n gives the smaller
-    levels the same channels as one of these three: their rounding, too, changes at n alone.
-    """
-    steps, whole = channels / CHANNEL_STEP, 512 / CHANNEL_STEP
-    return steps / whole, (steps - 0.25) / whole, (steps + 0.25) / whole
-
-
-def _width_of(table: Architecture) -> float | None:
-    """The width with which `create_model` builds this table again; None where it cannot: a dilated copy of a ResNet."""
-    if table.dilation_rule is not None and table.dilation_rule not in dilation_rules(table.name):
-        return None
-    original = architecture(table.name, table.dilation_rule)
-    widths = _widths(table.level(6).channels)
-    return next((width for width in widths if scale_width(original, width) == table), None)
-
-
 def _check_description(table: Architecture, about: dict, source: str) -> None:
     """Our own files know more than their names and shapes: B from C, and the dilation they were trained with."""
     # A ResNet's weights may go into its dilated twin: that is what chapter 02 is about.
@@ -295,10 +214,3 @@ def _check_description(table: Architecture, about: dict, source: str) -> None:
             f"{source} was trained with dilation rule {about['dilation_rule']!r} and the model has "
             f"{table.dilation_rule!r}: make it with dilation_rule={about['dilation_rule']!r}"
         )
-
-
-def _some(names: list[str]) -> str:
-    """The first three of the names, and how many more there are."""
-    if not names:
-        return "nothing"
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

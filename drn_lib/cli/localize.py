@@ -4,8 +4,8 @@
     python -m drn_lib localize cup.jpg --weights released --arch drn_c_26 --size 224 --out found
 
 The first takes the book's own network, which learned from pictures of 64 px: there --size is 128 where it is not given.
-`localization_photographs.find_object` is the same for one image from Python. The method is the paper's
-(`drn_lib.localization`); what it leaves open is an option here. torch is imported when the command runs.
+`localization.find_object` is the same for one image from Python. The method is the paper's (`localization.equations`);
+what it leaves open is an option here. torch is imported when the command runs.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from drn_lib import paths
-from drn_lib.checkpoints import onnx
-from drn_lib.localization.photographs import CLASS_FROM, CROPS, SIZE, Found, find_object
+from drn_lib.checkpoints.files import find_shipped, task_of, weights_named
+from drn_lib.cli.options import add_flags, add_network, find_photographs, for_each, refuse
+from drn_lib.localization.options import CELL_EDGES, EMPTY, ONE_CELL, SCORES, BoxOptions
+from drn_lib.localization.photographs import CLASS_FROM, CROPS, SIZE, Found, class_index, find_object
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from drn_lib.network import Network
 
 DRAWN_SIDE = 640
 """Longer side, in pixels, of the pictures that are written."""
@@ -36,14 +36,19 @@ BOOK_SIZE = 128
 BOX_COLOR = (194, 65, 12)  # the book's accent color
 
 CHOICES = {
-    "scores": (("logits", "softmax"), "what T is compared with"),
+    "scores": (SCORES, "what T is compared with"),
     "crop": (CROPS, "what the box is looked for in: the whole photograph, or its central square"),
     "class_from": (CLASS_FROM, "what names the class: the pass that gives the box, or one or ten crops"),
-    "cell_edges": (("tile", "centre"), "which pixels a cell stands for"),
-    "empty": (("none", "peak", "image"), "the box where no cell qualifies"),
-    "one_cell": (("box", "none"), "the box where one cell alone qualifies: its pixels, or none"),
+    "cell_edges": (CELL_EDGES, "which pixels a cell stands for"),
+    "empty": (EMPTY, "the box where no cell qualifies"),
+    "one_cell": (ONE_CELL, "the box where one cell alone qualifies: its pixels, or none"),
 }
-"""What the paper leaves open, by the names of `find_object`: the choices, the default first, and what is chosen."""
+"""What the paper leaves open, by the names of `find_object` and of `BoxOptions`: the choices, and what is chosen."""
+
+
+def _default(name: str) -> str:
+    """The choice where none is made."""
+    return getattr(BoxOptions, name, CHOICES[name][0][0])
 
 
 def coco_document(
@@ -121,43 +126,16 @@ def draw_found(image: Tensor, found: Found) -> np.ndarray:
     return np.concatenate([np.asarray(photograph), np.asarray(cells)], axis=1)
 
 
-def class_index(model: Network, wanted: str) -> int:
-    """The number of a class by its name (upper and lower case are alike) or by its number.
-
-    Raises:
-        ValueError: there is no such class; the sentence names the nearest.
-    """
-    import difflib
-
-    names, count = model.classes, model.classifier.out_channels
-    lowered = [name.lower() for name in names or ()]
-    if wanted.lower() in lowered:
-        return lowered.index(wanted.lower())
-    if wanted.isdecimal() and int(wanted) < count:
-        return int(wanted)
-    if names is None:
-        raise ValueError(f"these weights do not name their classes: give --class a number, 0 to {count - 1}")
-    near = difflib.get_close_matches(wanted.lower(), lowered, 3) or lowered
-    near = ", ".join(names[lowered.index(name)] for name in near[:25])
-    raise ValueError(f"the network has no class {wanted!r}; there are {near}")
-
-
-def add_commands(commands, load: Callable[[str, str | None], Network]) -> None:
-    """Add `localize` to argparse's subparsers.
-
-    Args:
-        commands: the subparsers.
-        load: makes the network from what --weights and --arch say.
-    """
+def add_commands(commands) -> None:
+    """Add `localize` to argparse's subparsers."""
     localize = commands.add_parser(
         "localize",
         help="boxes around what a classifier names in photographs",
         description="Writes boxes.json (COCO: bbox = x, y, width, height in pixels of the photograph) and a picture of "
         "each photograph with its box, the class map beside it.",
     )
-    localize.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files of any size, or folders of them")
-    localize.add_argument("--arch", help="the network, e.g. drn_c_26; alone it means the trained one of this book")
-    localize.add_argument("--weights", help="a file, a shipped name, or 'released' (needs --arch)")
+    add_flags(localize, "images")
+    add_network(localize)
     localize.add_argument("--class", dest="wanted", metavar="NAME", help="look for this class (default: what is named)")
     localize.add_argument(
         "--threshold", type=float, default=-math.inf, metavar="T", help="cells must score more (default: no threshold)"
@@ -171,22 +149,18 @@ def add_commands(commands, load: Callable[[str, str | None], Network]) -> None:
     )
     for name, (known, text) in CHOICES.items():
         flag = f"--{name.replace('_', '-')}"
-        localize.add_argument(flag, choices=known, default=known[0], help=f"{text} ({known[0]})")
-    localize.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-    localize.add_argument(
-        "--out", type=Path, default=Path("localized"), help="folder for what is written (%(default)s)"
-    )
-    localize.set_defaults(function=lambda options: _localize(options, load))
+        localize.add_argument(flag, choices=known, default=_default(name), help=f"{text} (%(default)s)")
+    add_flags(localize, "--device")
+    add_flags(localize, "--out", default=Path("localized"))
+    localize.set_defaults(function=_localize)
 
 
-def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Network]) -> None:
+def _localize(options: argparse.Namespace) -> None:
     from PIL import Image
-    from tqdm import tqdm
 
-    from drn_lib.checkpoints.files import find_shipped, task_of
-    from drn_lib.datasets import DataError
+    from drn_lib.checkpoints import load_any
     from drn_lib.distributed import device_of
-    from drn_lib.images import list_images, read_photograph
+    from drn_lib.images import read_photograph
     from drn_lib.segmentation.network import TASK
 
     paths.output_folder(options.out)
@@ -195,41 +169,43 @@ def _localize(options: argparse.Namespace, load: Callable[[str, str | None], Net
         raise ValueError(f"--size is a number of pixels, not {size}")
     if math.isnan(options.threshold):
         raise ValueError("--threshold is a number, not nan")
-    weights = onnx.weights_named(options.weights, options.arch)
+    weights = weights_named(options.weights, options.arch)
     device = device_of(options.device)
     file = find_shipped(weights)
     if file is not None and task_of(file) == TASK:
         raise ValueError(f"{weights} names every pixel and gives no boxes: use the command segment for it")
-    model = load(weights, options.arch)
-    model.to(device)
+    model = load_any(weights, options.arch).to(device)
     index = None if options.wanted is None else class_index(model, options.wanted)
     classes = model.classes or [f"class {number}" for number in range(model.classifier.out_channels)]
-    choices = {"size": size, **{name: getattr(options, name) for name in CHOICES}}
+    box_options = BoxOptions(**{field.name: getattr(options, field.name) for field in fields(BoxOptions)})
+    choices = {"size": size, "crop": options.crop, "class_from": options.class_from, "options": box_options}
 
-    files = list_images(options.images)
-    options.out.mkdir(parents=True, exist_ok=True)
-    limit = "no threshold" if options.threshold == -math.inf else f"threshold {options.threshold:g} on {options.scores}"
-    changed = [f"{name} {choices[name]}" for name, (known, _) in CHOICES.items() if choices[name] != known[0]]
-    note = ", ".join([f"Weights {weights}, {limit}, shorter side {size} px", *changed]) + "."
-    failed, done = [], []  # done: ((name, height, width), what was found) of each photograph
+    files = find_photographs(options)
+    done = []  # ((name, height, width), what was found) of each photograph
+
+    def localize_one(file: Path) -> None:
+        image = read_photograph(file)
+        one = find_object(model, image, options.threshold, index, **choices)
+        picture = options.out / f"{len(done) + 1:04d}_{file.stem}.png"  # so files of one name do not meet
+        Image.fromarray(draw_found(image, one)).save(picture)
+        done.append(((file.as_posix(), *image.shape[1:]), one))
+
     try:
-        for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
-            try:
-                image = read_photograph(file)
-                one = find_object(model, image, options.threshold, index, **choices)
-            except DataError as error:
-                failed.append(str(error) if str(file) in str(error) else f"{file} ({error})")
-                continue
-            picture = options.out / f"{len(done) + 1:04d}_{file.stem}.png"  # so files of one name do not meet
-            Image.fromarray(draw_found(image, one)).save(picture)
-            done.append(((file.as_posix(), *image.shape[1:]), one))
+        failed = for_each(files, localize_one)
     finally:  # what was found before an interruption is not lost
-        boxes = _write_boxes(options.out, done, classes, note)
+        boxes = _write_boxes(options.out, done, classes, _note(options, weights, size))
     print(f"{boxes} boxes in {len(done)} of {len(files)} images: {options.out / 'boxes.json'}, and pictures beside it")
     if boxes < len(done):
         print(f"{len(done) - boxes} images have no box: no cell qualifies (lower --threshold, or see --empty)")
-    if failed:
-        raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
+    refuse(failed)
+
+
+def _note(options: argparse.Namespace, weights: str, size: int) -> str:
+    """How the boxes were made."""
+    limit = f"threshold {options.threshold:g} on {options.scores}"
+    limit = "no threshold" if options.threshold == -math.inf else limit
+    changed = [f"{name} {choice}" for name in CHOICES if (choice := getattr(options, name)) != _default(name)]
+    return ", ".join([f"Weights {weights}, {limit}, shorter side {size} px", *changed]) + "."
 
 
 def _write_boxes(folder: Path, done: Sequence[tuple[tuple, Found]], classes: Sequence[str], note: str) -> int:

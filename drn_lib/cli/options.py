@@ -1,4 +1,4 @@
-"""What all commands share: errors as one sentence."""
+"""What all commands share: flags, photographs one by one, and errors as one sentence."""
 
 from __future__ import annotations
 
@@ -6,10 +6,74 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 PATIENCE = 30.0
 """Seconds in which torchrun has ended a process that waits for it."""
+
+RECIPES = "tiny-imagenet-20-reduced, clutter-reduced, pets-reduced, shapes-live, imagenet or imagenet-released"
+
+FLAGS: dict[str, dict[str, Any]] = {
+    "images": {"nargs": "+", "type": Path, "metavar": "IMAGE", "help": "files of any size, or folders of them"},
+    "--arch": {"help": "the network, e.g. drn_c_26, where the file does not say it: the authors' weights"},
+    "--weights": {"help": "a file, a shipped name such as first_networks/drn_c_26-s0, or 'released' (needs --arch)"},
+    "--root": {"type": Path, "help": "folder to look in first (then $DRN_DATA, then the cache)"},
+    "--device": {"help": "cpu or cuda (default: cuda where there is one)"},
+    "--workers": {"type": int, "default": 4, "help": "processes that read files, per training process (default 4)"},
+    "--out": {"type": Path, "help": "folder for what is written (%(default)s)"},
+}
+"""The flags that several commands take, as argparse wants them."""
+
+
+def add_flags(command, *names: str, **changes: object) -> None:
+    """Add flags of `FLAGS` to a command (or to a group of its flags), with changes that hold for all of them."""
+    for name in names:
+        command.add_argument(name, **{**FLAGS[name], **changes})
+
+
+def add_network(command) -> None:
+    """Add --arch and --weights to a command that takes the book's own network where only --arch is given."""
+    add_flags(command, "--arch", help="the network, e.g. drn_c_26; without --weights the trained one of this book")
+    add_flags(command, "--weights")
+
+
+def scored_split(dataset: str) -> str:
+    """The split on which a segmentation network is scored while choices are still made."""
+    return "tune" if dataset == "streets" else "val"
+
+
+def find_photographs(options: argparse.Namespace) -> list[Path]:
+    """The images of the options, once the folder of their --out is made."""
+    from drn_lib.images import list_images
+
+    files = list_images(options.images)
+    options.out.mkdir(parents=True, exist_ok=True)
+    return files
+
+
+def for_each(files: Sequence[Path], work: Callable[[Path], None]) -> list[str]:
+    """Do the work for every file, with a progress bar; a sentence about each that could not be read."""
+    from tqdm import tqdm
+
+    from drn_lib.datasets import DataError
+
+    failed = []
+    for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
+        try:
+            work(file)
+        except DataError as error:
+            failed.append(str(error) if str(file) in str(error) else f"{file} ({error})")
+    return failed
+
+
+def refuse(failed: Sequence[str]) -> None:
+    """Raises DataError where a file could not be read."""
+    from drn_lib.datasets import DataError
+
+    if failed:
+        raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
 
 
 def run(
@@ -43,7 +107,7 @@ def run(
 def _process(error: Exception) -> str | None:
     """The process that the sentence about an error names, empty where it names none; None where another one says it.
 
-    Before the processes of a training join, what a user can mend goes wrong in all of a machine alike, and the first
+    Before the processes of a training run join, what a user can fix goes wrong in all of a machine alike, and the first
     says it. A RuntimeError may be one process's own: a GPU that is not there for it.
     """
     if getattr(error, "silent", False):

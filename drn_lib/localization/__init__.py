@@ -3,9 +3,11 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
+    "BoxOptions": "options",
     "boxes": "equations",
     "cam_boxes": "cam",
     "class_evidence": "equations",
+    "class_index": "photographs",
     "class_map": "equations",
     "find_object": "photographs",
     "localize": "equations",

@@ -1,6 +1,6 @@
 """The field's usual boxes, to stand beside the paper's: an upsampled class activation map, cut and made one part.
 
-Not the paper's method (that is `drn_lib.localization`): no other class is asked, the threshold is relative to each
+Not the paper's method (that is `localization.equations`): no other class is asked, the threshold is relative to each
 image's own maximum, and only the largest connected part counts.
 """
 
@@ -9,28 +9,30 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate, pad
 
 from drn_lib.geometry.axis import Pair, pair
-from drn_lib.localization.equations import CELL_EDGES, check_choice, check_own, checked_jump, extent, map_jump
+from drn_lib.localization.equations import check_class_scores, extent, jump_of
+from drn_lib.localization.options import CELL_EDGES, check_choice
 
 
 def cam_boxes(
-    own: Tensor,
-    share: float,
+    class_scores: Tensor,
+    fraction: float,
     image_size: Pair,
     *,
     cell_edges: str = "tile",
     jump: Pair | None = None,
 ) -> Tensor:
-    """The field's usual boxes: upsampled class activation map, cut at a share of its range, largest part.
+    """The field's usual boxes: upsampled class activation map, cut at a fraction of its range, largest part.
 
     The map of one class is brought to the image's size bilinearly and scaled to 0..1 in each image, and the pixels at
-    `share` and above are taken; of their connected parts (8 neighbours) the one with most pixels gives the box. Other
-    classes do not count: there is no equation (1) here.
+    `fraction` and above are taken; of their connected parts (8 neighbours) the one with most pixels gives the box.
+    Other classes do not count: there is no equation (1) here.
 
     Args:
-        own: scores of one class (N, h, w), for example of `class_evidence`.
-        share: of the way from the minimum of the map to its maximum, 0..1.
+        class_scores: scores of one class (N, h, w), for example of `class_evidence`.
+        fraction: of the way from the minimum of the map to its maximum, 0..1.
         image_size, jump: as for `boxes`.
         cell_edges: where the map lies when it is upsampled: "tile" is the usual resize of the whole map onto the whole
             image, "centre" puts cell i on pixel j i.
@@ -39,30 +41,29 @@ def cam_boxes(
         Pixel edges (N, 4), float32; every image has one. A map that is the same everywhere gives the whole image.
 
     Raises:
-        ValueError: a share out of range, or what `boxes` refuses.
+        ValueError: a fraction out of range, or what `boxes` refuses.
 
     Source: Zhou et al. 2016, class activation mapping; not the paper's method.
     """
     from skimage.measure import label  # scikit-image takes longer to import than all else here
 
     check_choice("cell_edges", cell_edges, CELL_EDGES)
-    if not 0.0 <= share <= 1.0:
-        raise ValueError(f"share must lie in 0..1, not {share}")
-    check_own(own)
+    if not 0.0 <= fraction <= 1.0:
+        raise ValueError(f"fraction must lie in 0..1, not {fraction}")
+    check_class_scores(class_scores)
     height, width = pair(image_size)
-    cells = tuple(own.shape[1:])
-    jumps = map_jump(cells, image_size) if jump is None else checked_jump(jump, cells, image_size)
-    if not len(own):
+    jumps = jump_of(class_scores, image_size, jump)
+    if not len(class_scores):
         return torch.zeros(0, 4)
-    large = upsample(own, (height, width), jumps, cell_edges)  # (N, H, W)
+    large = upsample(class_scores, (height, width), jumps, cell_edges)  # (N, H, W)
     low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
-    inside = (large - low >= share * (high - low)).numpy()
+    inside = (large - low >= fraction * (high - low)).numpy()
 
     # All images in one tall picture with an empty line between them: one call finds the parts of all.
     parts = label(np.pad(inside, ((0, 0), (0, 1), (0, 0))).reshape(-1, width), connectivity=2)
     parts = parts.reshape(len(inside), height + 1, width)[:, :height]  # (N, H, W)
     pixels = np.bincount(parts.ravel())
-    pixels[0] = 0  # the ground
+    pixels[0] = 0  # the background
     first = np.array([p.ravel()[pixels[p].argmax()] for p in parts])  # (N,), the number of the largest part
     largest = torch.from_numpy((parts == first[:, None, None]) & inside)
     y0, y1 = extent(largest.any(dim=2), 1, height, "tile")
@@ -77,13 +78,11 @@ def upsample(maps: Tensor, image_size: Pair, jump: Pair, cell_edges: str = "tile
         maps: of any values.
         image_size, jump, cell_edges: as for `cam_boxes`.
     """
-    maps = maps[:, None]
-    for axis, (size, step) in enumerate(zip(pair(image_size), pair(jump))):
-        pixels = torch.arange(size, dtype=maps.dtype) + 0.5
-        place = (pixels - (0.5 if cell_edges == "centre" else step / 2)) / step  # in cells
-        place = place.clip(0, maps.shape[2 + axis] - 1)
-        low = place.floor().long()
-        high = (low + 1).clip(max=maps.shape[2 + axis] - 1)
-        weight = (place - low).view((-1, 1) if axis == 0 else (1, -1))
-        maps = maps.index_select(2 + axis, low) * (1 - weight) + maps.index_select(2 + axis, high) * weight
-    return maps[:, 0]
+    (height, width), steps, maps = pair(image_size), pair(jump), maps[:, None]
+    if cell_edges == "tile":
+        large = interpolate(maps, scale_factor=steps, mode="bilinear", align_corners=False)
+    else:  # up to the last cell's pixel
+        corners = [(count - 1) * step + 1 for count, step in zip(maps.shape[2:], steps)]
+        large = interpolate(maps, size=corners, mode="bilinear", align_corners=True)
+    lacking = max(0, width - large.shape[3]), max(0, height - large.shape[2])
+    return pad(large, (0, lacking[0], 0, lacking[1]), mode="replicate")[:, 0, :height, :width]

@@ -1,8 +1,7 @@
 """The object in one photograph of any size: `find_object`.
 
-The method is the paper's (`localization`). What the paper leaves open about the pass that gives the box, and about
-where the class comes from, is a named argument here. torch is imported when a function runs, so that the command line
-starts without it.
+The method is the paper's (`localization.equations`). Which part of the photograph the network sees, and where the class
+comes from, are arguments here. torch is imported when a function runs, so that the command line starts without it.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from drn_lib.datasets.contract import DataError
 from drn_lib.images import MOST_PIXELS, cut_crops, normalize
+from drn_lib.localization.options import DEFAULTS, BoxOptions, check_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,10 +53,7 @@ def find_object(
     size: int = SIZE,
     crop: str = "none",
     class_from: str = "whole",
-    scores: str = "logits",
-    cell_edges: str = "tile",
-    empty: str = "none",
-    one_cell: str = "box",
+    options: BoxOptions = DEFAULTS,
 ) -> Found:
     """The box of one class in a photograph of any size and aspect.
 
@@ -64,14 +61,14 @@ def find_object(
         model: a trained network.
         image: uint8 (3, H, W).
         threshold: t of equation (2); by default none, so that every cell counts where the class wins.
-        index: the class to look for; None takes the one that the network names.
+        index: the class to look for; None takes the class that the network names.
         size: pixels to which the shorter side is brought before the network sees it.
         crop: what the box is looked for in. "none": the whole photograph, since the network takes any size and what is
             cut away cannot be found (the default); "centre": its central square, as classifiers are mostly tested.
         class_from: what names the class, and gives it its probability. "whole": the mean of the score map that gives
             the box (the default: one pass for both, as in Fig. 2); "centre" and "ten": one and ten crops of `size`
             pixels, cut as for Table 1 (`evaluation.cut_crops`), their logits averaged.
-        scores, cell_edges, empty, one_cell: as for `localization.boxes`.
+        options: what the paper leaves open about the box.
 
     Returns:
         What was found, its box in pixels of `image`.
@@ -83,7 +80,7 @@ def find_object(
     """
     import torch
 
-    from drn_lib.localization.equations import check_choice, class_evidence, pooled_logits, tight_boxes
+    from drn_lib.localization.equations import class_evidence, pooled_logits, tight_boxes
 
     check_choice("crop", crop, CROPS)
     check_choice("class_from", class_from, CLASS_FROM)
@@ -102,10 +99,9 @@ def find_object(
             crops = cut_crops(image, round(MARGIN * size), size, 10 if class_from == "ten" else 1)
             logits = model(normalize(crops.to(device))).float().cpu().mean(dim=0)
         index = int(logits.argmax()) if index is None else index
-        own, wins = class_evidence(score_map, torch.tensor([index]), scores)
-        choices = {"cell_edges": cell_edges, "empty": empty, "one_cell": one_cell}
+        class_scores, is_argmax = class_evidence(score_map, torch.tensor([index]), options.scores)
         jump = model.feature_info[-1].reduction
-        box = tight_boxes(own, wins, threshold, tuple(seen.shape[1:]), **choices, jump=jump)[0]
+        box = tight_boxes(class_scores, is_argmax, threshold, tuple(seen.shape[1:]), options, jump=jump)[0]
     corner, pixel = torch.tensor([left, top] * 2), torch.tensor([width / columns, height / rows] * 2)
 
     def in_image(edges: Tensor) -> tuple[float, ...]:
@@ -113,7 +109,28 @@ def find_object(
 
     probability = logits.softmax(dim=0)[index].item()
     part = in_image(torch.tensor([0.0, 0.0, size, size])) if crop == "centre" else None
-    return Found(index, None if box.isnan().any() else in_image(box), probability, own[0].clone(), part)
+    return Found(index, None if box.isnan().any() else in_image(box), probability, class_scores[0].clone(), part)
+
+
+def class_index(model: Network, wanted: str) -> int:
+    """The number of a class by its name (upper and lower case are alike) or by its number.
+
+    Raises:
+        ValueError: there is no such class; the sentence names the nearest.
+    """
+    import difflib
+
+    names, count = model.classes, model.classifier.out_channels
+    lowered = [name.lower() for name in names or ()]
+    if wanted.lower() in lowered:
+        return lowered.index(wanted.lower())
+    if wanted.isdecimal() and int(wanted) < count:
+        return int(wanted)
+    if names is None:
+        raise ValueError(f"these weights do not name their classes: give --class a number, 0 to {count - 1}")
+    near = difflib.get_close_matches(wanted.lower(), lowered, 3) or lowered
+    near = ", ".join(names[lowered.index(name)] for name in near[:25])
+    raise ValueError(f"the network has no class {wanted!r}; there are {near}")
 
 
 def _brought_to(image: Tensor, size: int) -> Tensor:

@@ -1,7 +1,7 @@
-"""How good is a box: overlap, errors, pointing; the best that a grid allows; answers that look at no image.
+"""How good is a box: overlap, errors, pointing; the best that a grid allows; answers that ignore the image.
 
 A box is (x0, y0, x1, y1) in pixel edges, half open. The datasets turn the inclusive pixel boxes of their files into
-edges once, when they read them (`datasets.base`); nothing here adds a pixel again. Several true boxes of an image
+edges once, when they read them (`datasets.base`); nothing here adds a pixel again. Several gt boxes of an image
 are (N, M, 4), filled up with NaN (`pad_boxes`); the best of them counts. All errors are in percent.
 """
 
@@ -15,25 +15,26 @@ from torch import Tensor
 from drn_lib.evaluation.classification import topk_error
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
-from drn_lib.localization.equations import CELL_EDGES, check_choice, map_jump
+from drn_lib.localization.equations import map_jump
+from drn_lib.localization.options import CELL_EDGES, check_choice
 
 LEVELS = (0.3, 0.5, 0.7)
 """The overlaps asked for; 0.5 is ILSVRC's and the paper's."""
 
 
-def iou(found: Tensor, true: Tensor) -> Tensor:
+def iou(pred_boxes: Tensor, gt_boxes: Tensor) -> Tensor:
     """Intersection over union of boxes, pair by pair.
 
     Args:
-        found, true: pixel edges (..., 4), shapes that broadcast. A box with NaN, or empty, overlaps nothing.
+        pred_boxes, gt_boxes: pixel edges (..., 4), shapes that broadcast. A box with NaN, or empty, overlaps nothing.
 
     Returns:
         (...), 0..1.
     """
-    low = torch.maximum(found[..., :2], true[..., :2])
-    high = torch.minimum(found[..., 2:], true[..., 2:])
+    low = torch.maximum(pred_boxes[..., :2], gt_boxes[..., :2])
+    high = torch.minimum(pred_boxes[..., 2:], gt_boxes[..., 2:])
     shared = (high - low).clip(min=0).prod(dim=-1)
-    union = area(found) + area(true) - shared
+    union = area(pred_boxes) + area(gt_boxes) - shared
     return torch.where(union > 0, shared / union, torch.zeros_like(union)).nan_to_num(nan=0.0)
 
 
@@ -43,7 +44,7 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def pad_boxes(boxes: Sequence[Tensor]) -> Tensor:
-    """The true boxes of N images, (M_i, 4) each, as one tensor (N, M, 4) filled up with NaN.
+    """The gt boxes of N images, (M_i, 4) each, as one tensor (N, M, 4) filled up with NaN.
 
     Raises:
         ValueError: an image has no box.
@@ -57,12 +58,12 @@ def pad_boxes(boxes: Sequence[Tensor]) -> Tensor:
     return padded
 
 
-def best_iou(found: Tensor, true: Tensor) -> Tensor:
-    """Overlap with the true box that fits best.
+def best_iou(pred_boxes: Tensor, gt_boxes: Tensor) -> Tensor:
+    """Overlap with the gt box that fits best.
 
     Args:
-        found: (..., N, 4), for example (T, N, 4) for T thresholds.
-        true: (N, 4), or (N, M, 4) with NaN where an image has fewer.
+        pred_boxes: (..., N, 4), for example (T, N, 4) for T thresholds.
+        gt_boxes: (N, 4), or (N, M, 4) with NaN where an image has fewer.
 
     Returns:
         (..., N), 0..1.
@@ -70,14 +71,14 @@ def best_iou(found: Tensor, true: Tensor) -> Tensor:
     Raises:
         ValueError: not as many images on both sides.
     """
-    true = _several(true)
-    if found.shape[-2:] != (len(true), 4):
-        raise ValueError(f"expected boxes ({len(true)}, 4) for {len(true)} images, got {tuple(found.shape)}")
-    return torch.stack([iou(found, true[:, k]) for k in range(true.shape[1])]).amax(dim=0)
+    gt_boxes = _several(gt_boxes)
+    if pred_boxes.shape[-2:] != ((count := len(gt_boxes)), 4):
+        raise ValueError(f"expected boxes ({count}, 4) for {count} images, got {tuple(pred_boxes.shape)}")
+    return torch.stack([iou(pred_boxes, gt_boxes[:, k]) for k in range(gt_boxes.shape[1])]).amax(dim=0)
 
 
 def gt_known_error(ious: Tensor, level: float = 0.5) -> Tensor:
-    """Share of images, in percent, whose box for the *true* class overlaps the truth by no more than `level`.
+    """Fraction of images, in percent, whose box for the *true* class overlaps the ground truth by no more than `level`.
 
     Args:
         ious: (..., N), for example of `best_iou`.
@@ -96,7 +97,7 @@ def gt_known_error(ious: Tensor, level: float = 0.5) -> Tensor:
 
 
 def localization_error(logits: Tensor, labels: Tensor, ious: Tensor, k: int = 1, level: float = 0.5) -> float:
-    """Share of images, in percent, where none of the k best classes is right together with its box: Table 2.
+    """Fraction of images, in percent, where none of the k best classes is right together with its box: Table 2.
 
     Only the box of the true class can be right together with its class, so its overlap is all that is needed.
 
@@ -119,36 +120,36 @@ def localization_error(logits: Tensor, labels: Tensor, ious: Tensor, k: int = 1,
     return 100.0 * (1.0 - (named & (ious.double() > level)).double().mean().item())
 
 
-def pointing_hits(points: Tensor, true: Tensor) -> Tensor:
-    """Whether a point lies in one of the image's true boxes: boolean (N,).
+def pointing_hits(points: Tensor, gt_boxes: Tensor) -> Tensor:
+    """Whether a point lies in one of the image's gt boxes: boolean (N,).
 
     Args:
         points: (N, 2), x and y in pixels, for example of `localization.peak_points`.
-        true: (N, 4) or (N, M, 4).
+        gt_boxes: (N, 4) or (N, M, 4).
     """
-    true = _several(true)
-    inside = (points[:, None] >= true[..., :2]) & (points[:, None] < true[..., 2:])  # (N, M, 2)
+    gt_boxes = _several(gt_boxes)
+    inside = (points[:, None] >= gt_boxes[..., :2]) & (points[:, None] < gt_boxes[..., 2:])  # (N, M, 2)
     return inside.all(dim=2).any(dim=1)
 
 
-def size_terciles(true: Tensor) -> Tensor:
-    """0, 1 or 2 for images whose true boxes are in the smallest, middle or largest third by area: (N,).
+def size_terciles(gt_boxes: Tensor) -> Tensor:
+    """0, 1 or 2 for images whose gt boxes are in the smallest, middle or largest third by area: (N,).
 
-    Ranks, not borders, make the thirds, so that they are equal; among equal areas the image's place decides. With
+    Ranks, not borders, make the thirds, so that they are equal; among equal areas the order of the images decides. With
     several boxes the largest counts.
     """
-    areas = area(_several(true)).nan_to_num(nan=0.0).amax(dim=1)
+    areas = area(_several(gt_boxes)).nan_to_num(nan=0.0).amax(dim=1)
     ranks = areas.argsort(stable=True).argsort()
     return ranks * 3 // max(1, len(areas))
 
 
-def ceiling(true: Tensor, grid: Pair, image_size: Pair, cell_edges: str = "tile") -> Tensor:
-    """The best overlap that any box of whole cells can reach with each true box.
+def ceiling(gt_boxes: Tensor, grid: Pair, image_size: Pair, cell_edges: str = "tile") -> Tensor:
+    """The best overlap that any box of whole cells can reach with each gt box.
 
-    Beyond the two cell edges that enclose a true edge the overlap only falls, so two edges a side, 16 boxes, are tried.
+    Beyond the two cell edges that enclose a gt edge the overlap only falls, so two edges a side, 16 boxes, are tried.
 
     Args:
-        true: (N, 4).
+        gt_boxes: (N, 4).
         grid: cells of the map, one number or (h, w): 7 for ResNet at 224 px, 28 for a DRN.
         image_size: pixels, one number or (height, width).
         cell_edges: as for `localization.boxes`.
@@ -164,11 +165,11 @@ def ceiling(true: Tensor, grid: Pair, image_size: Pair, cell_edges: str = "tile"
     sides = []
     for count, jump, size in zip(pair(grid)[::-1], jumps[::-1], pair(image_size)[::-1]):  # x, then y
         low, high = edges_of_cells(torch.arange(count), jump, size, convention=cell_edges)
-        sides.append(torch.cat([low[:1], high]).to(true.dtype))
-    candidates = [_enclosing(true[:, k].contiguous(), sides[k % 2]) for k in range(4)]  # 4 times (N, 2)
-    best = torch.zeros(len(true), dtype=true.dtype)
+        sides.append(torch.cat([low[:1], high]).to(gt_boxes.dtype))
+    candidates = [_enclosing(gt_boxes[:, k].contiguous(), sides[k % 2]) for k in range(4)]  # 4 times (N, 2)
+    best = torch.zeros(len(gt_boxes), dtype=gt_boxes.dtype)
     for choice in torch.cartesian_prod(*[torch.arange(2)] * 4):
-        best = best.maximum(iou(torch.stack([c[:, i] for c, i in zip(candidates, choice)], dim=1), true))
+        best = best.maximum(iou(torch.stack([c[:, i] for c, i in zip(candidates, choice)], dim=1), gt_boxes))
     return best
 
 
@@ -178,14 +179,14 @@ def whole_image(count: int, image_size: Pair) -> Tensor:
     return torch.tensor([0.0, 0.0, width, height]).expand(count, 4)
 
 
-def best_fixed_box(true: Tensor, image_size: Pair, level: float = 0.5) -> Tensor:
-    """The one box that is right for most of these images: the second trivial answer. Fit it on the tune part.
+def best_fixed_box(gt_boxes: Tensor, image_size: Pair, level: float = 0.5) -> Tensor:
+    """The one box that is right for most of these images: the second trivial answer. Fit it on the validation split.
 
     All boxes on a grid of 16 steps a side, then single edges moved by ever smaller steps while that helps; where as
     many are right, the higher mean overlap decides.
 
     Args:
-        true: (N, 4) or (N, M, 4), at least one image.
+        gt_boxes: (N, 4) or (N, M, 4), at least one image.
         image_size: pixels, one number or (height, width).
         level: the overlap that must be exceeded.
 
@@ -195,18 +196,18 @@ def best_fixed_box(true: Tensor, image_size: Pair, level: float = 0.5) -> Tensor
     Raises:
         ValueError: there is no image.
     """
-    if not len(true):
+    if not len(gt_boxes):
         raise ValueError("the best fixed box needs at least one image with a true box")
     height, width = pair(image_size)
     pairs = torch.combinations(torch.arange(17), 2).to(torch.float32) / 16  # (136, 2)
     xs, ys = torch.cartesian_prod(torch.arange(len(pairs)), torch.arange(len(pairs))).T
     steps = torch.stack([pairs[xs, 0], pairs[ys, 0], pairs[xs, 1], pairs[ys, 1]], dim=1)
-    best, score = _best_of(steps * torch.tensor([width, height, width, height]), true, level)
+    best, score = _best_of(steps * torch.tensor([width, height, width, height]), gt_boxes, level)
     step = max(height, width) / 32
     while step >= 0.5:
         moves = torch.cat([torch.eye(4), -torch.eye(4)]) * step
         limits = torch.tensor([width, height, width, height], dtype=torch.float32)
-        moved, moved_score = _best_of((best + moves).clip(min=0).minimum(limits), true, level)
+        moved, moved_score = _best_of((best + moves).clip(min=0).minimum(limits), gt_boxes, level)
         if moved_score > score:
             best, score = moved, moved_score
         else:
@@ -214,11 +215,11 @@ def best_fixed_box(true: Tensor, image_size: Pair, level: float = 0.5) -> Tensor
     return best
 
 
-def _best_of(boxes: Tensor, true: Tensor, level: float) -> tuple[Tensor, tuple[float, float]]:
-    """The best of boxes (B, 4) and its (share right, mean overlap)."""
+def _best_of(boxes: Tensor, gt_boxes: Tensor, level: float) -> tuple[Tensor, tuple[float, float]]:
+    """The best of boxes (B, 4) and its (fraction right, mean overlap)."""
     right, mean = [], []
     for some in boxes.split(512):
-        ious = best_iou(some[:, None].expand(-1, len(true), 4), true)  # (512, N)
+        ious = best_iou(some[:, None].expand(-1, len(gt_boxes), 4), gt_boxes)  # (512, N)
         right.append((ious > level).double().mean(dim=1))
         mean.append(ious.double().mean(dim=1))
     scores = list(zip(torch.cat(right).tolist(), torch.cat(mean).tolist()))
@@ -233,8 +234,8 @@ def _enclosing(places: Tensor, edges: Tensor) -> Tensor:
     return torch.stack([edges[below], edges[above]], dim=1)
 
 
-def _several(true: Tensor) -> Tensor:
-    """True boxes as (N, M, 4)."""
-    if true.dim() not in (2, 3) or true.shape[-1] != 4:
-        raise ValueError(f"true boxes must be (N, 4) or (N, M, 4), not {tuple(true.shape)}")
-    return true[:, None] if true.dim() == 2 else true
+def _several(gt_boxes: Tensor) -> Tensor:
+    """gt boxes as (N, M, 4)."""
+    if gt_boxes.dim() not in (2, 3) or gt_boxes.shape[-1] != 4:
+        raise ValueError(f"true boxes must be (N, 4) or (N, M, 4), not {tuple(gt_boxes.shape)}")
+    return gt_boxes[:, None] if gt_boxes.dim() == 2 else gt_boxes

@@ -27,7 +27,8 @@ from drn_lib import paths
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.distributed import Group
 from drn_lib.images import normalize
-from drn_lib.localization.equations import EMPTY, boxes
+from drn_lib.localization.equations import boxes
+from drn_lib.localization.options import EMPTY, BoxOptions
 from drn_lib.network import create_model
 from drn_lib.training import classification, loop, recipes
 from drn_lib.training.batches import Source
@@ -130,8 +131,8 @@ def boxes_where_the_map_is(device: torch.device) -> dict:
     score_map, classes = torch.randn(4, 5, 6, 7), torch.tensor([0, 1, 2, 3])
     same = []
     for empty in EMPTY:
-        here = boxes(score_map, classes, 1.5, (48, 56), empty=empty)
-        there = boxes(score_map.to(device), classes.to(device), 1.5, (48, 56), empty=empty)
+        here = boxes(score_map, classes, 1.5, (48, 56), BoxOptions(empty=empty))
+        there = boxes(score_map.to(device), classes.to(device), 1.5, (48, 56), BoxOptions(empty=empty))
         same.append(there.device.type == device.type and torch.equal(here.nan_to_num(-1), there.cpu().nan_to_num(-1)))
     return {"ok": all(same), "empty": dict(zip(EMPTY, same))}
 

@@ -21,6 +21,7 @@ from book.cells.photographs import photograph
 from book.live import files
 from drn_lib import network, paths
 from drn_lib.checkpoints import onnx
+from drn_lib.checkpoints.files import SHIPPED
 from drn_lib.checkpoints.onnx import Trained, onnx_model
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
@@ -73,10 +74,10 @@ def stored_precision() -> tuple[float, float, float]:
     x = normalize(photograph("coffee", 224)[None])
     torch_onnx, shipped, unrounded = 0.0, 0.0, 0.0
     for name in files.NETWORKS:
-        model = load_trained(onnx.SHIPPED.format(name))
+        model = load_trained(SHIPPED.format(name))
         with torch.inference_mode():
             wanted = model.score_map(x).numpy()
-        file = paths.checkpoints_dir() / f"{onnx.SHIPPED.format(name)}.safetensors"
+        file = paths.checkpoints_dir() / f"{SHIPPED.format(name)}.safetensors"
         exact, rounded = (
             scores(onnx_model(onnx.read_trained(file), storage), x) for storage in ("float32", "float16")
         )

@@ -16,7 +16,7 @@ from book.figures import style
 from book.live import files, pictures
 from book.numbers.tables import live as live_tables
 from drn_lib import paths
-from drn_lib.checkpoints import onnx as export
+from drn_lib.checkpoints import files as checkpoint_files
 from drn_lib.checkpoints.weights import load_trained
 from tests.notebooks.chapters import ROOT, markdown, read, tokens
 
@@ -114,10 +114,10 @@ def test_the_lock_pins_everything_by_its_hash_and_names_no_registry():
 def test_the_networks_are_made_of_the_shipped_weights():
     for name in files.NETWORKS:
         about, content = files.network(name)
-        model = load_trained(export.SHIPPED.format(name))
+        model = load_trained(checkpoint_files.SHIPPED.format(name))
         metadata = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
-        file = paths.checkpoints_dir() / f"{export.SHIPPED.format(name)}.safetensors"
-        assert metadata["weights_sha256"] == export.sha256_of(file)
+        file = paths.checkpoints_dir() / f"{checkpoint_files.SHIPPED.format(name)}.safetensors"
+        assert metadata["weights_sha256"] == checkpoint_files.sha256_of(file)
         assert about["classes"] == model.classes and about["file"] == f"{name}.onnx"
         assert [row["level"] for key, row in about["outputs"].items() if key != "score_map"] == [
             info.level for info in model.feature_info

@@ -16,7 +16,7 @@ from book.cells.photographs import photograph
 from book.extensions import live as live_page
 from book.live import files
 from drn_lib import localization
-from drn_lib.checkpoints import onnx
+from drn_lib.checkpoints.files import SHIPPED
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
 from tests.site import test_browser
@@ -212,7 +212,7 @@ def test_the_cup_at_64_pixels_is_an_espresso_and_its_box_the_library_s(running):
     pixels = shown.evaluate("(c) => [...c.getContext('2d').getImageData(0, 0, 64, 64).data]")
     image = torch.tensor(pixels, dtype=torch.uint8).view(64, 64, 4)[..., :3].permute(2, 0, 1)[None]
     for text, name in zip(words(running), files.NETWORKS, strict=True):
-        model = load_trained(onnx.SHIPPED.format(name))
+        model = load_trained(SHIPPED.format(name))
         classes = torch.tensor([model.classes.index("espresso")])
         _, (edges,) = localization.localize(model, normalize(image), -np.inf, classes)
         x0, y0, x1, y1 = (int(edge) for edge in edges)

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from drn_lib import checkpoints
-from drn_lib.checkpoints import files
 from drn_lib.checkpoints.files import RELEASED, find_weights, read_weights, task_of
 from drn_lib.cli.commands import main
+from drn_lib.datasets import downloads
 from drn_lib.datasets.downloads import DownloadError
 from drn_lib.network import create_model
 from drn_lib.paths import cache_dir
@@ -30,7 +30,7 @@ def fail_to_download(monkeypatch, sentence, cause):
     def fail(*_, **__):
         raise DownloadError(sentence) from cause
 
-    monkeypatch.setattr(files, "download", fail)
+    monkeypatch.setattr(downloads, "download", fail)
 
 
 @pytest.mark.parametrize("name", RELEASED)

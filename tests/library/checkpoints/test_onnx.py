@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from drn_lib import images, paths
-from drn_lib.checkpoints import onnx as export
+from drn_lib.checkpoints import files
 from drn_lib.checkpoints.onnx import Trained, onnx_model, read_trained, save_onnx
 from drn_lib.checkpoints.weights import load_trained, save_weights
 from drn_lib.cli.commands import main
 from drn_lib.network import create_model
 
-SHIPPED = [paths.checkpoints_dir() / f"{export.SHIPPED.format(name)}.safetensors" for name in ("drn_a_18", "drn_c_26")]
+SHIPPED = [paths.checkpoints_dir() / f"{files.SHIPPED.format(name)}.safetensors" for name in ("drn_a_18", "drn_c_26")]
 # One of each kind of block, front and tail: bottlenecks, plain blocks, pooling, both dilation rules, no dilation.
 KINDS = [("resnet_50", None), ("drn_a_18", "levels"), ("drn_b_26", None), ("drn_c_58", None), ("drn_d_22", None)]
 
@@ -162,7 +162,7 @@ def test_the_command(tmp_path, capsys):
     command = ["export", "--weights", str(tmp_path / "mine.safetensors"), "--storage", "float32"]
     assert main([*command, "--out", str(tmp_path / "new" / "mine.onnx")]) == 0
     about = {entry.key: entry.value for entry in onnx.load(tmp_path / "new" / "mine.onnx").metadata_props}
-    assert (about["width"], about["classes"], about["licence"]) == ("0.125", "null", export.OTHER_LICENCE)
+    assert (about["width"], about["classes"], about["licence"]) == ("0.125", "null", files.OTHER_LICENCE)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 
 from drn_lib import paths
 from drn_lib.architecture import architecture, list_models, scale_width
-from drn_lib.checkpoints import files, weights
+from drn_lib.checkpoints import files
+from drn_lib.checkpoints.fitting import width_of
 from drn_lib.checkpoints.naming import dead_modules, module_names
 from drn_lib.checkpoints.weights import load_trained, load_weights, released_state_dict, save_weights
 from drn_lib.conversion import dilate
@@ -186,7 +187,7 @@ def test_a_file_without_class_names_and_a_network_without_dilation(tmp_path):
 def test_the_width_that_is_stored_builds_the_same_table(width):
     for name in list_models():
         table = scale_width(architecture(name), width)
-        assert scale_width(architecture(name), weights._width_of(table)) == table
+        assert scale_width(architecture(name), width_of(table)) == table
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):

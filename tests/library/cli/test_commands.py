@@ -11,8 +11,8 @@ import torch
 
 from drn_lib import checkpoints, datasets, distributed, paths, segmentation, training
 from drn_lib.cli import localize
-from drn_lib.cli.commands import RECIPES, RESUMABLE, _parser, main
-from drn_lib.cli.options import PATIENCE
+from drn_lib.cli.commands import RESUMABLE, main, parser
+from drn_lib.cli.options import PATIENCE, RECIPES
 from drn_lib.segmentation import training as segmentation_training
 from drn_lib.segmentation.recipes import list_segmentation_recipes
 from drn_lib.training import recipes
@@ -179,7 +179,7 @@ OUTS = [
 def test_a_folder_that_cannot_be_is_refused_before_any_work(command, out, says, capsys, monkeypatch, tmp_path, asked):
     if out.startswith("/proc") and not os.path.isdir("/proc/self"):
         pytest.skip("no /proc here")
-    for module, loader in ((checkpoints, "load_trained"), (segmentation, "load_segmentation")):
+    for module, loader in ((checkpoints, "load_any"), (segmentation, "load_segmentation")):
         monkeypatch.setattr(module, loader, lambda *_: pytest.fail("a network was loaded"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("kept")
@@ -319,5 +319,5 @@ def test_an_interruption_says_whether_anything_is_kept(arguments, says, capsys, 
 
 
 def test_the_commands_that_go_on_are_commands():
-    (commands,) = (action for action in _parser()._actions if action.dest == "command")
+    (commands,) = (action for action in parser()._actions if action.dest == "command")
     assert set(RESUMABLE) < set(commands.choices)

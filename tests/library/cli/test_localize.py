@@ -13,10 +13,11 @@ from drn_lib import checkpoints
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.cli import localize
 from drn_lib.cli.commands import main
-from drn_lib.cli.localize import class_index, coco_document, draw_found
+from drn_lib.cli.localize import coco_document, draw_found
 from drn_lib.datasets.contract import DataError
 from drn_lib.localization.cam import cam_boxes
-from drn_lib.localization.photographs import Found, find_object
+from drn_lib.localization.options import CHOICES, BoxOptions
+from drn_lib.localization.photographs import Found, class_index, find_object
 from drn_lib.network import FeatureInfo, create_model
 
 
@@ -65,7 +66,8 @@ def test_the_class_is_the_one_that_is_named_and_the_probability_its_own():
 def test_without_a_qualifying_cell_there_is_no_box_unless_one_is_asked_for():
     image = night(64, 64, (16, 8, 40, 48))
     assert find_object(Bright(), image, 1e9, 1, size=64).box is None
-    assert find_object(Bright(), image, 1e9, 1, size=64, empty="image").box == pytest.approx((0, 0, 64, 64))
+    whole = BoxOptions(empty="image")
+    assert find_object(Bright(), image, 1e9, 1, size=64, options=whole).box == pytest.approx((0, 0, 64, 64))
 
 
 @pytest.mark.parametrize("factor", [1, 3])
@@ -94,9 +96,12 @@ def test_the_class_may_come_from_crops():
 
 def test_unknown_choices_are_refused():
     image = night(64, 64, (0, 0, 8, 8))
-    for choice in ("crop", "class_from", "scores", "cell_edges", "empty", "one_cell"):
+    for choice in ("crop", "class_from"):
         with pytest.raises(ValueError, match=f"{choice} must be"):
             find_object(Bright(), image, size=64, **{choice: "else"})
+    for choice in CHOICES:
+        with pytest.raises(ValueError, match=f"{choice} must be"):
+            BoxOptions(**{choice: "else"})
 
 
 def test_a_photograph_that_would_fill_the_memory_is_refused():
@@ -285,7 +290,7 @@ def test_wrong_arguments_are_one_sentence(weights, tmp_path, capsys, options, se
 
 
 def test_a_segmentation_network_is_pointed_to_its_own_command(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(checkpoints, "load_trained", lambda *_: pytest.fail("it was loaded"))
+    monkeypatch.setattr(checkpoints, "load_any", lambda *_: pytest.fail("it was loaded"))
     command = ["localize", photograph(tmp_path / "a.png"), "--weights", "segmentation/drn_a_18-s0"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err

@@ -1,7 +1,5 @@
 """The commands of segmentation: photographs of any size, training, scores, errors in one sentence."""
 
-import argparse
-
 import numpy as np
 import pytest
 import torch
@@ -9,6 +7,7 @@ from PIL import Image
 
 from drn_lib import datasets, images, segmentation
 from drn_lib.cli import segment
+from drn_lib.cli.commands import parser
 from drn_lib.cli.published import published_iou
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.street_scenes import CLASS_COLORS, TRAIN_ID_OF_ID
@@ -20,9 +19,7 @@ from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation,
 
 
 def run(*arguments) -> None:
-    parser = argparse.ArgumentParser()
-    segment.add_commands(parser.add_subparsers())
-    options = parser.parse_args(list(map(str, arguments)))
+    options = parser().parse_args(list(map(str, arguments)))
     options.function(options)
 
 
@@ -153,11 +150,8 @@ def test_a_large_photograph_may_keep_its_size_and_be_made_smaller(tmp_path, monk
 
 
 def test_large_images_are_read_by_windows_of_their_own_accord():
-    parser = argparse.ArgumentParser()
-    segment.add_commands(parser.add_subparsers())
-
     def how(size, *more):
-        options = parser.parse_args(["segment", "a.jpg", "--weights", "w", *more])
+        options = parser().parse_args(["segment", "a.jpg", "--weights", "w", *more])
         return segment._inference(options, size, 8)
 
     assert how((1024, 2048)).window is None and how((1025, 2048)).window == 1024

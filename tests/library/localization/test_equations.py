@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 import drn_lib
 from drn_lib import geometry
 from drn_lib.conversion import dilate
+from drn_lib.geometry.axis import pair
 from drn_lib.localization.cam import cam_boxes, upsample
 from drn_lib.localization.equations import (
     boxes,
@@ -22,6 +24,7 @@ from drn_lib.localization.equations import (
     pooled_logits,
     tight_boxes,
 )
+from drn_lib.localization.options import BoxOptions
 
 # Equal values must occur, so the maps hold few different ones.
 small_maps = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4)).flatmap(
@@ -92,7 +95,7 @@ def one_class_map(rows):
 
 
 def box_of(score_map, t, size, **choices):
-    return boxes(score_map, torch.tensor([1]), t, size, **choices)[0].tolist()
+    return boxes(score_map, torch.tensor([1]), t, size, BoxOptions(**choices))[0].tolist()
 
 
 def test_all_qualifying_cells_count_not_the_largest_part():
@@ -173,8 +176,9 @@ def test_a_densely_read_network_holds_the_cells_of_the_coarse_one():
     torch.manual_seed(0)
     model = drn_lib.create_model("resnet_18", 3, width=0.125).eval()
     x = torch.randn(4, 3, 128, 128)
-    classes, coarse = localize(model, x, -math.inf, cell_edges="centre")
-    _, dense = localize(dilate(model), x, -math.inf, classes, cell_edges="centre", jump=8)
+    centre = BoxOptions(cell_edges="centre")
+    classes, coarse = localize(model, x, -math.inf, options=centre)
+    _, dense = localize(dilate(model), x, -math.inf, classes, centre, jump=8)
     assert coarse.isfinite().all()
     # A coarse cell is 32 px wide, its middle is at 32i; the dense box holds the middle of every qualifying one.
     places = torch.where(coarse == 0, coarse, coarse + torch.tensor([16.0, 16.0, -16.0, -16.0]))
@@ -189,11 +193,17 @@ def test_peak_points():
     assert peak_points(torch.ones(1, 1, 1), (3, 4), jump=8).tolist() == [[3.5, 2.5]]  # not outside the image
 
 
-def test_upsampling_is_the_usual_one_for_tiles():
-    maps = torch.randn(2, 4, 8)
-    usual = torch.nn.functional.interpolate(maps[:, None], (32, 64), mode="bilinear", align_corners=False)[:, 0]
-    assert torch.allclose(upsample(maps, (32, 64), 8), usual, atol=1e-6)
-    assert torch.allclose(upsample(maps, (32, 64), 8, "centre")[:, ::8, ::8], maps, atol=1e-6)  # pixel 8i is cell i
+@pytest.mark.parametrize("edges", ["tile", "centre"])
+@pytest.mark.parametrize(("size", "jump"), [((32, 64), 8), ((30, 59), (8, 8)), ((25, 80), (8, 10)), ((40, 70), 8)])
+def test_upsampling_is_linear_between_the_cells_and_constant_beyond_them(size, jump, edges):
+    maps = torch.randn(2, 4, 8, dtype=torch.float64)
+    expected = maps.numpy()
+    for axis, (side, step) in enumerate(zip(size, pair(jump)), start=1):
+        places = (np.arange(side) + 0.5) / step - 0.5 if edges == "tile" else np.arange(side) / step  # in cells
+        cells = np.arange(maps.shape[axis])
+        expected = np.apply_along_axis(lambda line, at=places, c=cells: np.interp(at, c, line), axis, expected)
+    assert np.abs(upsample(maps, size, jump, edges).numpy() - expected).max() < 1e-12
+    assert np.abs(upsample(maps.float(), size, jump, edges).numpy() - expected).max() < 4e-6
 
 
 def test_cam_boxes_take_the_largest_part_of_each_image():
@@ -229,12 +239,13 @@ def test_cam_boxes_take_the_largest_part_of_each_image():
     ],
 )
 def test_bad_input_is_refused(score_map, classes, choices, message):
+    threshold = choices.pop("threshold", 0.0)
     with pytest.raises(ValueError, match=message):
-        boxes(score_map, torch.tensor(classes), **{"threshold": 0.0, "image_size": 64, **choices})
+        boxes(score_map, torch.tensor(classes), threshold, 64, BoxOptions(**choices))
 
 
 def test_other_bad_input_is_refused():
-    with pytest.raises(ValueError, match="share"):
+    with pytest.raises(ValueError, match="fraction"):
         cam_boxes(torch.zeros(1, 2, 2), 1.5, 64)
     with pytest.raises(ValueError, match="finite"):
         cam_boxes(torch.full((1, 2, 2), math.inf), 0.5, 64)
@@ -260,6 +271,6 @@ def test_evidence_is_all_that_boxes_need():
     torch.manual_seed(2)
     score_map, classes = torch.randn(6, 3, 4, 4), torch.arange(6) % 3
     for scores in ("logits", "softmax"):
-        own, wins = class_evidence(score_map, classes, scores)
-        found = tight_boxes(own, wins, 0.4, 32, empty="peak")
-        assert torch.equal(found, boxes(score_map, classes, 0.4, 32, scores=scores, empty="peak"))
+        options = BoxOptions(scores, empty="peak")
+        found = tight_boxes(*class_evidence(score_map, classes, scores), 0.4, 32, options)
+        assert torch.equal(found, boxes(score_map, classes, 0.4, 32, options))

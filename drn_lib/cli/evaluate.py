@@ -1,0 +1,102 @@
+"""The command `evaluate`: top-1 and top-5 error of a trained classifier, for ImageNet beside the paper's numbers."""
+
+from __future__ import annotations
+
+import argparse
+
+from drn_lib.cli.data import partition_options
+from drn_lib.cli.options import RECIPES, add_flags
+from drn_lib.cli.published import published_errors
+
+
+def add_commands(commands) -> None:
+    """Add `evaluate` to argparse's subparsers."""
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="top-1 and top-5 error of trained weights",
+        description="evaluate WEIGHTS scores them on --dataset; evaluate --recipe imagenet --arch drn_c_26 "
+        "--weights released scores on the recipe's data, beside the paper's numbers.",
+    )
+    evaluate.add_argument("file", nargs="?", metavar="WEIGHTS", help="the same as --weights")
+    add_flags(evaluate, "--weights", "--arch")
+    evaluate.add_argument("--recipe", help=f"score on its data and at its size, instead of --dataset: {RECIPES}")
+    evaluate.add_argument("--crops", type=int, default=1, help="1 or 10, for a recipe that reads files (default 1)")
+    evaluate.add_argument("--dataset", default="tiny-imagenet", help="default %(default)s")
+    evaluate.add_argument(
+        "--partition",
+        help="a list in data/splits, or '' for the whole archive (default tiny-imagenet-20 for tiny-imagenet, pets-3 "
+        "for pets; the others have none)",
+    )
+    evaluate.add_argument(
+        "--split", help="default tune; val of ImageNet and of all Tiny-ImageNet; test is only for final results"
+    )
+    add_flags(evaluate, "--root", "--device", "--workers")
+    evaluate.set_defaults(function=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from drn_lib import evaluation, images
+    from drn_lib.checkpoints import load_any
+    from drn_lib.datasets import open_dataset
+    from drn_lib.distributed import device_of
+    from drn_lib.training import recipe
+
+    if (options.file is None) == (options.weights is None):
+        raise ValueError("name the weights once: evaluate WEIGHTS, or evaluate --weights WEIGHTS")
+    plan = recipe(options.recipe) if options.recipe else None
+    reads_files = plan is not None and plan.reads_files
+    if options.crops not in images.CROPS or (options.crops != 1 and not reads_files):
+        raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")
+    name, split, data_options = _scored_data(options, plan)
+    device = device_of(options.device)
+
+    weights = options.weights or options.file
+    model = load_any(weights, options.arch)
+    dataset = open_dataset(name, split, options.root, **data_options)
+    known, found = model.classifier.out_channels, len(dataset.classes)
+    if known != found or (model.classes and list(model.classes) != list(dataset.classes)):
+        raise ValueError(f"{weights} knows {known} classes, other ones than the {found} of {name}")
+    model.to(device)
+    if reads_files:
+        _evaluate_files(options, plan, model, dataset, split)
+        return
+    metrics, _ = evaluation.evaluate(model, *dataset.arrays(), plan.image_size if plan else None)
+    print(
+        f"{name} {split}, {len(dataset)} images: top-1 error {metrics['top1']:.2f} %, "
+        f"top-5 error {metrics['top5']:.2f} %, loss {metrics['loss']:.3f}"
+    )
+
+
+def _scored_data(options: argparse.Namespace, plan) -> tuple[str, str, dict[str, str | None]]:
+    """Name and split of the data set and what `open_dataset` takes of it: the recipe's, else the options'."""
+    from drn_lib.datasets.catalog import BOOK_PARTITIONS
+
+    if plan and options.partition is not None:
+        raise ValueError(f"--partition goes with --dataset: leave it out, the recipe {plan.name} has its own")
+    if plan:
+        name, data_options = plan.dataset, plan.dataset_options
+    else:  # the book's own part of a data set where none is named
+        asked = BOOK_PARTITIONS.get(options.dataset) if options.partition is None else options.partition
+        name, data_options = options.dataset, partition_options(options.dataset, asked)
+    whole = data_options.get("partition", "") is None
+    validation = "val" if name == "imagenet" or (name == "tiny-imagenet" and whole) else "tune"
+    return name, options.split or validation, data_options
+
+
+def _evaluate_files(options: argparse.Namespace, plan, model, dataset, split: str) -> None:
+    """Score as for Table 1, by one crop or ten, and print the published errors beside the measured ones."""
+    from drn_lib import evaluation
+
+    published = published_errors(model.table.name, options.crops)  # before the hours, not after
+    metrics, _ = evaluation.evaluate_files(
+        model, dataset, plan.shorter_side, plan.image_size, options.crops, options.workers, progress=True
+    )
+    crops = "1 crop" if options.crops == 1 else f"{options.crops} crops, logits averaged"
+    print(f"{plan.dataset} {split}, {len(dataset)} images, {crops} of {plan.image_size} px from {plan.shorter_side} px")
+    print(f"measured:  top-1 error {metrics['top1']:5.2f} %, top-5 error {metrics['top5']:5.2f} %")
+    if published is None:
+        print(f"published: nothing for {model.table.name} by {crops}")
+    else:
+        print(f"published: top-1 error {published[0]:5.2f} %, top-5 error {published[1]:5.2f} %   ({published[2]})")
+    if (split, len(dataset.classes), len(dataset)) != ("val", 1000, 50000):
+        print("The two do not compare: the published ones are of the 50,000 validation images of all 1000 classes.")

@@ -1,0 +1,152 @@
+"""The commands `train` and `train-segmentation`: one network by a recipe, resuming where they stopped.
+
+    python -m drn_lib train --recipe imagenet --arch drn_c_26 --out my_run
+    python -m drn_lib train-segmentation --recipe cityscapes --arch drn_c_26 --weights released --out my_run
+
+torch is imported when one of them runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from drn_lib import paths
+from drn_lib.cli.options import RECIPES, add_flags, scored_split
+from drn_lib.segmentation.recipes import list_segmentation_recipes, segmentation_recipe
+
+
+def add_commands(commands) -> None:
+    """Add both commands to argparse's subparsers."""
+    train = commands.add_parser("train", help="train one network by a recipe, resuming where it stopped")
+    files = train.add_argument_group("recipes that read photographs from files (imagenet)")
+    _add_flags(train, files, "tiny-imagenet-20-reduced", RECIPES)
+    train.set_defaults(function=_train)
+
+    pixels = commands.add_parser("train-segmentation", help="train a segmentation network, resuming where it stopped")
+    _add_flags(pixels, pixels, "camvid-reduced", f"one of {', '.join(list_segmentation_recipes())}")
+    add_flags(pixels, "--weights", help="trained classifier to start from: a file, a shipped name, or 'released'")
+    pixels.add_argument("--output-stride", type=int, choices=(8, 16), help="dilate a ResNet to it (default: leave it)")
+    pixels.add_argument("--score-every", type=int, default=10, help="epochs between scores of val (default 10)")
+    pixels.set_defaults(function=_train_segmentation)
+
+
+def _add_flags(command, files, default: str, recipes: str) -> None:
+    """The flags of both commands; `files` takes those that only recipes that read files use."""
+    command.add_argument("--recipe", default=default, help=f"{recipes} (default %(default)s)")
+    add_flags(command, "--arch", required=True, help="the network, for instance drn_c_26")
+    command.add_argument("--dilation-rule", help="exact, levels or released (default: the family's own)")
+    command.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
+    command.add_argument("--epochs", type=int, help="instead of the recipe's")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="another field of the recipe, e.g. epochs=5"
+    )
+    add_flags(command, "--root", "--device")
+    where = "folder for the state, the logs and the weights (default runs/<recipe>/<arch>-s<seed> in this folder)"
+    add_flags(command, "--out", help=where)
+    add_flags(files, "--workers")
+    files.add_argument("--sync-batch-norm", action="store_true", help="one normalization over all GPUs' images")
+    files.add_argument("--tensorboard", action="store_true", help="write TensorBoard's files beside log.csv")
+
+
+def _train(options: argparse.Namespace) -> None:
+    import torch
+
+    from drn_lib import distributed
+    from drn_lib.checkpoints import save_weights
+    from drn_lib.datasets import open_dataset
+    from drn_lib.training import recipes, train, train_from_files
+
+    out, plan = _run_of(options, recipes.recipe)
+    if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
+        raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
+    device = distributed.device_of(options.device)
+    scored = "val" if plan.reads_files else "tune"
+    train_set, scored_set = (
+        open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
+    )
+    distributed.join(device)
+    common = {"dilation_rule": options.dilation_rule, "folder": out, "device": device}
+    if plan.reads_files:
+        torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
+        trained = train_from_files(
+            plan,
+            options.arch,
+            options.seed,
+            train_set,
+            scored_set,
+            workers=options.workers,
+            synchronize=options.sync_batch_norm,
+            tensorboard=options.tensorboard,
+            **common,
+        )
+    else:
+        classes = len(train_set.classes)
+        trained = train(plan, options.arch, options.seed, *train_set.arrays(), classes, *scored_set.arrays(), **common)
+
+    def save(file: Path) -> str:
+        save_weights(trained.model, file, train_set.classes)
+        last = trained.curve[-1]
+        top5 = f", top-5 error {last[f'{scored}_top5']:.1f} %" if f"{scored}_top5" in last else ""
+        return f"top-1 error on the {scored} part after epoch {last['epoch']}: {last[f'{scored}_top1']:.1f} %{top5}"
+
+    _finish(options, out, device, save)
+
+
+def _train_segmentation(options: argparse.Namespace) -> None:
+    import torch
+
+    from drn_lib import distributed
+    from drn_lib.datasets import open_dataset
+    from drn_lib.segmentation import make_backbone, save_segmentation, train_segmentation
+
+    out, plan = _run_of(options, segmentation_recipe)
+    device = distributed.device_of(options.device)
+    train_set = open_dataset(plan.dataset, "train", options.root)
+    val_set = open_dataset(plan.dataset, scored_split(plan.dataset), options.root)
+    weights = options.arch if options.weights == "released" else options.weights
+    torch.manual_seed(options.seed)
+    backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
+    torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
+    trained = train_segmentation(
+        plan,
+        backbone,
+        options.seed,
+        train_set,
+        val_set,
+        out,
+        device,
+        options.workers,
+        options.sync_batch_norm,
+        options.tensorboard,
+        options.score_every,
+    )
+
+    def save(file: Path) -> str:
+        save_segmentation(trained.model, file, train_set.mask_classes, recipe=plan.as_dict())
+        last = trained.curve[-1]
+        scores = f"{last['val_miou_present']:.1f} %, pixel accuracy {last['val_pixel_accuracy']:.1f} %"
+        return f"mean IoU on validation images after epoch {last['epoch']}: {scores}"
+
+    _finish(options, out, device, save)
+
+
+def _run_of(options: argparse.Namespace, recipe: Callable[[str], Any]) -> tuple[Path, Any]:
+    """The folder of a training run and its recipe, with the fields that the options change."""
+    from drn_lib.training.recipes import with_fields
+
+    out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
+    epochs = [] if options.epochs is None else [f"epochs={options.epochs}"]
+    return out, with_fields(recipe(options.recipe), [*options.set, *epochs])
+
+
+def _finish(options: argparse.Namespace, out: Path, device: str, save: Callable[[Path], str]) -> None:
+    """The first process saves the weights and prints how well they do, as `save` says; then all leave."""
+    from drn_lib import distributed
+
+    if distributed.join(device).leads:
+        file = out / f"{options.arch}-s{options.seed}.safetensors"
+        print(f"{save(file)}; weights in {file}")
+    distributed.leave()

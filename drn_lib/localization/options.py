@@ -1,0 +1,52 @@
+"""What the paper's equations leave open about a box, each choice with its default and the reason for it. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+SCORES = ("logits", "softmax")
+CELL_EDGES = ("centre", "tile")
+EMPTY = ("none", "peak", "image")
+ONE_CELL = ("box", "none")
+CHOICES = {"scores": SCORES, "cell_edges": CELL_EDGES, "empty": EMPTY, "one_cell": ONE_CELL}
+"""The fields of `BoxOptions`, and what each can be."""
+
+
+@dataclass(frozen=True)
+class BoxOptions:
+    """How `boxes` reads equations (2) and (3) where the paper says nothing.
+
+    Args:
+        scores: what t is compared with, "logits" or the "softmax" over the classes of a cell. The default is the score
+            map as the classifier gives it, which is what the paper calls the response. Both agree on who wins.
+        cell_edges: which pixels a cell stands for: "tile", as if the map were laid over the image ([8i, 8i + 8) for a
+            DRN), or "centre", what lies nearest to the middle of its field (8i - 4 to 8i + 4). See
+            `geometry.cell_edges`. By the geometry it is "centre", but then the last half cell of the image belongs to
+            none, and a coarse map suffers most: the default did better on validation images, mostly.
+        empty: the answer where no cell qualifies, so that (3) has no answer: "none" (a box of NaN, which overlaps
+            nothing; the default, as no answer must not pass for one), "peak" (the class's highest cell) or "image".
+        one_cell: the answer where only one cell qualifies. Counted in cells, (3) gives it no area: "box" takes its
+            pixels (the default: a box of a cell's size is the right answer for a small object), "none" takes it for
+            no answer, as if no cell qualified.
+
+    Raises:
+        ValueError: an unknown choice.
+    """
+
+    scores: str = "logits"
+    cell_edges: str = "tile"
+    empty: str = "none"
+    one_cell: str = "box"
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            check_choice(name, value, CHOICES[name])
+
+
+def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Raises ValueError, which names what is known, where `value` is none of it."""
+    if value not in known:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, not {value!r}")
+
+
+DEFAULTS = BoxOptions()
