@@ -7,9 +7,10 @@ from pathlib import Path
 
 from drn_lib.cli import options as command_line
 from drn_lib.cli.published import published_errors
+from drn_lib.training.recipes import ClassificationRecipe, list_recipes
 
 PROGRAM = "python -m drn_lib"
-RECIPES = "tiny-imagenet-20-reduced, clutter-reduced, pets-reduced, shapes-live, imagenet or imagenet-released"
+RECIPES = " or ".join(", ".join(list_recipes(ClassificationRecipe)).rsplit(", ", 1))
 RESUMABLE = ("data", "train", "train-segmentation")
 """The commands that leave something behind from which the same command resumes."""
 
@@ -94,13 +95,13 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib import distributed, paths
     from drn_lib.checkpoints import save_weights
     from drn_lib.datasets import open_dataset
-    from drn_lib.training import train, train_from_files
+    from drn_lib.training import Init, RunOptions, train, train_from_files
     from drn_lib.training.recipes import recipe, with_fields
 
     out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
     if options.epochs is not None:
         options.set.append(f"epochs={options.epochs}")
-    plan = with_fields(recipe(options.recipe), options.set)
+    plan = with_fields(recipe(options.recipe, ClassificationRecipe), options.set)
     if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
         raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
     device = distributed.device_of(options.device)
@@ -109,23 +110,14 @@ def _train(options: argparse.Namespace) -> None:
         open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
     )
     group = distributed.join(device)
-    common = {"dilation_rule": options.dilation_rule, "folder": out, "device": device}
+    how = RunOptions(out, device, options.workers, options.sync_batch_norm, options.tensorboard)
+    rule = options.dilation_rule
     if plan.reads_files:
         torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
-        trained = train_from_files(
-            plan,
-            options.arch,
-            options.seed,
-            train_set,
-            scored_set,
-            workers=options.workers,
-            synchronize=options.sync_batch_norm,
-            tensorboard=options.tensorboard,
-            **common,
-        )
+        trained = train_from_files(plan, options.arch, options.seed, train_set, scored_set, rule, how)
     else:
-        classes = len(train_set.classes)
-        trained = train(plan, options.arch, options.seed, *train_set.arrays(), classes, *scored_set.arrays(), **common)
+        pairs = train_set.arrays(), len(train_set.classes), scored_set.arrays()
+        trained = train(plan, options.arch, options.seed, *pairs, Init(rule), how)
     if group.leads:
         file = out / f"{options.arch}-s{options.seed}.safetensors"
         save_weights(trained.model, file, train_set.classes)
@@ -174,7 +166,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     if (options.file is None) == (options.weights is None):
         raise ValueError("name the weights once: evaluate WEIGHTS, or evaluate --weights WEIGHTS")
-    plan = recipe(options.recipe) if options.recipe else None
+    plan = recipe(options.recipe, ClassificationRecipe) if options.recipe else None
     reads_files = plan is not None and plan.reads_files
     if options.crops not in images.CROPS or (options.crops != 1 and not reads_files):
         raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")

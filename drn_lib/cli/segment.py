@@ -17,7 +17,7 @@ from pathlib import Path
 from drn_lib import paths
 from drn_lib.cli.published import published_iou
 from drn_lib.images import list_images, read_photograph
-from drn_lib.segmentation.recipes import list_segmentation_recipes, segmentation_recipe
+from drn_lib.training.recipes import SegmentationRecipe, list_recipes, recipe, with_fields
 
 WHOLE_PIXELS = 2048 * 1024
 """Larger images are read by windows where --window does not say otherwise: then no more than a window of the network's
@@ -48,7 +48,7 @@ def _add_segment(commands) -> None:
 
 def _add_train(commands) -> None:
     train = commands.add_parser("train-segmentation", help="train a segmentation network, going on where it stopped")
-    known = ", ".join(list_segmentation_recipes())
+    known = ", ".join(list_recipes(SegmentationRecipe))
     train.add_argument("--recipe", default="camvid-reduced", help=f"one of {known} (default %(default)s)")
     train.add_argument("--arch", required=True, help="the backbone, for instance drn_c_26")
     train.add_argument("--weights", help="trained classifier to begin from: a file, a shipped name, or 'released'")
@@ -217,12 +217,12 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib import distributed
     from drn_lib.datasets import open_dataset
     from drn_lib.segmentation import make_backbone, save_segmentation, train_segmentation
-    from drn_lib.training.recipes import with_fields
+    from drn_lib.training import RunOptions
 
     out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
     if options.epochs is not None:
         options.set.append(f"epochs={options.epochs}")
-    plan = with_fields(segmentation_recipe(options.recipe), options.set)
+    plan = with_fields(recipe(options.recipe, SegmentationRecipe), options.set)
     device = distributed.device_of(options.device)
     train_set = open_dataset(plan.dataset, "train", options.root)
     val_set = open_dataset(plan.dataset, _scored_split(plan.dataset), options.root)
@@ -230,19 +230,8 @@ def _train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
     torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
-    trained = train_segmentation(
-        plan,
-        backbone,
-        options.seed,
-        train_set,
-        val_set,
-        out,
-        device,
-        options.workers,
-        options.sync_batch_norm,
-        options.tensorboard,
-        options.score_every,
-    )
+    how = RunOptions(out, device, options.workers, options.sync_batch_norm, options.tensorboard)
+    trained = train_segmentation(plan, backbone, options.seed, train_set, val_set, options.score_every, how)
     if distributed.join(device).leads:
         file = out / f"{options.arch}-s{options.seed}.safetensors"
         save_segmentation(trained.model, file, train_set.mask_classes, recipe=plan.as_dict())
