@@ -2,9 +2,9 @@
 
 `torchrun --nproc-per-node=8 -m drn_lib train ...` starts eight processes and tells each in its environment who it is.
 The batch of the recipe is the batch of all processes together: each takes every eighth image of it, and the gradient
-is that of the whole batch, also where the shares differ by an image. So neither the number of steps nor the learning
+is that of the whole batch, also where their parts differ by an image. So neither the number of steps nor the learning
 rate depends on the number of processes. The statistics of batch normalization do: each process normalizes by its own
-share, unless they are synchronized.
+part, unless they are synchronized.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 ENDED = ".a-process-ended"
-"""A file that the first process to notice another's end makes in the run's folder, so that one alone speaks."""
+"""A file that the first process to notice another's end makes in the run's folder, so that only one speaks."""
 
 
 class ProcessEnded(RuntimeError):
@@ -93,7 +93,7 @@ def device_of(named: str | None) -> str:
 
 
 def join(device: str | torch.device = "cpu") -> Group:
-    """This process's place in the group that torchrun announces in the environment; alone without torchrun."""
+    """This process's place in the group that torchrun announces in the environment; a group of one without torchrun."""
     device, world = torch.device(device), int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Group(0, 1, device)
@@ -123,8 +123,8 @@ def synchronize_norms(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 @contextmanager
-def said_by_one(group: Group) -> Iterator[None]:
-    """Around what goes wrong in all processes alike: the one that leads says so, the others end without a word."""
+def raise_on_all_ranks(group: Group) -> Iterator[None]:
+    """Around what goes wrong on all ranks alike: the leading process reports it, the others end silently."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -133,7 +133,7 @@ def said_by_one(group: Group) -> Iterator[None]:
 
 
 @contextmanager
-def one_ends_all(group: Group, folder: Path | None, state_file: Path | None) -> Iterator[None]:
+def abort_all_on_failure(group: Group, folder: Path | None, state_file: Path | None) -> Iterator[None]:
     """While a training runs: where one of its processes ends, all end, and one of them says so in one sentence.
 
     The others notice it by a collective operation that fails, or by the SIGTERM that torchrun sends them.
@@ -146,18 +146,18 @@ def one_ends_all(group: Group, folder: Path | None, state_file: Path | None) -> 
         return
     if folder is not None and group.leads:
         (folder / ENDED).unlink(missing_ok=True)
-    farewell = _Farewell(folder, state_file)
-    with farewell.on_sigterm():
+    marker = _FailureMarker(folder, state_file)
+    with marker.on_sigterm():
         try:
             yield
         except RuntimeError as error:
             if not _is_lost_partner(error):
                 raise
-            raise farewell.ended() from error
+            raise marker.ended() from error
 
 
-class _Farewell:
-    """The last words of a process, said once, by the first process that has them to say."""
+class _FailureMarker:
+    """The report that a process failed: made once, by the first process that notices, which leaves a file as mark."""
 
     def __init__(self, folder: Path | None, state_file: Path | None):
         self.folder, self.state_file = folder, state_file
@@ -192,7 +192,7 @@ class _Farewell:
     @contextmanager
     def on_sigterm(self) -> Iterator[None]:
         """Speak and end at SIGTERM, even where the main thread hangs in a collective operation."""
-        if threading.current_thread() is not threading.main_thread():  # signals are the main thread's alone
+        if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
             yield
             return
         listening, woken = socket.socketpair()

@@ -23,7 +23,6 @@ import yaml
 from book.studies import results
 from drn_lib import costs, paths
 from drn_lib.architecture import architecture, list_ladder, list_models, scale_width
-from drn_lib.segmentation.recipes import SegmentationRecipe, list_segmentation_recipes, segmentation_recipe
 from drn_lib.training.recipes import Recipe, recipe
 
 
@@ -40,7 +39,7 @@ class Variant:
 
     name: str
     network: str
-    recipe: Recipe | SegmentationRecipe
+    recipe: Recipe
     dilation_rule: str | None = None
     start: str | None = None
     head: str = "strict"
@@ -176,8 +175,7 @@ def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
 def _variant(
     name: str, recipe_name: str, network=None, dilation_rule=None, start=None, head="strict", **recipe_changes
 ) -> Variant:
-    make = segmentation_recipe if recipe_name in list_segmentation_recipes() else recipe
-    return Variant(name, network or name, make(recipe_name, **recipe_changes), dilation_rule, start, head)
+    return Variant(name, network or name, recipe(recipe_name, **recipe_changes), dilation_rule, start, head)
 
 
 def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
@@ -269,7 +267,7 @@ def _work(variant: Variant) -> int:
     """Multiply-adds of one image, times the epochs: what a variant's training costs next to another's."""
     recipe = variant.recipe
     table = scale_width(architecture(variant.network, variant.dilation_rule), recipe.width)
-    size = recipe.crop if isinstance(recipe, SegmentationRecipe) else recipe.image_size
+    size = getattr(recipe, recipe.SIDE)
     return costs.multiply_adds(table, size) * recipe.epochs
 
 

@@ -37,10 +37,9 @@ from drn_lib.gridding import lattice_energy_by_level
 from drn_lib.images import enlarge, normalize
 from drn_lib.network import Network, create_model
 from drn_lib.segmentation.network import save_segmentation
-from drn_lib.segmentation.recipes import SegmentationRecipe
-from drn_lib.training.classification import train
-from drn_lib.training.loop import Trained
-from drn_lib.training.recipes import Recipe
+from drn_lib.training.classification import Init, train
+from drn_lib.training.loop import RunOptions, Trained
+from drn_lib.training.recipes import ClassificationRecipe, SegmentationRecipe
 
 LATTICE_IMAGES = 300
 """Test images on which the lattice energy is measured: every tenth of 3,000."""
@@ -88,23 +87,16 @@ def _train(variant: Variant, seed: int, folder: Path, device: str) -> tuple[Trai
         labels = torch.as_tensor(parts["train"].labels)
     else:
         images, labels = parts["train"].arrays()
-    tune_images, tune_labels = parts["tune"].arrays()
     classes = parts["train"].classes
     trained = train(
         recipe,
         variant.network,
         seed,
-        images,
-        labels,
+        (images, labels),
         len(classes),
-        tune_images,
-        tune_labels,
-        dilation_rule=variant.dilation_rule,
-        folder=folder,
-        device=device,
-        start=f"{variant.start}-s{seed}" if variant.start else None,
-        head=variant.head,
-        full_precision=True,
+        parts["tune"].arrays(),
+        Init(variant.dilation_rule, f"{variant.start}-s{seed}" if variant.start else None, variant.head),
+        RunOptions(folder, device, full_precision=True),
     )
     about = {
         "name": recipe.dataset,
@@ -180,7 +172,7 @@ def _record(
     return result_file
 
 
-def _localization(recipe: Recipe, model: Network, about: dict) -> tuple[dict, dict]:
+def _localization(recipe: ClassificationRecipe, model: Network, about: dict) -> tuple[dict, dict]:
     """Boxes and points: on the book's Tiny-ImageNet images, plain and in clutter, or on the pets; else nothing."""
     if recipe.dataset == "pets":
         pets = (open_dataset("pets", part, **recipe.dataset_options) for part in ("tune", "test"))

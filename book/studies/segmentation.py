@@ -30,7 +30,7 @@ from drn_lib.segmentation.metrics import summarize
 from drn_lib.segmentation.network import SegmentationNetwork, make_backbone
 from drn_lib.segmentation.scores import images_by_sequence, position_prior, score_image, score_segmentation
 from drn_lib.segmentation.training import train_segmentation
-from drn_lib.training.loop import Trained
+from drn_lib.training.loop import RunOptions, Trained
 
 LOOKS = 4
 """How often the validation images are scored during a training; once takes as long as an epoch."""
@@ -72,10 +72,8 @@ def train(variant: Variant, seed: int, folder: Path, device: str = "cpu") -> tup
         seed,
         InMemory(parts["train"]),
         parts[watched],
-        folder,
-        device,
-        val_every=val_every,
-        full_precision=True,
+        val_every,
+        RunOptions(folder, device, full_precision=True),
     )
     about = {
         "name": recipe.dataset,

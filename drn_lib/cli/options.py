@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from drn_lib.training.recipes import ClassificationRecipe, list_recipes
+
 PATIENCE = 30.0
 """Seconds in which torchrun has ended a process that waits for it."""
 
-RECIPES = "tiny-imagenet-20-reduced, clutter-reduced, pets-reduced, shapes-live, imagenet or imagenet-released"
+RECIPES = " or ".join(", ".join(list_recipes(ClassificationRecipe)).rsplit(", ", 1))
+"""The recipes of `train` and `evaluate`, for their help."""
 
 FLAGS: dict[str, dict[str, Any]] = {
     "images": {"nargs": "+", "type": Path, "metavar": "IMAGE", "help": "files of any size, or folders of them"},

@@ -11,11 +11,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drn_lib import paths
 from drn_lib.cli.options import RECIPES, add_flags, scored_split
-from drn_lib.segmentation.recipes import list_segmentation_recipes, segmentation_recipe
+from drn_lib.training.recipes import ClassificationRecipe, SegmentationRecipe, list_recipes, recipe, with_fields
+
+if TYPE_CHECKING:
+    from drn_lib.training import RunOptions
 
 
 def add_commands(commands) -> None:
@@ -26,7 +29,7 @@ def add_commands(commands) -> None:
     train.set_defaults(function=_train)
 
     pixels = commands.add_parser("train-segmentation", help="train a segmentation network, resuming where it stopped")
-    _add_flags(pixels, pixels, "camvid-reduced", f"one of {', '.join(list_segmentation_recipes())}")
+    _add_flags(pixels, pixels, "camvid-reduced", f"one of {', '.join(list_recipes(SegmentationRecipe))}")
     add_flags(pixels, "--weights", help="trained classifier to start from: a file, a shipped name, or 'released'")
     pixels.add_argument("--output-stride", type=int, choices=(8, 16), help="dilate a ResNet to it (default: leave it)")
     pixels.add_argument("--score-every", type=int, default=10, help="epochs between scores of val (default 10)")
@@ -57,9 +60,9 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib import distributed
     from drn_lib.checkpoints import save_weights
     from drn_lib.datasets import open_dataset
-    from drn_lib.training import recipes, train, train_from_files
+    from drn_lib.training import Init, train, train_from_files
 
-    out, plan = _run_of(options, recipes.recipe)
+    out, plan = _run_of(options, ClassificationRecipe)
     if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
         raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
     device = distributed.device_of(options.device)
@@ -68,23 +71,13 @@ def _train(options: argparse.Namespace) -> None:
         open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
     )
     distributed.join(device)
-    common = {"dilation_rule": options.dilation_rule, "folder": out, "device": device}
+    how, rule = _run_options(options, out, device), options.dilation_rule
     if plan.reads_files:
         torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
-        trained = train_from_files(
-            plan,
-            options.arch,
-            options.seed,
-            train_set,
-            scored_set,
-            workers=options.workers,
-            synchronize=options.sync_batch_norm,
-            tensorboard=options.tensorboard,
-            **common,
-        )
+        trained = train_from_files(plan, options.arch, options.seed, train_set, scored_set, rule, how)
     else:
-        classes = len(train_set.classes)
-        trained = train(plan, options.arch, options.seed, *train_set.arrays(), classes, *scored_set.arrays(), **common)
+        pairs = train_set.arrays(), len(train_set.classes), scored_set.arrays()
+        trained = train(plan, options.arch, options.seed, *pairs, Init(rule), how)
 
     def save(file: Path) -> str:
         save_weights(trained.model, file, train_set.classes)
@@ -102,7 +95,7 @@ def _train_segmentation(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
     from drn_lib.segmentation import make_backbone, save_segmentation, train_segmentation
 
-    out, plan = _run_of(options, segmentation_recipe)
+    out, plan = _run_of(options, SegmentationRecipe)
     device = distributed.device_of(options.device)
     train_set = open_dataset(plan.dataset, "train", options.root)
     val_set = open_dataset(plan.dataset, scored_split(plan.dataset), options.root)
@@ -110,19 +103,8 @@ def _train_segmentation(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
     torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
-    trained = train_segmentation(
-        plan,
-        backbone,
-        options.seed,
-        train_set,
-        val_set,
-        out,
-        device,
-        options.workers,
-        options.sync_batch_norm,
-        options.tensorboard,
-        options.score_every,
-    )
+    how = _run_options(options, out, device)
+    trained = train_segmentation(plan, backbone, options.seed, train_set, val_set, options.score_every, how)
 
     def save(file: Path) -> str:
         save_segmentation(trained.model, file, train_set.mask_classes, recipe=plan.as_dict())
@@ -133,13 +115,17 @@ def _train_segmentation(options: argparse.Namespace) -> None:
     _finish(options, out, device, save)
 
 
-def _run_of(options: argparse.Namespace, recipe: Callable[[str], Any]) -> tuple[Path, Any]:
-    """The folder of a training run and its recipe, with the fields that the options change."""
-    from drn_lib.training.recipes import with_fields
-
+def _run_of(options: argparse.Namespace, kind: type) -> tuple[Path, Any]:
+    """The folder of a training run and its recipe of a kind, with the fields that the options change."""
     out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
     epochs = [] if options.epochs is None else [f"epochs={options.epochs}"]
-    return out, with_fields(recipe(options.recipe), [*options.set, *epochs])
+    return out, with_fields(recipe(options.recipe, kind), [*options.set, *epochs])
+
+
+def _run_options(options: argparse.Namespace, out: Path, device: str) -> RunOptions:
+    from drn_lib.training import RunOptions
+
+    return RunOptions(out, device, options.workers, options.sync_batch_norm, options.tensorboard)
 
 
 def _finish(options: argparse.Namespace, out: Path, device: str, save: Callable[[Path], str]) -> None:

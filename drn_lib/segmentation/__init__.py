@@ -10,7 +10,6 @@ _HOMES = {
     "predict_probabilities": "inference",
     "save_segmentation": "network",
     "score_segmentation": "scores",
-    "segmentation_recipe": "recipes",
     "SegmentationNetwork": "network",
     "train_segmentation": "training",
     "upsample": "network",

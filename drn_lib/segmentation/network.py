@@ -1,4 +1,4 @@
-"""A network that names every pixel: a classifier's maps, its 1x1 classifier anew, and bilinear upsampling.
+"""A semantic segmentation network: a classifier's maps, a new 1x1 classifier, and bilinear upsampling.
 
 Shapes for N images of H x W pixels, C classes and an output stride of 8 (a ResNet that keeps its strides has 32):
 
@@ -31,17 +31,17 @@ from drn_lib.network import Network, create_model
 UPSAMPLINGS = ("bilinear", "released")
 """How scores become pixels, by name:
 
-``bilinear``   beyond its border the score map goes on as at its edge
+``bilinear``   beyond its border the score map continues as at its edge
 ``released``   beyond its border the score map is zero, so that the outer 4 pixels of the image are dimmed: what the
                frozen 16x16 transposed convolution of the authors' segment.py computes
 """
 
-COLORS = {
+NORMALIZATION = {
     "imagenet": (MEAN, STD),
     "cityscapes": ((0.290101, 0.328081, 0.286964), (0.182954, 0.186566, 0.184475)),
 }
 """Mean and standard deviation of colors in 0..1 by which an image is normalized, by name; the authors' segmentation
-networks were trained with Cityscapes' (fyu/drn, info.json), ours with those of the classifier they begin from."""
+networks were trained with Cityscapes' (fyu/drn, info.json), ours with those of the classifier they start from."""
 
 HEAD_STD = 0.01
 """Standard deviation of the new classifier's weights. The authors' code has sqrt(2 / classes), 0.32 for 19 classes,
@@ -59,7 +59,7 @@ class SegmentationNetwork(nn.Module):
         num_classes: classes of the new 1x1 classifier; None keeps the backbone's own, which then was trained for
             pixels already (a released segmentation file, loaded by `load_weights`).
         upsampling: one of `UPSAMPLINGS`.
-        colors: one of `COLORS`.
+        colors: one of `NORMALIZATION`.
 
     Raises:
         ValueError: not a network of ours, or an unknown upsampling or normalization.
@@ -79,8 +79,8 @@ class SegmentationNetwork(nn.Module):
             raise ValueError(f"the backbone must be a network from create_model, not a {type(backbone).__name__}")
         if upsampling not in UPSAMPLINGS:
             raise ValueError(f"upsampling must be one of {', '.join(UPSAMPLINGS)}, not {upsampling!r}")
-        if colors not in COLORS:
-            raise ValueError(f"colors must be one of {', '.join(COLORS)}, not {colors!r}")
+        if colors not in NORMALIZATION:
+            raise ValueError(f"colors must be one of {', '.join(NORMALIZATION)}, not {colors!r}")
         self.backbone = copy.deepcopy(backbone)
         if num_classes is not None:
             self.backbone.classifier = nn.Conv2d(backbone.classifier.in_channels, num_classes, 1)
@@ -89,7 +89,7 @@ class SegmentationNetwork(nn.Module):
             nn.init.zeros_(self.backbone.classifier.bias)
         self.upsampling, self.colors = upsampling, colors
         self.output_stride = self.backbone.feature_info[-1].reduction
-        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in COLORS[colors])
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in NORMALIZATION[colors])
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
 
@@ -165,7 +165,7 @@ def make_backbone(
 def save_segmentation(
     model: SegmentationNetwork, path: str | Path, classes: list[str] | None = None, **metadata: object
 ) -> Path:
-    """Write a segmentation network to one safetensors file that `load_segmentation` needs alone.
+    """Write a segmentation network to one safetensors file that is all `load_segmentation` needs.
 
     Args:
         model, path, classes, metadata: as `checkpoints.save_weights` takes them. A ResNet that was dilated to output

@@ -1,4 +1,4 @@
-"""Training of a segmentation network on crops of full-size street scenes; the loop is `training_loop`.
+"""Training of a segmentation network on crops of full-size street scenes; the loop is `training.loop`.
 
 Order, crop, mirroring, scale and rotation are pure functions of (seed, epoch, index). Where several processes share
 a batch, the loss is the mean over all labelled pixels of the whole batch, wherever they are.
@@ -6,26 +6,23 @@ a batch, the loss is the mean over all labelled pixels of the whole batch, where
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode, functional
 
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import IGNORE
 from drn_lib.distributed import Group, join
-from drn_lib.evaluation.classification import plain_data_errors
 from drn_lib.network import Network, fingerprint
-from drn_lib.segmentation.network import COLORS, SegmentationNetwork
-from drn_lib.segmentation.recipes import SegmentationRecipe
+from drn_lib.segmentation.network import NORMALIZATION, SegmentationNetwork
 from drn_lib.segmentation.scores import score_segmentation
 from drn_lib.training import loop
-from drn_lib.training.batches import BatchPlan, Places
-from drn_lib.training.loop import Task, Trained
+from drn_lib.training.batches import load_crops
+from drn_lib.training.loop import DEFAULTS, RunOptions, Task, Trained
+from drn_lib.training.recipes import SegmentationRecipe
 
 SHOWN = ("miou_present", "pixel_accuracy")
 """The scores of the validation images that the curve keeps."""
@@ -37,44 +34,31 @@ def train_segmentation(
     seed: int,
     train_set: ImageDataset,
     val_set: ImageDataset | None = None,
-    folder: str | Path | None = None,
-    device: str | torch.device = "cpu",
-    workers: int = 0,
-    synchronize: bool = False,
-    tensorboard: bool = False,
     val_every: int = 1,
-    max_steps: int | None = None,
-    full_precision: bool = False,
+    options: RunOptions = DEFAULTS,
 ) -> Trained:
-    """Train a segmentation network on `backbone`, or go on where a run in `folder` stopped.
+    """Train a segmentation network on `backbone`, or resume where a run in `options.folder` stopped.
 
     Args:
-        recipe: see `SegmentationRecipe`; its width must be the backbone's.
-        backbone: where the network begins, of `segmentation.make_backbone`; it is copied.
+        recipe: its width must be the backbone's.
+        backbone: where the network starts, of `segmentation.make_backbone`; it is copied.
         seed: of the classifier's weights, order and augmentation.
         train_set: with masks, images of any size.
         val_set: whole images, scored every `val_every` epochs and after the last; never used for a gradient.
-        folder: where the state and the log are kept; without it nothing is saved.
-        device: "cpu" or "cuda".
-        workers: processes that read and crop, for each process that trains; 0 does it in that one.
-        synchronize: normalize by the statistics of all processes' images together (SyncBatchNorm); GPUs alone.
-        tensorboard: write TensorBoard's files into `folder`.
         val_every: epochs from one scoring to the next.
-        max_steps: stop after that many steps of the schedule, to measure times; a later call goes on.
-        full_precision: compute in float32 on a GPU too.
 
     Returns:
         The network, a `SegmentationNetwork` in eval mode; its curve; and the seconds that its steps took.
 
     Raises:
-        ValueError: the folder holds another run's state, TensorBoard wanted but not installed, `synchronize` on a
+        ValueError: the folder holds another run's state, TensorBoard wanted but not installed, `sync_batch_norm` on a
             CPU, or `val_every` below 1.
         DataError: an image or its labels are damaged.
-        ProcessEnded: another process of a distributed training ended.
+        ProcessEnded: another process of a distributed training run ended.
     """
     if val_every < 1:
         raise ValueError(f"scores come every 1 epochs or more, not {val_every}")
-    group = join(device)
+    group = join(options.device)
     if val_set is not None:
         group.check_share(len(val_set))
     torch.manual_seed(seed)
@@ -82,7 +66,7 @@ def train_segmentation(
     table = backbone.table
     identity = {"recipe": recipe.as_dict(), "architecture": table.name, "seed": seed, "rule": table.dilation_rule}
     identity.update({"images": len(train_set), "beginning": fingerprint(backbone)})
-    identity.update({"data": train_set.fingerprint} if folder is not None else {})
+    identity.update({"data": train_set.fingerprint} if options.folder is not None else {})
 
     def score(placed: nn.Module, epoch: int) -> dict[str, float]:
         if val_set is None or (epoch % val_every and epoch != recipe.epochs):
@@ -96,15 +80,13 @@ def train_segmentation(
         seed=seed,
         images=len(train_set),
         identity=identity,
-        batches=lambda plan: _batches(train_set, recipe, plan, workers),
+        batches=partial(load_crops, partial(_crop, train_set, recipe), workers=options.workers),
         inputs=model.prepare,
         loss=lambda logits, masks, size: mean_over_labelled(logits, masks, group),
         score=score,
         optimizer=lambda placed: _optimizer(placed, recipe),
     )
-    trained = loop.run(
-        task, model, group, folder, synchronize, tensorboard, full_precision, max_steps=max_steps
-    )
+    trained = loop.run(task, model, group, options)
     trained.model.backbone.classes = list(train_set.mask_classes)
     return trained
 
@@ -124,7 +106,7 @@ def training_crop(
     """
     # +1 keeps these streams apart from the order's, which has two numbers in its seed.
     random = np.random.default_rng([seed, epoch, index + 1])
-    empty = [round(255.0 * value) for value in COLORS[recipe.colors][0]]  # the mean color: zero to the network
+    empty = [round(255.0 * value) for value in NORMALIZATION[recipe.colors][0]]  # the mean color: zero to the network
     if recipe.scale > 1.0:
         factor = recipe.scale ** random.uniform(-1.0, 1.0)
         size = [max(1, round(factor * side)) for side in mask.shape]
@@ -146,7 +128,7 @@ def training_crop(
 
 
 def _place(random: np.random.Generator, side: int, crop: int) -> tuple[int, int, int]:
-    """Along one axis: where the window begins in the image, where in the crop, and how many pixels it has."""
+    """Along one axis: where the window starts in the image, where in the crop, and how many pixels it has."""
     spare = side - crop
     start = int(random.integers(0, abs(spare) + 1))
     return (start, 0, crop) if spare >= 0 else (0, start, side)
@@ -162,34 +144,14 @@ def _optimizer(model: SegmentationNetwork, recipe: SegmentationRecipe) -> torch.
 def mean_over_labelled(logits: Tensor, masks: Tensor, group: Group) -> Tensor:
     """The cross entropy of logits (n, classes, S, S) over the labelled pixels of masks (n, S, S).
 
-    The processes' gradients are averaged: so each divides its sum by its share of the whole batch's labelled pixels.
+    The processes' gradients are averaged: so each divides its sum by the mean of
+    all processes' numbers of labelled pixels.
     """
     total = nn.functional.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="sum")
     labelled = group.mean((masks != IGNORE).sum().float())
     return total / labelled.clamp(min=1.0)  # a batch without a labelled pixel gives no gradient, not NaN
 
 
-def _batches(
-    train_set: ImageDataset, recipe: SegmentationRecipe, plan: BatchPlan, workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """uint8 (n, 3, S, S) and int64 (n, S, S) of each step of the plan."""
-    loader = DataLoader(
-        _Crops(train_set, plan.seed, recipe),
-        batch_sampler=Places(plan),
-        num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
-    )
-    with plain_data_errors():
-        yield from loader
-
-
-class _Crops(Dataset):
-    """Asked for (epoch, index) it gives that image's crop in that epoch, and the crop of its mask."""
-
-    def __init__(self, images: ImageDataset, seed: int, recipe: SegmentationRecipe):
-        self.images, self.seed, self.recipe = images, seed, recipe
-
-    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        epoch, index = place
-        sample = self.images[index]
-        return training_crop(sample["image"], sample["mask"], self.seed, epoch, index, self.recipe)
+def _crop(images: ImageDataset, recipe: SegmentationRecipe, seed: int, epoch: int, index: int) -> tuple[Tensor, Tensor]:
+    sample = images[index]
+    return training_crop(sample["image"], sample["mask"], seed, epoch, index, recipe)

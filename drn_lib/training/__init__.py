@@ -3,8 +3,13 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
+    "ClassificationRecipe": "recipes",
+    "Init": "classification",
+    "list_recipes": "recipes",
     "recipe": "recipes",
     "Recipe": "recipes",
+    "RunOptions": "loop",
+    "SegmentationRecipe": "recipes",
     "train": "classification",
     "train_from_files": "classification",
     "Trained": "loop",

@@ -6,22 +6,18 @@ sizes are cropped at a random scale and aspect ratio, mirrored, and changed in c
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.transforms import functional
+from torchvision.transforms import v2
 
-from drn_lib.training.recipes import Recipe
+from drn_lib.training.recipes import ClassificationRecipe
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)
-"""Width over height of a training crop, drawn evenly on a logarithmic scale (Szegedy et al. 2015)."""
-ATTEMPTS = 10
-"""Crops drawn before the central square is taken: a drawn crop can be longer than the image."""
+"""Width over height of a training crop, sampled evenly on a logarithmic scale (Szegedy et al. 2015)."""
 
-COLOR_AXES = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
-COLOR_SPREADS = np.array([0.2175, 0.0188, 0.0045])
+COLOR_AXES = torch.tensor([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+COLOR_SPREADS = torch.tensor([0.2175, 0.0188, 0.0045])
 LIGHTING = 0.1
 """Principal axes (columns) and variances of ImageNet's colors in 0..1, and the strength with which a random step
 along them is added to all pixels (Krizhevsky et al. 2012; the numbers as published in fb.resnet.torch)."""
@@ -32,7 +28,7 @@ def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(count))
 
 
-def augment(images: Tensor, indices: Tensor, seed: int, epoch: int, recipe: Recipe) -> Tensor:
+def augment(images: Tensor, indices: Tensor, seed: int, epoch: int, recipe: ClassificationRecipe) -> Tensor:
     """Shift and mirror each image by a pure function of (seed, epoch, its index).
 
     Args:
@@ -54,7 +50,7 @@ def augment(images: Tensor, indices: Tensor, seed: int, epoch: int, recipe: Reci
     return out
 
 
-def training_crop(image: Tensor, seed: int, epoch: int, index: int, recipe: Recipe) -> Tensor:
+def training_crop(image: Tensor, seed: int, epoch: int, index: int, recipe: ClassificationRecipe) -> Tensor:
     """A crop of random scale and aspect ratio, mirrored or not, its color changed where the recipe says so.
 
     Args:
@@ -66,44 +62,23 @@ def training_crop(image: Tensor, seed: int, epoch: int, index: int, recipe: Reci
 
     Source: the augmentation that the paper names (scale, aspect ratio, color); the numbers: see `recipes`.
     """
-    random = _stream(seed, epoch, index)
-    top, left, height, width = _window(random, image.shape[1], image.shape[2], recipe.smallest_area)
-    size = [recipe.image_size, recipe.image_size]
-    crop = functional.resized_crop(image, top, left, height, width, size, antialias=True)  # (3, S, S)
-    if recipe.mirror and random.random() < 0.5:
-        crop = functional.hflip(crop)
-    return crop if recipe.color is None else _change_color(crop, random, recipe.color)
+    steps = [v2.RandomResizedCrop(recipe.image_size, (recipe.smallest_area, 1.0), ASPECT_RATIOS)]
+    if recipe.mirror:
+        steps.append(v2.RandomHorizontalFlip())
+    if recipe.color is not None:
+        steps += [v2.ColorJitter(recipe.color, recipe.color, recipe.color), _lighting]
+    with torch.random.fork_rng(devices=[]):  # torchvision takes its random numbers from torch's global stream
+        torch.default_generator.manual_seed(int(_stream(seed, epoch, index).integers(2**63)))
+        return v2.Compose(steps)(image)
+
+
+def _lighting(image: Tensor) -> Tensor:
+    """A random step along the principal axes of ImageNet's colors, the same for all pixels."""
+    step = COLOR_AXES @ (LIGHTING * torch.randn(3) * COLOR_SPREADS)  # (3,), in 0..1
+    return (image + 255.0 * step.view(3, 1, 1)).round().clamp(0, 255).to(torch.uint8)
 
 
 def _stream(seed: int, epoch: int, index: int) -> np.random.Generator:
     """The random numbers of one image in one epoch."""
     # +1 keeps these streams apart from epoch_order's, which has two numbers in its seed.
     return np.random.default_rng([seed, epoch, index + 1])
-
-
-def _window(random: np.random.Generator, height: int, width: int, smallest_area: float) -> tuple[int, int, int, int]:
-    """Top, left, height and width of a random crop of a height x width image."""
-    low, high = (math.log(ratio) for ratio in ASPECT_RATIOS)
-    for _ in range(ATTEMPTS):
-        area = height * width * random.uniform(smallest_area, 1.0)
-        ratio = math.exp(random.uniform(low, high))
-        crop_height, crop_width = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
-        if 0 < crop_height <= height and 0 < crop_width <= width:
-            top = int(random.integers(0, height - crop_height + 1))
-            left = int(random.integers(0, width - crop_width + 1))
-            return top, left, crop_height, crop_width
-    side = min(height, width)
-    return (height - side) // 2, (width - side) // 2, side, side
-
-
-def _change_color(image: Tensor, random: np.random.Generator, strength: float) -> Tensor:
-    """Brightness, contrast and saturation by factors in 1 - strength to 1 + strength, in random order, then lighting.
-
-    Source: Howard 2013 and Krizhevsky et al. 2012, with the numbers of fb.resnet.torch.
-    """
-    changes = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation)
-    for place in random.permutation(len(changes)):
-        image = changes[place](image, random.uniform(1.0 - strength, 1.0 + strength))
-    step = COLOR_AXES @ (random.normal(0.0, LIGHTING, 3) * COLOR_SPREADS)  # (3,), in 0..1
-    shift = torch.from_numpy(255.0 * step).float().view(3, 1, 1)
-    return (image + shift).round().clamp(0, 255).to(torch.uint8)

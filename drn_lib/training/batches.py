@@ -1,6 +1,6 @@
-"""Where the batches of a training come from: a set in memory, or files that are read while it runs.
+"""Where the batches of a training run come from: a set in memory, or files that are read while it runs.
 
-Which images make up which batch is one plan for both, a pure function of (seed, epoch, step). So a run goes on in
+Which images make up which batch is one plan for both, a pure function of (seed, epoch, step). So a run resumes in
 the middle of an epoch as if it had never stopped, whichever way its images come.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,10 @@ from drn_lib.distributed import Group
 from drn_lib.evaluation.classification import evaluate_files, plain_data_errors, predict, topk_error
 from drn_lib.images import enlarge
 from drn_lib.training.augmentation import augment, epoch_order, training_crop
-from drn_lib.training.recipes import Recipe
+from drn_lib.training.recipes import ClassificationRecipe
+
+Arrays = tuple[Tensor, Tensor]
+"""Images uint8 (N, 3, H, W) and their labels (N,) or masks (N, H, W)."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,8 @@ class BatchPlan:
     """Which images each step of a training takes, and which of them fall to this process.
 
     images, batch_size, epochs   of all processes together
-    rank, world                  this process takes every `world`-th image of a batch, beginning with its `rank`-th
-    first_step                   where a resumed run goes on
+    rank, world                  this process takes every `world`-th image of a batch, starting with its `rank`-th
+    first_step                   where a resumed run continues
     """
 
     images: int
@@ -68,7 +72,7 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class Source:
-    """What a training reads.
+    """What a training run reads.
 
     images       in the training set
     num_classes  of its labels
@@ -78,48 +82,47 @@ class Source:
 
     images: int
     num_classes: int
-    batches: Callable[[BatchPlan], Iterator[tuple[Tensor, Tensor]]]
+    batches: Callable[[BatchPlan], Iterator[Arrays]]
     score: Callable[[nn.Module, Group], dict[str, float]]
 
 
 def from_memory(
-    recipe: Recipe,
-    images: Tensor | Callable[[int], Tensor],
-    labels: Tensor,
+    recipe: ClassificationRecipe,
+    train_set: tuple[Tensor | Callable[[int], Tensor], Tensor],
     num_classes: int,
-    tune_images: Tensor | None = None,
-    tune_labels: Tensor | None = None,
+    val_set: Arrays | None = None,
 ) -> Source:
     """A set held in memory, uint8 (N, 3, H, W) and (N,), and one to score after each epoch.
 
-    Images that are drawn anew for every epoch are a function from the epoch, counted from 0, to such a set.
+    Images that are rendered again for every epoch are a function from the epoch, counted from 0, to such images.
 
     Raises:
         ValueError: labels out of range.
     """
+    images, labels = train_set
     if int(labels.min()) < 0 or int(labels.max()) >= num_classes:
         raise ValueError(f"training labels must lie in 0..{num_classes - 1}, found up to {int(labels.max())}")
 
-    def batches(plan: BatchPlan) -> Iterator[tuple[Tensor, Tensor]]:
-        held, drawn_for = (None, None) if callable(images) else (images, None)
+    def batches(plan: BatchPlan) -> Iterator[Arrays]:
+        held, held_for = (None, None) if callable(images) else (images, None)
         for epoch, own in plan:
-            if callable(images) and drawn_for != epoch:
-                held, drawn_for = images(epoch), epoch
+            if callable(images) and held_for != epoch:
+                held, held_for = images(epoch), epoch
             shown = augment(held[own], own, plan.seed, epoch, recipe)
             yield enlarge(shown, recipe.image_size), labels[own]
 
     def score(model: nn.Module, group: Group) -> dict[str, float]:
-        if tune_images is None:
+        if val_set is None:
             return {}
-        return {"tune_top1": round(topk_error(predict(model, tune_images, recipe.image_size), tune_labels), 3)}
+        return {"tune_top1": round(topk_error(predict(model, val_set[0], recipe.image_size), val_set[1]), 3)}
 
     return Source(len(labels), num_classes, batches, score)
 
 
 def from_files(
-    recipe: Recipe, train_set: ImageDataset, val_set: ImageDataset | None = None, workers: int = 0
+    recipe: ClassificationRecipe, train_set: ImageDataset, val_set: ImageDataset | None = None, workers: int = 0
 ) -> Source:
-    """Photographs of all sizes, decoded and cropped by `workers` further processes; 0 does it in this one.
+    """Photographs of all sizes, decoded and cropped by `workers` further processes; 0: in this one.
 
     Raises:
         ValueError: the recipe does not say how photographs are cropped, or the two sets have other classes.
@@ -129,16 +132,6 @@ def from_files(
     if val_set is not None and list(val_set.classes) != list(train_set.classes):
         raise ValueError("the training images and the validation images have different classes: compare their folders")
 
-    def batches(plan: BatchPlan) -> Iterator[tuple[Tensor, Tensor]]:
-        loader = DataLoader(
-            _TrainingCrops(train_set, plan.seed, recipe),
-            batch_sampler=Places(plan),
-            num_workers=workers,
-            pin_memory=torch.cuda.is_available(),
-        )
-        with plain_data_errors():
-            yield from loader
-
     def score(model: nn.Module, group: Group) -> dict[str, float]:
         if val_set is None:
             return {}
@@ -147,22 +140,41 @@ def from_files(
         )
         return {f"val_{name}": round(value, 4) for name, value in metrics.items()}
 
+    batches = partial(load_crops, partial(_photograph_crop, train_set, recipe), workers=workers)
     return Source(len(train_set), len(train_set.classes), batches, score)
 
 
-class _TrainingCrops(Dataset):
-    """Asked for (epoch, index) it gives that image's crop in that epoch, and its label."""
-
-    def __init__(self, images: ImageDataset, seed: int, recipe: Recipe):
-        self.images, self.seed, self.recipe = images, seed, recipe
-
-    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, int]:
-        epoch, index = place
-        crop = training_crop(self.images.image(index), self.seed, epoch, index, self.recipe)
-        return crop, self.images.labels[index]
+def _photograph_crop(images: ImageDataset, recipe: ClassificationRecipe, seed: int, epoch: int, index: int):
+    return training_crop(images.image(index), seed, epoch, index, recipe), images.labels[index]
 
 
-class Places:
+def load_crops(crop: Callable, plan: BatchPlan, workers: int) -> Iterator[Arrays]:
+    """The batches of a plan, read and cropped by `workers` further processes; 0: in this one.
+
+    Args:
+        crop: from (seed, epoch, index) to an image's crop uint8 (3, S, S) and its label or mask; to be pickled.
+    """
+    loader = DataLoader(
+        _Crops(partial(crop, plan.seed)),
+        batch_sampler=EpochIndexSampler(plan),
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+    )
+    with plain_data_errors():
+        yield from loader
+
+
+class _Crops(Dataset):
+    """Asked for (epoch, index) it gives that image's crop in that epoch, and its label or mask."""
+
+    def __init__(self, crop: Callable):
+        self.crop = crop
+
+    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, int | Tensor]:
+        return self.crop(*place)
+
+
+class EpochIndexSampler:
     """A plan as a DataLoader wants it: for each batch the list of (epoch, index)."""
 
     def __init__(self, plan: BatchPlan):

@@ -1,9 +1,10 @@
-"""Training of a classifier, on images in memory or read from files; the loop is `training_loop`."""
+"""Training of a classifier, on images in memory or read from files; the loop is `loop`."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,111 +17,111 @@ from drn_lib.images import normalize
 from drn_lib.network import Network, create_model, fingerprint
 from drn_lib.training import loop
 from drn_lib.training.batches import Source, from_files, from_memory
-from drn_lib.training.loop import Task, Trained
-from drn_lib.training.recipes import Recipe
+from drn_lib.training.loop import DEFAULTS, RunOptions, Task, Trained
+from drn_lib.training.recipes import ClassificationRecipe
+
+
+@dataclass(frozen=True)
+class Init:
+    """How a network is made before its first step.
+
+    dilation_rule   as `create_model` takes it
+    weights         to start from instead of fresh ones, as `load_weights` takes them; a ResNet's may start its dilated
+                    twin
+    head            "strict" wants the classifier of these weights to fit; "drop" starts with a classifier of zeros, for
+                    other classes: random weights would be large for few classes, and larger in one network's scale of
+                    features than in another's
+    """
+
+    dilation_rule: str | None = None
+    weights: str | Path | None = None
+    head: str = "strict"
+
+
+FRESH = Init()
 
 
 def train(
-    recipe: Recipe,
+    recipe: ClassificationRecipe,
     name: str,
     seed: int,
-    images: Tensor | Callable[[int], Tensor],
-    labels: Tensor,
+    train_set: tuple[Tensor | Callable[[int], Tensor], Tensor],
     num_classes: int,
-    tune_images: Tensor | None = None,
-    tune_labels: Tensor | None = None,
-    dilation_rule: str | None = None,
-    folder: str | Path | None = None,
-    device: str | torch.device = "cpu",
-    start: str | Path | None = None,
-    head: str = "strict",
-    full_precision: bool = False,
+    val_set: tuple[Tensor, Tensor] | None = None,
+    init: Init = FRESH,
+    options: RunOptions = DEFAULTS,
 ) -> Trained:
-    """Train the network `name` by `recipe` on images in memory, or go on where a run in `folder` stopped.
+    """Train the network `name` by `recipe` on images in memory, or resume where a run in `options.folder` stopped.
 
     Args:
-        recipe: see `recipes.Recipe`.
         name: a network of `list_models()`.
         seed: of weights, order and augmentation.
-        images, labels: the training set, uint8 (N, 3, H, W) and integers (N,); images that are drawn anew for every
-            epoch are a function from the epoch, counted from 0, to such a set.
+        train_set: images uint8 (N, 3, H, W) and labels (N,); images that are rendered again for every epoch are a
+            function from the epoch, counted from 0, to such images.
         num_classes: of the classifier.
-        tune_images, tune_labels: scored after each epoch; never used for a gradient.
-        dilation_rule: as `create_model` takes it.
-        folder: where the state is kept; without it nothing is saved.
-        device: "cpu" or "cuda".
-        start: weights to start from instead of fresh ones, as `load_weights` takes them; a ResNet's may start its
-            dilated twin.
-        head: "strict" wants the classifier of these weights to fit; "drop" begins with a classifier of zeros, for
-            other classes: random weights would be large for few classes, and larger in one network's scale of
-            features than in another's.
-        full_precision: compute in float32 on a GPU too.
+        val_set: images and labels that are scored after each epoch; never used for a gradient.
 
     Raises:
-        ValueError: labels out of range, weights that do not fit, a loss that is not finite, or `folder` holds another
-            run's state.
-        ProcessEnded: another process of a distributed training ended.
+        ValueError: labels out of range, weights that do not fit, a loss that is not finite, or the folder holds
+            another run's state.
+        ProcessEnded: another process of a distributed training run ended.
     """
-    source = from_memory(recipe, images, labels, num_classes, tune_images, tune_labels)
-    group = join(device)
+    source = from_memory(recipe, train_set, num_classes, val_set)
+    group = join(options.device)
     torch.manual_seed(seed)
-    model = create_model(name, num_classes, recipe.width, dilation_rule)
+    model = create_model(name, num_classes, recipe.width, init.dilation_rule)
     more = {}
-    if start is not None:
-        load_weights(model, start, head=head)
-        if head == "drop":
+    if init.weights is not None:
+        load_weights(model, init.weights, head=init.head)
+        if init.head == "drop":
             for parameter in model.classifier.parameters():
                 nn.init.zeros_(parameter)
-        more = {"start": str(start), "beginning": fingerprint(model), **({"head": head} if head != "strict" else {})}
-    if folder is not None:
+        more = {"start": str(init.weights), "beginning": fingerprint(model)}
+        more.update({"head": init.head} if init.head != "strict" else {})
+    if options.folder is not None:
+        images, labels = train_set
         more["data"] = _fingerprint(labels if callable(images) else images, labels)
-    task = classification_task(recipe, model, seed, source, group, more)
-    return loop.run(task, model, group, folder, full_precision=full_precision)
+    return loop.run(classification_task(recipe, model, seed, source, group, more), model, group, options)
 
 
 def train_from_files(
-    recipe: Recipe,
+    recipe: ClassificationRecipe,
     name: str,
     seed: int,
     train_set: ImageDataset,
     val_set: ImageDataset | None = None,
     dilation_rule: str | None = None,
-    folder: str | Path | None = None,
-    device: str | torch.device = "cpu",
-    workers: int = 4,
-    synchronize: bool = False,
-    tensorboard: bool = False,
+    options: RunOptions = DEFAULTS,
 ) -> Trained:
-    """Train the network `name` by `recipe` on photographs that are read while it runs, or go on in `folder`.
+    """Train the network `name` by `recipe` on photographs that are read while it runs, or resume.
 
     Args:
         recipe: one that says how photographs are cropped, such as "imagenet".
-        name, seed, dilation_rule, folder, device: as `train` takes them.
+        name, seed, options: as `train` takes them.
         train_set: with labels, of images of any size.
         val_set: scored after each epoch by one central crop; never used for a gradient.
-        workers: processes that read and crop, for each process that trains; 0 does it in that one.
-        synchronize: normalize by the statistics of all processes' images together (SyncBatchNorm); GPUs alone.
-        tensorboard: write TensorBoard's files into `folder`.
+        dilation_rule: as `create_model` takes it.
 
     Raises:
         ValueError: as `train`; no way to crop photographs in the recipe, TensorBoard wanted but not installed,
-            `synchronize` on a CPU, or fewer validation images than processes.
+            `sync_batch_norm` on a CPU, or fewer validation images than processes.
         DataError: an image is missing or damaged.
-        ProcessEnded: another process of a distributed training ended.
+        ProcessEnded: another process of a distributed training run ended.
     """
-    source = from_files(recipe, train_set, val_set, workers)
-    group = join(device)
+    source = from_files(recipe, train_set, val_set, options.workers)
+    group = join(options.device)
     if val_set is not None:
         group.check_share(len(val_set))
     torch.manual_seed(seed)
     model = create_model(name, source.num_classes, recipe.width, dilation_rule)
-    more = {"classes": list(train_set.classes), "data": _names_fingerprint(train_set)} if folder is not None else {}
-    task = classification_task(recipe, model, seed, source, group, more)
-    return loop.run(task, model, group, folder, synchronize, tensorboard)
+    more = {}
+    if options.folder is not None:
+        more = {"classes": list(train_set.classes), "data": _names_fingerprint(train_set)}
+    return loop.run(classification_task(recipe, model, seed, source, group, more), model, group, options)
 
 
 def classification_task(
-    recipe: Recipe, model: Network, seed: int, source: Source, group: Group, more: dict | None = None
+    recipe: ClassificationRecipe, model: Network, seed: int, source: Source, group: Group, more: dict | None = None
 ) -> Task:
     """What the loop needs to train a classifier on `source`; `more` is what its run is known by beside the usual."""
 

@@ -1,4 +1,4 @@
-"""The one loop of all trainings: `training` gives it a classifier, `segmentation_training` a segmentation network.
+"""The one loop of all training runs: `classification` and `segmentation.training` give it a `Task`.
 
 Nothing in it depends on when it was interrupted: the order of the images, their crops and mirrorings and the learning
 rate are pure functions of (seed, epoch, index) or of the step, so the state to save is weights, momentum and the step.
@@ -23,11 +23,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from drn_lib.distributed import Group, one_ends_all, said_by_one, synchronize_norms
+from drn_lib.distributed import Group, abort_all_on_failure, raise_on_all_ranks, synchronize_norms
 from drn_lib.paths import replacing
 from drn_lib.training.batches import BatchPlan
 from drn_lib.training.logs import Logs, progress_bar
-from drn_lib.training.recipes import AnyRecipe
+from drn_lib.training.recipes import Recipe
 
 STATE_EVERY_SECONDS = 30.0
 """How much work a killed process may lose."""
@@ -35,7 +35,7 @@ STATE_EVERY_SECONDS = 30.0
 
 @dataclass
 class Trained:
-    """What a training returns: the network, its curve (one row per epoch) and the seconds that its steps took."""
+    """What a training run returns: the network, its curve (one row per epoch) and the seconds that its steps took."""
 
     model: nn.Module
     curve: list[dict[str, float]] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Task:
     recipe     how long, in which batches, at which learning rate
     seed       of the images' order
     images     in the training set
-    identity   what makes a run this one: a saved state with another identity is not gone on from
+    identity   what makes a run this one: a saved state with another identity is refused
     batches    from a plan: images uint8 (n, 3, S, S) and their labels, for each of its steps
     inputs     those images as the network takes them, float (n, 3, S, S)
     loss       from logits, labels and the number of images in the batch of all processes: this process's part, such
@@ -60,7 +60,7 @@ class Task:
     """
 
     title: str
-    recipe: AnyRecipe
+    recipe: Recipe
     seed: int
     images: int
     identity: dict
@@ -71,95 +71,162 @@ class Task:
     optimizer: Callable[[nn.Module], torch.optim.Optimizer]
 
 
-def run(
-    task: Task,
-    model: nn.Module,
-    group: Group,
-    folder: str | Path | None = None,
-    synchronize: bool = False,
-    tensorboard: bool = False,
-    full_precision: bool = False,
-    max_steps: int | None = None,
-) -> Trained:
-    """Train the network, or go on where a run in `folder` stopped.
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a recipe is carried out, which changes nothing about what is learned but rounding.
+
+    folder            where the state and the logs are kept; without it nothing is saved
+    device            "cpu" or "cuda"
+    workers           processes that read and crop files, for each process that trains; 0 does it in that one
+    sync_batch_norm   normalize by the statistics of all processes' images together (SyncBatchNorm); only on GPUs
+    tensorboard       write TensorBoard's files into `folder`
+    full_precision    compute in float32 on a GPU too
+    max_steps         stop after that many steps of the schedule, to measure times; a later call resumes
+    """
+
+    folder: str | Path | None = None
+    device: str | torch.device = "cpu"
+    workers: int = 0
+    sync_batch_norm: bool = False
+    tensorboard: bool = False
+    full_precision: bool = False
+    max_steps: int | None = None
+
+
+DEFAULTS = RunOptions()
+
+
+@dataclass
+class State:
+    """All that changes while a run goes on, and that its state file holds; `losses` are the unfinished epoch's."""
+
+    result: Trained
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+
+    def restore(self, file: Path | None, identity: dict) -> None:
+        """Continue from a saved state, where there is one.
+
+        Raises:
+            ValueError: the file cannot be read, or belongs to a run with another identity.
+        """
+        if file is None or not file.exists():
+            return
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            saved = json.loads(state["run"])
+        except Exception as error:
+            raise ValueError(f"{file} cannot be read ({error}); delete it to start this run again") from error
+        if saved != identity:
+            changed = [key for key in {**identity, **saved} if saved.get(key) != identity.get(key)]
+            raise ValueError(f"{file} belongs to another run (different {', '.join(changed)}); use another folder")
+        self.result.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"]:  # empty where the last sitting needed none: on a CPU, or in bfloat16
+            self.scaler.load_state_dict(state["scaler"])
+        self.result.curve, self.result.seconds = state["curve"], state["seconds"]
+        self.step, self.losses = state["step"], state["losses"]
+
+    def save(self, file: Path, identity: dict) -> None:
+        """Write a temporary file, then move it to its place: a reader sees the old or the new state, never half."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        state = {
+            "run": json.dumps(identity),
+            "model": self.result.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "losses": self.losses,
+            "curve": self.result.curve,
+            "seconds": self.result.seconds,
+        }
+        with replacing(file) as temporary:
+            torch.save(state, temporary)
+
+    def update(self, loss: Tensor, rate: float) -> None:
+        """One step of the optimizer; `rate` is multiplied by a parameter group's "factor"."""
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = rate * parameters.get("factor", 1.0)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.step += 1
+
+    def end_epoch(self, epoch: int, metrics: dict[str, float]) -> dict[str, float]:
+        """Add a row to the curve, and return it."""
+        row = {"epoch": epoch, "train_loss": round(float(np.mean(self.losses)), 5), **metrics}
+        self.result.curve.append(row)
+        self.losses = []
+        return row
+
+
+def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAULTS) -> Trained:
+    """Train the network, or resume where a run in the folder stopped.
 
     Args:
-        model: the network as it begins; it is trained itself, and is in eval mode afterwards.
+        model: the network as it starts; it is trained itself, and is in eval mode afterwards.
         group: this process, of `distributed.join`.
-        folder: where the state and the logs are kept; without it nothing is saved.
-        synchronize: normalize by the statistics of all processes' images together (SyncBatchNorm); GPUs alone.
-        tensorboard: write TensorBoard's files into `folder`.
-        full_precision: compute in float32 on a GPU too.
-        max_steps: stop after that many steps of the schedule; a later call goes on.
 
     Raises:
-        ValueError: `folder` holds another run's state, TensorBoard wanted but not installed, `synchronize` on a CPU,
-            too many processes, or a loss that is not finite.
-        ProcessEnded: another process of a distributed training ended.
+        ValueError: the folder holds another run's state, TensorBoard wanted but not installed, `sync_batch_norm` on a
+            CPU, too many processes, or a loss that is not finite.
+        ProcessEnded: another process of a distributed training run ended.
     """
     model = model.to(group.device)
-    if synchronize:
+    if options.sync_batch_norm:
         model = synchronize_norms(model, group.device)
     if group.device.type == "cuda":
         model = model.to(memory_format=torch.channels_last)
     replica = nn.parallel.DistributedDataParallel(model) if group.world > 1 else model
-    optimizer = task.optimizer(model)
-    precision = None if full_precision else half_precision(group.device)
+    precision = None if options.full_precision else half_precision(group.device)
     scaler = torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16)
+    state, recipe = State(Trained(model), task.optimizer(model), scaler), task.recipe
 
-    result, recipe = Trained(model), task.recipe
-    # Both change what batch normalization sees, so a run cannot go on with others.
+    # Both change what batch normalization sees, so a run cannot resume with others.
     identity = {**task.identity, **({"processes": group.world} if group.world > 1 else {})}
-    identity.update({"synchronize": True} if synchronize else {})
-    folder = Path(folder) if folder is not None else None
+    identity.update({"synchronize": True} if options.sync_batch_norm else {})
+    folder = Path(options.folder) if options.folder is not None else None
     state_file = folder / "state.pt" if folder is not None else None
-    with said_by_one(group):
-        step, losses = restore(state_file, identity, model, optimizer, scaler, result)
-        plan = BatchPlan(task.images, recipe.batch_size, recipe.epochs, task.seed, group.rank, group.world, step)
-    if group.sum(torch.tensor(float(step), device=group.device)) != step * group.world:
+    with raise_on_all_ranks(group):
+        state.restore(state_file, identity)
+        plan = BatchPlan(task.images, recipe.batch_size, recipe.epochs, task.seed, group.rank, group.world, state.step)
+    if group.sum(torch.tensor(float(state.step), device=group.device)) != state.step * group.world:
         raise ValueError(f"not all processes find the same state at {state_file}: it must lie where all can read it")
 
     total_steps = recipe.epochs * plan.steps_per_epoch
-    last_step = total_steps if max_steps is None else min(max_steps, total_steps)
-    logs = Logs(folder if group.leads else None, result.curve, tensorboard and group.leads)
-    bar = progress_bar(task.title, step, last_step, group.leads)
+    last_step = total_steps if options.max_steps is None else min(options.max_steps, total_steps)
+    logs = Logs(folder if group.leads else None, state.result.curve, options.tensorboard and group.leads)
+    bar = progress_bar(task.title, state.step, last_step, group.leads)
     last_save = last_tick = time.monotonic()
-    with one_ends_all(group, folder, state_file):
+    with abort_all_on_failure(group, folder, state_file):
         batches = task.batches(plan)
-        while step < last_step:
-            images, labels = next(batches)
-            rate = recipe.learning_rate(step, total_steps)
-            for parameters in optimizer.param_groups:
-                parameters["lr"] = rate * parameters.get("factor", 1.0)
-            loss = batch_loss(task, replica, images, labels, plan.size(step), precision, group.device)
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            losses.append(group.mean(loss).item())
-            step += 1
-            with said_by_one(group):
-                check_finite(losses[-1], step, rate)
+        while state.step < last_step:
+            rate = recipe.learning_rate(state.step, total_steps)
+            loss = batch_loss(task, replica, *next(batches), plan.size(state.step), precision, group.device)
+            state.update(loss, rate)
+            state.losses.append(group.mean(loss).item())
+            with raise_on_all_ranks(group):
+                check_finite(state.losses[-1], state.step, rate)
             bar.update()
 
-            if step % plan.steps_per_epoch == 0:
+            if state.step % plan.steps_per_epoch == 0:
                 group.share_buffers(model)
-                epoch = step // plan.steps_per_epoch
-                row = {"epoch": epoch, "train_loss": round(float(np.mean(losses)), 5), **task.score(model, epoch)}
-                result.curve.append(row)
-                losses = []
-                bar.set_postfix(row)
-                logs.epoch(result.curve, rate)
+                epoch = state.step // plan.steps_per_epoch
+                bar.set_postfix(state.end_epoch(epoch, task.score(model, epoch)))
+                logs.epoch(state.result.curve, rate)
             now = time.monotonic()
-            result.seconds += now - last_tick
+            state.result.seconds += now - last_tick
             last_tick = now
-            if state_file and group.leads and (step == last_step or now - last_save > STATE_EVERY_SECONDS):
-                save(state_file, identity, model, optimizer, scaler, step, losses, result)
+            if state_file and group.leads and (state.step == last_step or now - last_save > STATE_EVERY_SECONDS):
+                state.save(state_file, identity)
                 last_save = now
     bar.close()
     logs.close()
     model.eval()
-    return result
+    return state.result
 
 
 def batch_loss(
@@ -189,7 +256,7 @@ def half_precision(device: torch.device) -> torch.dtype | None:
 
 
 def check_finite(loss: float, step: int, rate: float) -> None:
-    """Stop a training that has diverged before its state is saved over the last good one.
+    """Stop a run that has diverged before its state is saved over the last good one.
 
     Raises:
         ValueError: the loss is infinite or not a number.
@@ -199,40 +266,3 @@ def check_finite(loss: float, step: int, rate: float) -> None:
             f"the loss of step {step} is {loss}, at a learning rate of {rate:g}: the training has diverged; "
             "choose a smaller rate, and another folder or none"
         )
-
-
-def restore(state_file, identity, model, optimizer, scaler, result) -> tuple[int, list[float]]:
-    """Load a saved state into the objects; (step, losses of the unfinished epoch), or (0, []) where there is none."""
-    if state_file is None or not state_file.exists():
-        return 0, []
-    try:
-        state = torch.load(state_file, map_location="cpu", weights_only=True)
-        saved = json.loads(state["run"])
-    except Exception as error:
-        raise ValueError(f"{state_file} cannot be read ({error}); delete it to start this run again") from error
-    if saved != identity:
-        changed = [key for key in {**identity, **saved} if saved.get(key) != identity.get(key)]
-        raise ValueError(f"{state_file} belongs to another run (different {', '.join(changed)}); use another folder")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    if state["scaler"]:  # empty where the last sitting needed none: on a CPU, or in bfloat16
-        scaler.load_state_dict(state["scaler"])
-    result.curve, result.seconds = state["curve"], state["seconds"]
-    return state["step"], state["losses"]
-
-
-def save(state_file, identity, model, optimizer, scaler, step, losses, result) -> None:
-    """Write the whole state beside its place, then move it there: a reader sees the old or the new, never half."""
-    state_file.parent.mkdir(parents=True, exist_ok=True)
-    state = {
-        "run": json.dumps(identity),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler.state_dict(),
-        "step": step,
-        "losses": losses,
-        "curve": result.curve,
-        "seconds": result.seconds,
-    }
-    with replacing(state_file) as temporary:
-        torch.save(state, temporary)

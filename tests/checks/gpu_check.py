@@ -159,12 +159,12 @@ def resume(device: torch.device, size: int = 32) -> dict:
 
             loop.batch_loss, before = stopping, loop.STATE_EVERY_SECONDS
             loop.STATE_EVERY_SECONDS = 0.0
-            options = {"folder": Path(place) / kind, "device": device, "workers": 2}
+            options = loop.RunOptions(Path(place) / kind, device, workers=2)
             try:
                 try:
-                    trained = classification.train_from_files(recipe, "drn_d_22", 0, *parts, **options)
+                    trained = classification.train_from_files(recipe, "drn_d_22", 0, *parts, options=options)
                 except KeyboardInterrupt:
-                    trained = classification.train_from_files(recipe, "drn_d_22", 0, *parts, **options)
+                    trained = classification.train_from_files(recipe, "drn_d_22", 0, *parts, options=options)
             finally:
                 loop.batch_loss, loop.STATE_EVERY_SECONDS = one_step, before
             curves.append([row["train_loss"] for row in trained.curve])

@@ -20,16 +20,19 @@ import torch
 
 from drn_lib import training
 from drn_lib.training import loop
-from drn_lib.training.recipes import Recipe
+from drn_lib.training.recipes import ClassificationRecipe
 
-RECIPE = Recipe("kill", "random", None, image_size=24, width=0.125, epochs=5, batch_size=8, lr=0.05, crop_padding=2)
+RECIPE = ClassificationRecipe(
+    "kill", "random", image_size=24, width=0.125, epochs=5, batch_size=8, lr=0.05, crop_padding=2
+)
 
 
 def run(folder: Path | None) -> loop.Trained:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (28, 3, 24, 24), generator=generator, dtype=torch.uint8)
     labels = torch.randint(0, 4, (28,), generator=generator)
-    return training.train(RECIPE, "drn_d_22", 3, images, labels, 4, images[:8], labels[:8], folder=folder)
+    options = loop.RunOptions(folder)
+    return training.train(RECIPE, "drn_d_22", 3, (images, labels), 4, (images[:8], labels[:8]), options=options)
 
 
 def finish_despite_kills(folder: Path, most_kills: int, longest: float, moments: random.Random) -> int:

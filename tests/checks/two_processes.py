@@ -25,11 +25,13 @@ from drn_lib.images import normalize
 from drn_lib.network import create_model
 from drn_lib.training import loop
 from drn_lib.training.augmentation import augment, epoch_order
-from drn_lib.training.recipes import Recipe
+from drn_lib.training.recipes import ClassificationRecipe
 
-STEPS = 20
+STEPS = 8
 # Five images for two processes: the shares are three and two. One step an epoch, so that the curve has every loss.
-RECIPE = Recipe("two", "random", None, image_size=32, width=0.125, epochs=STEPS, batch_size=5, lr=0.02, crop_padding=2)
+RECIPE = ClassificationRecipe(
+    "two", "random", image_size=32, width=0.125, epochs=STEPS, batch_size=5, lr=0.02, crop_padding=2
+)
 NETWORK, SEED, CLASSES = "drn_c_26", 3, 4
 
 
@@ -38,9 +40,8 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randint(0, 256, (5, 3, 32, 32), generator=generator, dtype=torch.uint8), torch.arange(5) % CLASSES
 
 
-def train(folder: Path | None, recipe: Recipe = RECIPE) -> loop.Trained:
-    images, labels = data()
-    return training.train(recipe, NETWORK, SEED, images, labels, CLASSES, images, labels, folder=folder)
+def train(folder: Path | None, recipe: ClassificationRecipe = RECIPE) -> loop.Trained:
+    return training.train(recipe, NETWORK, SEED, data(), CLASSES, data(), options=loop.RunOptions(folder))
 
 
 def in_two_processes(work: Callable[[int], None]) -> list[int]:
@@ -130,7 +131,7 @@ def killed(folder: Path) -> None:
 
             def mean_or_die(group, value):
                 mean_or_die.steps += 1
-                if mean_or_die.steps == 8:
+                if mean_or_die.steps == 4:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return mean(group, value)
 
@@ -145,7 +146,7 @@ def killed(folder: Path) -> None:
     assert in_two_processes(disturbed) == [1, -signal.SIGKILL]
     state = torch.load(folder / "disturbed" / "state.pt", weights_only=True)
     print(f"state of step {state['step']}")
-    assert state["step"] == 7
+    assert state["step"] == 3
     assert in_two_processes(resumed) == [0, 0]
     wanted, found = (torch.load(folder / run / "state.pt", weights_only=True) for run in ("undisturbed", "disturbed"))
     assert wanted["curve"] == found["curve"] and wanted["step"] == found["step"] == STEPS
@@ -154,7 +155,7 @@ def killed(folder: Path) -> None:
     try:
         train(folder / "disturbed")
     except ValueError as error:
-        print(error)  # one process cannot go on where two were
+        print(error)  # one process cannot resume where two were
 
 
 def uneven(folder: Path) -> None:

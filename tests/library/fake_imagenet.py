@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from drn_lib.training.recipes import Recipe, recipe
+from drn_lib.training.recipes import ClassificationRecipe, recipe
 
 WNIDS = ("n01440764", "n01443537", "n01484850")
 SIZES = ((40, 60), (64, 48), (50, 50), (45, 90))
@@ -28,7 +28,7 @@ def make(folder: Path, train: int = 4, val: int = 2) -> Path:
     return folder
 
 
-def small_recipe(**changes) -> Recipe:
+def small_recipe(**changes) -> ClassificationRecipe:
     """The paper's recipe for thumbnails and a narrow network: three steps an epoch of the fake training set."""
     small = {"image_size": 32, "shorter_side": 36, "width": 0.125, "epochs": 2, "batch_size": 5, "lr": 0.01}
     return recipe("imagenet", **{**small, **changes})

@@ -139,13 +139,13 @@ def test_synchronized_norms_replace_every_batch_normalization_and_change_no_weig
 def test_other_errors_are_not_taken_for_a_lost_process(tmp_path):
     group = distributed.Group(0, 2, torch.device("cpu"))
     with pytest.raises(RuntimeError, match="out of memory"):
-        with distributed.one_ends_all(group, tmp_path, None):
+        with distributed.abort_all_on_failure(group, tmp_path, None):
             raise RuntimeError("out of memory")
     lost = RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:1")
     told = []
     for rank in (0, 1, 2):
         with pytest.raises(distributed.ProcessEnded, match="nothing was saved yet") as caught:
-            with distributed.one_ends_all(distributed.Group(rank, 3, torch.device("cpu")), tmp_path, None):
+            with distributed.abort_all_on_failure(distributed.Group(rank, 3, torch.device("cpu")), tmp_path, None):
                 raise lost
         told.append(caught.value.silent)
     assert told == [False, True, True]  # one of the survivors speaks

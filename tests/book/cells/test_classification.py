@@ -15,7 +15,7 @@ def trained_on(labels_of, network, changes):
     """The network, trained as in the chapter's cell, on the labels that `labels_of` makes of the true ones."""
     images, labels = classification.pictures("train")
     plan = recipe("shapes-live", **changes)
-    return train(plan, network, 0, images, labels_of(labels), len(classification.SHAPES)).model
+    return train(plan, network, 0, (images, labels_of(labels)), len(classification.SHAPES)).model
 
 
 def shuffled(labels):

@@ -7,8 +7,8 @@ from book.cells import segmentation
 from drn_lib.datasets.base import InMemory
 from drn_lib.datasets.contract import IGNORE
 from drn_lib.segmentation.network import make_backbone
-from drn_lib.segmentation.recipes import segmentation_recipe
 from drn_lib.segmentation.training import train_segmentation
+from drn_lib.training.recipes import recipe
 
 
 class Shuffled(InMemory):
@@ -20,9 +20,9 @@ class Shuffled(InMemory):
 
 def trained_on(train_set):
     """The network, trained as in the chapter's cell."""
-    recipe = segmentation_recipe("streets-live")
+    plan = recipe("streets-live")
     torch.manual_seed(0)
-    return train_segmentation(recipe, make_backbone("drn_a_18", recipe.width), 0, train_set).model
+    return train_segmentation(plan, make_backbone("drn_a_18", plan.width), 0, train_set).model
 
 
 @pytest.fixture(scope="module")

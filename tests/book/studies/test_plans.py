@@ -17,9 +17,11 @@ from drn_lib import costs, paths
 from drn_lib.architecture import DILATION_RULES, architecture, scale_width
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.network import create_model
-from drn_lib.training.recipes import Recipe
+from drn_lib.training.recipes import ClassificationRecipe
 
-TINY = Recipe("tiny", "random", None, image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2)
+TINY = ClassificationRecipe(
+    "tiny", "random", image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2
+)
 PLAN = plans.Plan(
     "trial",
     {

@@ -17,9 +17,10 @@ from drn_lib.datasets.catalog import open_dataset
 from drn_lib.network import create_model
 from drn_lib.segmentation.metrics import summarize
 from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation, make_backbone
-from drn_lib.segmentation.recipes import SegmentationRecipe
 from drn_lib.segmentation.scores import position_prior, score_segmentation
 from drn_lib.segmentation.training import train_segmentation
+from drn_lib.training.loop import RunOptions
+from drn_lib.training.recipes import SegmentationRecipe
 
 REAL = os.environ.get("DRN_DATA", "")
 TINY = SegmentationRecipe("tiny", "streets", crop=32, width=0.125, epochs=2, batch_size=4, lr=0.05, size=64)
@@ -98,7 +99,8 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(elsewhere, tmp_path, mo
     folder = PLAN.work_folder("drn_d_22-s1")
     train_set, tune_set = (open_dataset("streets", part, count=6, size=64) for part in ("train", "tune"))
     torch.manual_seed(1)
-    train_segmentation(TINY, make_backbone("drn_d_22", TINY.width), 1, train_set, tune_set, folder, max_steps=3)
+    stopped = RunOptions(folder, max_steps=3)
+    train_segmentation(TINY, make_backbone("drn_d_22", TINY.width), 1, train_set, tune_set, options=stopped)
     state = next(item for item in plans.status(PLAN) if item.name == "drn_d_22-s1")
     assert (state.step, state.total_steps, state.done) == (3, 4, False)
     again = json.loads(runs.run_one(PLAN, "drn_d_22", 1).read_text())

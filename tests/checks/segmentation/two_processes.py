@@ -1,4 +1,4 @@
-"""Trains a segmentation network in two processes that share each batch; run by test_segmentation_training.py.
+"""Trains a segmentation network in two processes that share each batch; run by segmentation/test_training.py.
 
 python -m tests.checks.segmentation.two_processes FOLDER
 """
@@ -11,17 +11,18 @@ from pathlib import Path
 
 import torch
 
-from drn_lib.datasets.catalog import open_dataset
 from drn_lib.segmentation.network import make_backbone
 from drn_lib.segmentation.training import train_segmentation
-from tests.checks.segmentation.kill_and_resume import RECIPE, TAKEN
+from tests.checks.segmentation.kill_and_resume import RECIPE, scenes
 from tests.checks.two_processes import in_two_processes
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
-    train_set = open_dataset("streets", TAKEN[0][0], count=6, size=64)
-    val_set = open_dataset("streets", "tune", count=3, size=64)  # two images for one process, one for the other
+    train_set, val_set = (
+        scenes("train", 6),
+        scenes("tune", 3),
+    )  # two validation images for one process, one for the other
 
     def work(rank: int) -> None:
         torch.manual_seed(0)

@@ -14,7 +14,6 @@ from drn_lib.cli import localize
 from drn_lib.cli.commands import RESUMABLE, main, parser
 from drn_lib.cli.options import PATIENCE, RECIPES
 from drn_lib.segmentation import training as segmentation_training
-from drn_lib.segmentation.recipes import list_segmentation_recipes
 from drn_lib.training import recipes
 
 
@@ -46,8 +45,10 @@ def help_of(command, capsys):
 def test_help_names_every_set_and_every_recipe(capsys):
     said = help_of("data", capsys)
     assert [name for name in datasets.list_datasets() if name not in said] == []
-    assert RECIPES.replace(" or ", ", ").split(", ") == [recipe.name for recipe in recipes._RECIPES]
-    assert [name for name in list_segmentation_recipes() if name not in help_of("train-segmentation", capsys)] == []
+    assert RECIPES.replace(" or ", ", ").split(", ") == recipes.list_recipes(recipes.ClassificationRecipe)
+    assert RECIPES.endswith("shapes-live, imagenet or imagenet-released")
+    names, said = recipes.list_recipes(recipes.SegmentationRecipe), help_of("train-segmentation", capsys)
+    assert [name for name in names if name not in said] == []
 
 
 class Opened(Exception):
@@ -205,7 +206,8 @@ def test_a_training_has_a_folder_of_its_own(command, folder, monkeypatch, tmp_pa
     folders = []
 
     def note(*arguments, **options):
-        folders.extend(value for value in (*arguments, *options.values()) if isinstance(value, Path))
+        given = (*arguments, *options.values())
+        folders.extend(value.folder for value in given if isinstance(value, training.RunOptions))
         raise ValueError("enough")
 
     monkeypatch.setattr(training, "train", note)
@@ -266,7 +268,7 @@ def test_once_they_have_joined_each_process_says_its_own(as_process, capsys, mon
     assert as_process(WRONG, 1) == []
     assert capsys.readouterr().err.startswith(SENTENCE.format(" (process 1)"))
 
-    def silently(_):
+    def silently(*_):
         error = ValueError("another one says it")
         error.silent = True
         raise error

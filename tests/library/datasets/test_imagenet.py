@@ -30,7 +30,7 @@ def root(tmp_path):
 @pytest.fixture
 def small(monkeypatch):
     """The recipe called imagenet for thumbnails: `evaluate` takes no --set, for its numbers belong to the recipe."""
-    monkeypatch.setattr(recipes, "recipe", lambda name: fake_imagenet.small_recipe())
+    monkeypatch.setattr(recipes, "recipe", lambda *_: fake_imagenet.small_recipe())
 
 
 def test_train_then_evaluate_beside_the_papers_numbers(root, tmp_path, capsys, small):

@@ -10,7 +10,7 @@ from drn_lib.architecture import list_ladder
 from drn_lib.checkpoints.weights import load_weights, save_weights
 from drn_lib.network import create_model
 from drn_lib.segmentation.network import (
-    COLORS,
+    NORMALIZATION,
     SegmentationNetwork,
     load_segmentation,
     make_backbone,
@@ -113,7 +113,7 @@ def test_the_backbone_stays_as_it_was():
 
 def test_colors_are_normalized_as_named():
     pixels = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
-    for name, (mean, std) in COLORS.items():
+    for name, (mean, std) in NORMALIZATION.items():
         found = tiny(colors=name).prepare(pixels)[0, :, 0, 0]
         assert np.allclose(found, (1 - np.array(mean)) / np.array(std), atol=1e-6)
     with pytest.raises(ValueError, match="uint8 images"):

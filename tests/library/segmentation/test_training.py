@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,21 +13,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drn_lib.datasets.base import InMemory
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.distributed import Group
 from drn_lib.segmentation import training
-from drn_lib.segmentation.network import COLORS, SegmentationNetwork, make_backbone
-from drn_lib.segmentation.recipes import SegmentationRecipe, list_segmentation_recipes, segmentation_recipe
+from drn_lib.segmentation.network import NORMALIZATION, SegmentationNetwork, make_backbone
 from drn_lib.segmentation.training import train_segmentation, training_crop
+from drn_lib.training.loop import RunOptions
+from drn_lib.training.recipes import SegmentationRecipe, list_recipes, recipe
 from tests import ROOT
 
 TINY = SegmentationRecipe("tiny", "streets", crop=32, width=0.125, epochs=2, batch_size=4, lr=0.05)
-EMPTY = [round(255 * value) for value in COLORS["imagenet"][0]]
+EMPTY = [round(255 * value) for value in NORMALIZATION["imagenet"][0]]
 
 
+@cache
 def streets(part="train", count=6):
-    return open_dataset("streets", part, count=count, size=64)
+    return InMemory(open_dataset("streets", part, count=count, size=64))
 
 
 def backbone(name="drn_d_22", seed=0):
@@ -61,8 +65,8 @@ def test_a_crop_is_a_window_and_its_mask_lies_on_it(height, width, index):
 
 def test_crops_are_pure_functions_and_come_from_everywhere():
     image, mask = numbered(48, 64)
-    recipe = replace(TINY, scale=1.5, rotation=10.0)
-    first, again, other = (training_crop(image, mask, 0, epoch, 7, recipe) for epoch in (2, 2, 3))
+    plan = replace(TINY, scale=1.5, rotation=10.0)
+    first, again, other = (training_crop(image, mask, 0, epoch, 7, plan) for epoch in (2, 2, 3))
     assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
     assert not torch.equal(first[0], other[0])
     corners, mirrored = set(), 0
@@ -86,10 +90,10 @@ def test_scales_lie_evenly_about_one_and_masks_stay_classes():
     mask = torch.zeros(40, 40, dtype=torch.int64)
     mask[10:30, 10:30] = 5
     image = (40 * mask)[None].repeat(3, 1, 1).byte()
-    recipe = replace(TINY, crop=90, scale=2.0)
+    plan = replace(TINY, crop=90, scale=2.0)
     sides, apart = [], []
     for index in range(300):
-        crop, labels = training_crop(image, mask, 0, 0, index, recipe)
+        crop, labels = training_crop(image, mask, 0, 0, index, plan)
         assert set(labels.unique().tolist()) <= {0, 5, IGNORE}
         sides.append(int((labels != IGNORE).sum()) ** 0.5)
         square, drawn = (labels == 5).double(), crop[0].double() * (labels != IGNORE)
@@ -101,11 +105,11 @@ def test_scales_lie_evenly_about_one_and_masks_stay_classes():
 
 def test_what_rotation_brings_in_is_ignored():
     image, mask = numbered(64, 64)
-    recipe = replace(TINY, crop=64, rotation=30.0)
-    shares = [(training_crop(image, mask, 0, 0, i, recipe)[1] == IGNORE).float().mean() for i in range(30)]
+    plan = replace(TINY, crop=64, rotation=30.0)
+    shares = [(training_crop(image, mask, 0, 0, i, plan)[1] == IGNORE).float().mean() for i in range(30)]
     assert 0.0 < min(shares) + 0.02 and 0.1 < max(shares) < 0.4
     image = torch.full((3, 64, 64), 7, dtype=torch.uint8)
-    crop, labels = training_crop(image, mask, 0, 0, 1, recipe)
+    crop, labels = training_crop(image, mask, 0, 0, 1, plan)
     assert (crop[:, 20:44, 20:44] == 7).all() and (labels[20:44, 20:44] != IGNORE).all()
 
 
@@ -121,14 +125,14 @@ def test_schedules():
 
 
 def test_recipes_are_named_and_say_what_the_released_code_does():
-    assert json.dumps([segmentation_recipe(name).as_dict() for name in list_segmentation_recipes()])
-    fixed = segmentation_recipe("camvid-reduced")
+    assert json.dumps([recipe(name).as_dict() for name in list_recipes(SegmentationRecipe)])
+    fixed = recipe("camvid-reduced")
     assert (fixed.crop, fixed.width, fixed.epochs, fixed.batch_size, fixed.schedule) == (224, 0.25, 100, 8, "poly")
-    released = segmentation_recipe("cityscapes")
+    released = recipe("cityscapes")
     assert (released.crop, released.epochs, released.batch_size, released.drop_every) == (896, 250, 32, 100)
-    assert not released.reduced and segmentation_recipe("cityscapes", epochs=1).epochs == 1
+    assert not released.reduced and recipe("cityscapes", epochs=1).epochs == 1
     with pytest.raises(ValueError, match="camvid-reduced"):
-        segmentation_recipe("camvid")
+        recipe("camvid", SegmentationRecipe)
 
 
 class Pointwise(torch.nn.Module):
@@ -173,33 +177,33 @@ def test_the_loss_is_the_mean_over_the_labelled_pixels_of_all_processes():
 
 
 def test_training_learns_and_the_same_seed_gives_the_same_weights():
-    recipe = segmentation_recipe("streets-live", crop=48, epochs=6, batch_size=4)
+    plan = recipe("streets-live", crop=32, epochs=4, batch_size=4)
     train_set, val_set = streets(count=12), streets("tune", 2)
-    first, again = (train_segmentation(recipe, backbone(), 0, train_set, val_set, val_every=3) for _ in range(2))
+    first, again = (train_segmentation(plan, backbone(), 0, train_set, val_set, val_every=2) for _ in range(2))
     assert same_weights(first.model, again.model) and first.curve == again.curve
     losses = [row["train_loss"] for row in first.curve]
     assert losses[-1] < 0.75 * losses[0]
-    assert [row["epoch"] for row in first.curve if "val_miou_present" in row] == [3, 6]
+    assert [row["epoch"] for row in first.curve if "val_miou_present" in row] == [2, 4]
     assert first.model.classes == train_set.mask_classes and not first.model.training
-    other = train_segmentation(replace(recipe, epochs=1), backbone(), 1, train_set)
+    other = train_segmentation(replace(plan, epochs=1), backbone(), 1, train_set)
     assert not same_weights(first.model, other.model)
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path):
-    recipe, data = replace(TINY, head_lr=0.2), streets()
-    whole = train_segmentation(recipe, backbone(), 0, data)
-    part = train_segmentation(recipe, backbone(), 0, data, folder=tmp_path, max_steps=3)
+    plan, data = replace(TINY, head_lr=0.2), streets()
+    whole = train_segmentation(plan, backbone(), 0, data)
+    part = train_segmentation(plan, backbone(), 0, data, options=RunOptions(tmp_path, max_steps=3))
     assert not same_weights(whole.model, part.model)
-    rest = train_segmentation(recipe, backbone(), 0, data, folder=tmp_path)
+    rest = train_segmentation(plan, backbone(), 0, data, options=RunOptions(tmp_path))
     assert same_weights(whole.model, rest.model) and rest.curve == whole.curve
     assert (tmp_path / "log.csv").read_text().count("\n") == 3
     before = (tmp_path / "state.pt").stat().st_mtime_ns
-    assert same_weights(whole.model, train_segmentation(recipe, backbone(), 0, data, folder=tmp_path).model)
+    assert same_weights(whole.model, train_segmentation(plan, backbone(), 0, data, options=RunOptions(tmp_path)).model)
     assert (tmp_path / "state.pt").stat().st_mtime_ns == before
     for change, named in (({"seed": 1}, "seed"), ({"backbone": backbone(seed=1)}, "beginning")):
-        arguments = {"recipe": recipe, "backbone": backbone(), "seed": 0, "train_set": data, "folder": tmp_path}
+        arguments = {"recipe": plan, "backbone": backbone(), "seed": 0, "train_set": data, **change}
         with pytest.raises(ValueError, match=f"another run .different {named}"):
-            train_segmentation(**{**arguments, **change})
+            train_segmentation(**arguments, options=RunOptions(tmp_path))
 
 
 @pytest.mark.slow
@@ -222,7 +226,7 @@ def test_the_head_has_its_own_rate():
 
 def test_what_cannot_be_trained_is_one_sentence(tmp_path):
     with pytest.raises(ValueError, match="synchronized on GPUs alone"):
-        train_segmentation(TINY, backbone(), 0, streets(), synchronize=True)
+        train_segmentation(TINY, backbone(), 0, streets(), options=RunOptions(sync_batch_norm=True))
 
     class Damaged:
         mask_classes = ["a"]
@@ -234,10 +238,10 @@ def test_what_cannot_be_trained_is_one_sentence(tmp_path):
             raise DataError("a.png is damaged.")
 
     with pytest.raises(DataError, match=r"^a.png is damaged.$"):
-        train_segmentation(TINY, backbone(), 0, Damaged(), workers=0)
+        train_segmentation(TINY, backbone(), 0, Damaged())
     (tmp_path / "state.pt").write_bytes(b"half a file")
     with pytest.raises(ValueError, match="delete it to start this run again"):
-        train_segmentation(TINY, backbone(), 0, streets(), folder=tmp_path)
+        train_segmentation(TINY, backbone(), 0, streets(), options=RunOptions(tmp_path))
 
 
 @pytest.mark.slow

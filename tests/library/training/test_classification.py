@@ -13,12 +13,14 @@ from drn_lib import training
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.distributed import Group
 from drn_lib.network import create_model
-from drn_lib.training import augmentation, loop
-from drn_lib.training.recipes import Recipe, recipe
+from drn_lib.training import Init, RunOptions, augmentation, loop
+from drn_lib.training.recipes import ClassificationRecipe, recipe
 from tests import ROOT
 from tests.checks import gpu_check
 
-TINY = Recipe("tiny", "random", None, image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2)
+TINY = ClassificationRecipe(
+    "tiny", "random", image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2
+)
 
 
 def random_set(count=10, size=16, classes=3):
@@ -41,18 +43,18 @@ def test_killed_at_20_random_moments_ends_bit_identical(tmp_path):
 
 
 def test_same_seed_same_weights_other_seed_others():
-    images, labels = random_set()
-    first, again = (training.train(TINY, "drn_a_18", 0, images, labels, 3).model for _ in range(2))
-    other = training.train(TINY, "drn_a_18", 1, images, labels, 3).model
+    data = random_set()
+    first, again = (training.train(TINY, "drn_a_18", 0, data, 3).model for _ in range(2))
+    other = training.train(TINY, "drn_a_18", 1, data, 3).model
     assert same_weights(first, again)
     assert not same_weights(first, other)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
-    images, labels = random_set()
-    first = training.train(TINY, "drn_a_18", 0, images, labels, 3, images, labels, folder=tmp_path)
+    data = random_set()
+    first = training.train(TINY, "drn_a_18", 0, data, 3, data, options=RunOptions(tmp_path))
     before = (tmp_path / "state.pt").stat().st_mtime_ns
-    again = training.train(TINY, "drn_a_18", 0, images, labels, 3, images, labels, folder=tmp_path)
+    again = training.train(TINY, "drn_a_18", 0, data, 3, data, options=RunOptions(tmp_path))
     assert same_weights(first.model, again.model) and again.curve == first.curve
     assert (tmp_path / "state.pt").stat().st_mtime_ns == before
     assert [row["epoch"] for row in first.curve] == [1, 2]
@@ -60,23 +62,23 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 
 
 def test_another_runs_state_is_refused_by_name(tmp_path):
-    images, labels = random_set()
-    training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    data = random_set()
+    training.train(TINY, "drn_a_18", 0, data, 3, options=RunOptions(tmp_path))
     with pytest.raises(ValueError, match="another run .different seed"):
-        training.train(TINY, "drn_a_18", 1, images, labels, 3, folder=tmp_path)
+        training.train(TINY, "drn_a_18", 1, data, 3, options=RunOptions(tmp_path))
 
 
 def test_a_damaged_state_says_what_to_do(tmp_path):
     (tmp_path / "state.pt").write_bytes(b"half a file")
-    images, labels = random_set()
+    data = random_set()
     with pytest.raises(ValueError, match="delete it to start this run again"):
-        training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+        training.train(TINY, "drn_a_18", 0, data, 3, options=RunOptions(tmp_path))
 
 
 def test_a_label_out_of_range_is_refused():
-    images, labels = random_set()
+    data = random_set()
     with pytest.raises(ValueError, match="must lie in 0..1"):
-        training.train(TINY, "drn_a_18", 0, images, labels, 2)
+        training.train(TINY, "drn_a_18", 0, data, 2)
 
 
 def test_order_is_a_permutation_and_a_pure_function():
@@ -152,7 +154,7 @@ def test_the_reduced_recipe_is_stored_as_it_was_before_recipes_had_more_fields()
 
 def test_the_run_of_a_saved_state_names_what_it_always_named(tmp_path):
     images, labels = random_set()
-    training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    training.train(TINY, "drn_a_18", 0, (images, labels), 3, options=RunOptions(tmp_path))
     run = json.loads(torch.load(tmp_path / "state.pt", weights_only=True)["run"])
     assert len(run.pop("data")) == 64
     assert run == {"recipe": TINY.as_dict(), "architecture": "drn_a_18", "seed": 0, "rule": "exact", "images": 10}
@@ -160,17 +162,17 @@ def test_the_run_of_a_saved_state_names_what_it_always_named(tmp_path):
 
 def test_other_images_are_another_run(tmp_path):
     images, labels = random_set()
-    training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+    training.train(TINY, "drn_a_18", 0, (images, labels), 3, options=RunOptions(tmp_path))
     images[0, 0, 0, 0] ^= 1
     with pytest.raises(ValueError, match="another run .different data"):
-        training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+        training.train(TINY, "drn_a_18", 0, (images, labels), 3, options=RunOptions(tmp_path))
 
 
 def test_a_training_that_diverges_stops_and_leaves_the_last_good_state(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "STATE_EVERY_SECONDS", 0.0)
-    images, labels = random_set()
+    data = random_set()
     with pytest.raises(ValueError, match=r"the loss of step \d+ is nan, at a learning rate of 1e\+38") as caught:
-        training.train(replace(TINY, lr=1e38, warmup=0.0), "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+        training.train(replace(TINY, lr=1e38, warmup=0.0), "drn_a_18", 0, data, 3, options=RunOptions(tmp_path))
     assert "\n" not in str(caught.value)
     step = int(str(caught.value).split()[4])
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step - 1
@@ -178,9 +180,9 @@ def test_a_training_that_diverges_stops_and_leaves_the_last_good_state(tmp_path,
 
 def test_processes_that_find_different_states_do_not_begin(tmp_path, monkeypatch):
     monkeypatch.setattr(Group, "sum", lambda group, value: value + 1)
-    images, labels = random_set()
+    data = random_set()
     with pytest.raises(ValueError, match="not all processes find the same state"):
-        training.train(TINY, "drn_a_18", 0, images, labels, 3, folder=tmp_path)
+        training.train(TINY, "drn_a_18", 0, data, 3, options=RunOptions(tmp_path))
 
 
 def test_in_half_precision_the_loss_is_nearly_the_same():
@@ -199,58 +201,60 @@ def test_in_half_precision_the_loss_is_nearly_the_same():
 
 def test_a_training_may_start_from_weights_also_those_of_the_twin(tmp_path):
     """With a learning rate of zero the weights stay: a trained ResNet's, in its dilated twin."""
-    images, labels = random_set()
-    resnet = training.train(TINY, "resnet_18", 0, images, labels, 3).model
+    data = random_set()
+    resnet = training.train(TINY, "resnet_18", 0, data, 3).model
     file = save_weights(resnet, tmp_path / "resnet_18-s0.safetensors")
     still = replace(TINY, lr=0.0, epochs=1)
-    trained = training.train(still, "drn_a_18", 1, images, labels, 3, folder=tmp_path / "run", start=file).model
+    trained = training.train(
+        still, "drn_a_18", 1, data, 3, init=Init(weights=file), options=RunOptions(tmp_path / "run")
+    ).model
     for (name, left), right in zip(resnet.named_parameters(), trained.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-3, msg=name)  # stored in 16 bits
     with pytest.raises(ValueError, match="another run .different start"):
-        training.train(still, "drn_a_18", 1, images, labels, 3, folder=tmp_path / "run")
+        training.train(still, "drn_a_18", 1, data, 3, options=RunOptions(tmp_path / "run"))
     with pytest.raises(ValueError, match="holds a resnet_18, not a drn_c_26"):
-        training.train(still, "drn_c_26", 1, images, labels, 3, start=file)
+        training.train(still, "drn_c_26", 1, data, 3, init=Init(weights=file))
 
 
 def test_a_training_on_other_classes_begins_with_a_classifier_of_zeros(tmp_path):
-    images, labels = random_set()
-    file = save_weights(training.train(TINY, "resnet_18", 0, images, labels, 3).model, tmp_path / "three.safetensors")
+    data = random_set()
+    file = save_weights(training.train(TINY, "resnet_18", 0, data, 3).model, tmp_path / "three.safetensors")
     still = replace(TINY, lr=0.0, epochs=1)
     with pytest.raises(ValueError, match="has 3 classes and the model 5"):
-        training.train(still, "resnet_18", 1, images, labels, 5, start=file)
-    moved = training.train(still, "resnet_18", 1, images, labels, 5, start=file, head="drop").model
+        training.train(still, "resnet_18", 1, data, 5, init=Init(weights=file))
+    moved = training.train(still, "resnet_18", 1, data, 5, init=Init(weights=file, head="drop")).model
     assert not moved.classifier.weight.any() and not moved.classifier.bias.any()  # the first loss is that of chance
     fresh = create_model("resnet_18", 5, TINY.width)
     assert not torch.equal(moved.stem.conv.weight, fresh.stem.conv.weight)
-    learned = training.train(TINY, "resnet_18", 1, images, labels, 5, start=file, head="drop").model
+    learned = training.train(TINY, "resnet_18", 1, data, 5, init=Init(weights=file, head="drop")).model
     assert learned.classifier.weight.any()
 
 
-def test_images_drawn_anew_for_every_epoch_are_those_of_the_epoch(tmp_path):
+def test_images_rendered_again_for_every_epoch_are_those_of_the_epoch(tmp_path):
     images, labels = random_set()
     asked = []
 
-    def drawn(epoch):
+    def rendered(epoch):
         asked.append(epoch)
         return images.flip(0) if epoch else images
 
-    whole = training.train(TINY, "resnet_18", 0, drawn, labels, 3)
+    whole = training.train(TINY, "resnet_18", 0, (rendered, labels), 3)
     assert asked == list(range(TINY.epochs))
-    fixed = training.train(TINY, "resnet_18", 0, lambda epoch: images, labels, 3)
-    plain = training.train(TINY, "resnet_18", 0, images, labels, 3)
+    fixed = training.train(TINY, "resnet_18", 0, ((lambda epoch: images), labels), 3)
+    plain = training.train(TINY, "resnet_18", 0, (images, labels), 3)
     assert fixed.curve == plain.curve and whole.curve[0] == plain.curve[0] and whole.curve[-1] != plain.curve[-1]
 
 
 def test_weights_that_changed_under_the_same_name_are_another_run(tmp_path):
-    images, labels = random_set()
+    data = random_set()
     file = tmp_path / "begin.safetensors"
     for seed in (0, 1):
         torch.manual_seed(seed)
         save_weights(create_model("resnet_18", 3, TINY.width), file)
         if seed == 0:
-            training.train(TINY, "resnet_18", 0, images, labels, 3, folder=tmp_path / "run", start=file)
+            training.train(TINY, "resnet_18", 0, data, 3, init=Init(weights=file), options=RunOptions(tmp_path / "run"))
     with pytest.raises(ValueError, match="another run .different beginning"):
-        training.train(TINY, "resnet_18", 0, images, labels, 3, folder=tmp_path / "run", start=file)
+        training.train(TINY, "resnet_18", 0, data, 3, init=Init(weights=file), options=RunOptions(tmp_path / "run"))
 
 
 def test_a_state_without_a_scale_is_taken_up_where_half_precision_needs_one(tmp_path):
@@ -258,5 +262,7 @@ def test_a_state_without_a_scale_is_taken_up_where_half_precision_needs_one(tmp_
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     none, one = (torch.amp.GradScaler("cpu", enabled=enabled) for enabled in (False, True))
     run, file = {"seed": 0}, tmp_path / "state.pt"
-    loop.save(file, run, model, optimizer, none, 3, [0.5], loop.Trained(model))
-    assert loop.restore(file, run, model, optimizer, one, loop.Trained(model)) == (3, [0.5])
+    loop.State(loop.Trained(model), optimizer, none, 3, [0.5]).save(file, run)
+    state = loop.State(loop.Trained(model), optimizer, one)
+    state.restore(file, run)
+    assert (state.step, state.losses) == (3, [0.5])

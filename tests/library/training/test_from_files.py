@@ -9,14 +9,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from drn_lib import training
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
-from drn_lib.training import augmentation, batches, classification, loop
+from drn_lib.training import RunOptions, augmentation, batches, classification, loop
 from drn_lib.training.recipes import recipe
 from tests.library import fake_imagenet
 
@@ -37,7 +35,7 @@ def parts(folder):
 def whole(parts, tmp_path_factory):
     """An uninterrupted run and its folder."""
     place = tmp_path_factory.mktemp("whole")
-    return training.train_from_files(RECIPE, "drn_d_22", 0, *parts, folder=place, workers=0), place
+    return training.train_from_files(RECIPE, "drn_d_22", 0, *parts, options=RunOptions(place)), place
 
 
 def same_weights(left, right):
@@ -71,28 +69,36 @@ def test_a_training_crop_is_a_function_of_seed_epoch_and_index():
     assert crop.shape == (3, 32, 32) and crop.dtype == torch.uint8
     np.random.seed(5)  # noqa: NPY002 - no global stream may matter
     torch.manual_seed(7)
+    before = torch.get_rng_state()
     assert torch.equal(crop, augmentation.training_crop(image, 1, 2, 3, RECIPE))
+    assert torch.equal(before, torch.get_rng_state())  # or be changed
     for other in ((2, 2, 3), (1, 3, 3), (1, 2, 4)):
         assert not torch.equal(crop, augmentation.training_crop(image, *other, RECIPE))
 
 
-@given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 2**32 - 1))
-def test_a_window_lies_in_the_image_and_keeps_to_area_and_ratio(height, width, seed):
-    top, left, h, w = augmentation._window(np.random.default_rng(seed), height, width, 0.08)
-    assert 0 <= top <= top + h <= height and 0 <= left <= left + w <= width and h > 0 and w > 0
-    if h == w == min(height, width):
-        return  # the central square, where no drawn crop fits
-    assert 0.08 * height * width - max(h, w) <= h * w <= height * width  # sides are rounded
-    assert 3 / 4 <= (w + 0.5) / (h - 0.5) and (w - 0.5) / (h + 0.5) <= 4 / 3
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (33, 20)])
+def test_images_of_every_size_have_crops(size):
+    crops = [augmentation.training_crop(photograph(*size), 0, 0, index, RECIPE) for index in range(20)]
+    assert {tuple(crop.shape) for crop in crops} == {(3, 32, 32)}
 
 
-def test_windows_spread_over_areas_ratios_and_places():
-    windows = np.array([augmentation._window(np.random.default_rng(s), 300, 300, 0.08) for s in range(2000)])
-    top, left, height, width = windows.T
-    area, ratio = height * width / 300**2, np.log(width / height)
-    assert area.min() < 0.1 and area.max() > 0.9 and abs(np.median(area) - 0.5) < 0.06
-    assert abs(ratio.mean()) < 0.02 and ratio.min() < np.log(0.78) and ratio.max() > np.log(1.28)
-    assert (top == 0).mean() < 0.2 and abs((top + height / 2).mean() - 150) < 5 > abs((left + width / 2).mean() - 150)
+def test_crops_spread_over_areas_ratios_and_places():
+    """In an image whose channels hold a pixel's row and column, a crop shows where it was cut out."""
+    places = torch.arange(256, dtype=torch.uint8)
+    image = torch.stack([places[:, None].expand(256, 256), places.expand(256, 256), places.expand(256, 256)])
+    plain = fake_imagenet.small_recipe(color=None, mirror=False)
+    cuts = []
+    for index in range(1000):
+        crop = augmentation.training_crop(image, 0, 0, index, plain).double().numpy()
+        for line in (crop[0, :, 0], crop[1, 0]):  # rows, then columns; the ends are smoothed
+            side = 32 * (line[28] - line[3]) / 25
+            cuts.append((line[3:29].mean() - side / 2 + 0.5, side))
+    (top, height), (left, width) = np.array(cuts).reshape(-1, 2, 2).transpose(1, 2, 0)
+    area, ratio = height * width / 256**2, np.log(width / height)
+    assert 0.07 < area.min() < 0.1 and 0.9 < area.max() < 1.03 and abs(np.median(area) - 0.5) < 0.06
+    assert abs(ratio.mean()) < 0.02 and np.log(0.7) < ratio.min() < np.log(0.78) and ratio.max() > np.log(1.28)
+    assert min(top.min(), left.min()) > -3 and max((top + height).max(), (left + width).max()) < 259
+    assert (top < 2).mean() < 0.25 and abs((top + height / 2).mean() - 128) < 5 > abs((left + width / 2).mean() - 128)
 
 
 def test_half_of_the_crops_are_mirrored():
@@ -108,15 +114,17 @@ def test_half_of_the_crops_are_mirrored():
 
 def test_color_changes_keep_to_their_strength():
     axes = augmentation.COLOR_AXES
-    assert np.allclose(axes.T @ axes, np.eye(3), atol=1e-3)  # principal axes: orthonormal
-    grey = torch.full((3, 8, 8), 100, dtype=torch.uint8)
-    means = []
-    for seed in range(300):
-        changed = augmentation._change_color(grey, np.random.default_rng(seed), 0.4)
+    assert torch.allclose(axes.T @ axes, torch.eye(3), atol=1e-3)  # principal axes: orthonormal
+    grey = torch.full((3, 40, 40), 100, dtype=torch.uint8)
+    means, tints = [], []
+    for index in range(300):
+        changed = augmentation.training_crop(grey, 0, 0, index, RECIPE)
         assert changed.dtype == torch.uint8 and changed.flatten(1).unique(dim=1).shape[1] == 1  # grey has no contrast
         means.append(changed.float().mean().item())
+        tints.append(changed[:, 0, 0].float().std().item())
     assert abs(np.mean(means) - 100) < 5
     assert 50 < min(means) < 70 and 130 < max(means) < 150  # brightness by 0.6 to 1.4, and a few levels of lighting
+    assert 0 < np.mean(tints) < 2  # lighting is the only thing that colors grey
 
 
 # The loop
@@ -147,9 +155,9 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_bit_identical(step, parts, wh
     with monkeypatch.context() as patch:
         patch.setattr(loop, "batch_loss", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            training.train_from_files(RECIPE, "drn_d_22", 0, *parts, folder=tmp_path, workers=0)
+            training.train_from_files(RECIPE, "drn_d_22", 0, *parts, options=RunOptions(tmp_path))
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step
-    resumed = training.train_from_files(RECIPE, "drn_d_22", 0, *parts, folder=tmp_path, workers=0)
+    resumed = training.train_from_files(RECIPE, "drn_d_22", 0, *parts, options=RunOptions(tmp_path))
     assert same_weights(resumed.model, whole[0].model)
     assert resumed.curve == whole[0].curve
     assert (tmp_path / "log.csv").read_text() == (whole[1] / "log.csv").read_text()
@@ -165,7 +173,7 @@ def test_the_log_has_a_line_an_epoch(whole):
 
 def test_it_learns_the_color_of_a_class(parts):
     longer = fake_imagenet.small_recipe(epochs=8, color=None, lr=0.05, drop_every=6)
-    trained = training.train_from_files(longer, "drn_a_18", 0, *parts, workers=0)
+    trained = training.train_from_files(longer, "drn_a_18", 0, *parts)
     assert trained.curve[-1]["train_loss"] < 0.5 * trained.curve[0]["train_loss"]
 
 
@@ -173,7 +181,7 @@ def test_errors_are_one_sentence(parts, tmp_path):
     with pytest.raises(ValueError, match="no shorter_side and smallest_area"):
         training.train_from_files(recipe("shapes-live"), "drn_a_18", 0, *parts)
     with pytest.raises(ValueError, match="on GPUs alone"):
-        training.train_from_files(RECIPE, "drn_a_18", 0, *parts, synchronize=True)
+        training.train_from_files(RECIPE, "drn_a_18", 0, *parts, options=RunOptions(sync_batch_norm=True))
     fewer = fake_imagenet.make(tmp_path, val=1)
     for file in (fewer / "imagenet/val" / fake_imagenet.WNIDS[0]).iterdir():
         file.unlink()
@@ -192,14 +200,14 @@ def test_a_state_of_other_classes_is_another_run(tmp_path):
     place = fake_imagenet.make(tmp_path / "data")
     once = fake_imagenet.small_recipe(epochs=1)
     first = open_dataset("imagenet", "train", place)
-    training.train_from_files(once, "drn_d_22", 0, first, folder=tmp_path / "run", workers=0)
+    training.train_from_files(once, "drn_d_22", 0, first, options=RunOptions(tmp_path / "run"))
     before = (tmp_path / "run/state.pt").read_bytes()
     for part in ("train", "val"):
         folder = place / "imagenet" / part
         (folder / fake_imagenet.WNIDS[0]).rename(folder / "n99999999")
     other = open_dataset("imagenet", "train", place)
     with pytest.raises(ValueError, match="another run .different classes, data"):
-        training.train_from_files(once, "drn_d_22", 0, other, folder=tmp_path / "run", workers=0)
+        training.train_from_files(once, "drn_d_22", 0, other, options=RunOptions(tmp_path / "run"))
     assert (tmp_path / "run/state.pt").read_bytes() == before
 
 
@@ -209,7 +217,7 @@ def test_a_damaged_image_is_one_sentence_from_a_worker_too(workers, tmp_path):
     dataset = open_dataset("imagenet", "train", place)
     (place / "imagenet" / dataset.names[7]).write_bytes(b"not an image")
     with pytest.raises(DataError) as caught:
-        training.train_from_files(RECIPE, "drn_a_18", 0, dataset, workers=workers)
+        training.train_from_files(RECIPE, "drn_a_18", 0, dataset, options=RunOptions(workers=workers))
     assert str(caught.value) == f"{dataset.names[7]} is not an image that can be read: fetch the dataset again."
 
 
@@ -240,7 +248,7 @@ def test_tensorboard_gets_every_column_and_the_rate(parts, tmp_path, monkeypatch
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
     monkeypatch.setattr(Writer, "written", [])
     once = fake_imagenet.small_recipe(epochs=1)
-    trained = training.train_from_files(once, "drn_a_18", 0, *parts, folder=tmp_path, workers=0, tensorboard=True)
+    trained = training.train_from_files(once, "drn_a_18", 0, *parts, options=RunOptions(tmp_path, tensorboard=True))
     assert Writer.written[0] == ("open", str(tmp_path / "tensorboard"), 1) and Writer.written[-1] == ("close",)
     scalars = {name: value for name, value, epoch in Writer.written[1:-1] if epoch == 1}
     assert scalars == {**{k: v for k, v in trained.curve[0].items() if k != "epoch"}, "learning_rate": 0.01}
@@ -249,4 +257,4 @@ def test_tensorboard_gets_every_column_and_the_rate(parts, tmp_path, monkeypatch
 def test_without_tensorboard_it_says_what_to_do(parts, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ValueError, match="pip install tensorboard"):
-        training.train_from_files(RECIPE, "drn_a_18", 0, *parts, folder=tmp_path, workers=0, tensorboard=True)
+        training.train_from_files(RECIPE, "drn_a_18", 0, *parts, options=RunOptions(tmp_path, tensorboard=True))

@@ -2,10 +2,9 @@
 
 import pytest
 
-from drn_lib.segmentation.recipes import segmentation_recipe
-from drn_lib.training.recipes import Recipe, recipe, with_fields
+from drn_lib.training.recipes import ClassificationRecipe, SegmentationRecipe, list_recipes, recipe, with_fields
 
-NEEDED = {"name": "r", "dataset": "d", "partition": None, "width": 1.0, "epochs": 1, "batch_size": 1, "lr": 0.1}
+NEEDED = {"name": "r", "dataset": "d", "width": 1.0, "epochs": 1, "batch_size": 1, "lr": 0.1}
 
 
 def test_a_crop_is_not_larger_than_what_it_is_cut_out_of():
@@ -14,7 +13,16 @@ def test_a_crop_is_not_larger_than_what_it_is_cut_out_of():
     assert "\n" not in str(caught.value)
     both = with_fields(recipe("imagenet"), ["image_size=300", "shorter_side=300"])
     assert (both.image_size, both.shorter_side) == (300, 300)
-    assert Recipe(image_size=300, **NEEDED).shorter_side is None  # images in memory have one size
+    assert ClassificationRecipe(image_size=300, **NEEDED).shorter_side is None  # images in memory have one size
+
+
+def test_one_table_has_the_recipes_of_both_kinds():
+    parts = [list_recipes(kind) for kind in (ClassificationRecipe, SegmentationRecipe)]
+    assert sum(parts, []) == list_recipes() and len(set(list_recipes())) == len(list_recipes())
+    with pytest.raises(ValueError, match="no recipe is called .*imagenet-released, camvid-reduced"):
+        recipe("none")
+    with pytest.raises(ValueError, match="no recipe is called 'camvid-reduced'; .* imagenet-released$"):
+        recipe("camvid-reduced", ClassificationRecipe)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +34,7 @@ def test_a_crop_is_not_larger_than_what_it_is_cut_out_of():
         (recipe("tiny-imagenet-20-reduced"), "partition=None", "partition", None),
         (recipe("tiny-imagenet-20-reduced"), "partition=mine", "partition", "mine"),
         (recipe("tiny-imagenet-20-reduced"), "drop_every=3", "drop_every", 3),
-        (segmentation_recipe("camvid-reduced"), "head_lr=1", "head_lr", 1.0),
+        (recipe("camvid-reduced"), "head_lr=1", "head_lr", 1.0),
     ],
 )
 def test_a_field_that_may_be_none_may_be_set_to_it_and_from_it(plan, change, field, value):
