@@ -39,11 +39,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     from drn_lib.checkpoints import load_any
     from drn_lib.datasets import open_dataset
     from drn_lib.distributed import device_of
-    from drn_lib.training import recipe
+    from drn_lib.training.recipes import ClassificationRecipe, recipe
 
     if (options.file is None) == (options.weights is None):
         raise ValueError("name the weights once: evaluate WEIGHTS, or evaluate --weights WEIGHTS")
-    plan = recipe(options.recipe) if options.recipe else None
+    plan = recipe(options.recipe, ClassificationRecipe) if options.recipe else None
     reads_files = plan is not None and plan.reads_files
     if options.crops not in images.CROPS or (options.crops != 1 and not reads_files):
         raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")
