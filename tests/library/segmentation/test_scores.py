@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from book.studies.files import load_run
+from book.studies.files import load_run, results_dir
 from drn_lib.datasets import open_dataset
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.sources import locate
 from drn_lib.datasets.street_scenes import TRAIN_ID_OF_ID, label_file, label_ids, write_prediction
 from drn_lib.evaluation.confusion import class_iou, confusion_matrix, miou, miou_official, pixel_accuracy
 from drn_lib.network import create_model
-from drn_lib.paths import results_dir
 from drn_lib.segmentation.inference import predict_labels
 from drn_lib.segmentation.metrics import grid_ceiling, outcome, summarize
 from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation
@@ -260,7 +259,7 @@ def test_the_official_evaluator_gives_the_studys_score_of_a_network_on_all_frame
         labels.append(predict_labels(model, sample["image"]).clone())
     truths = [truth / label_file(name) for name in names]
     metrics = agrees_with_the_official(labels, masks, names, truths, tmp_path, data.mask_classes)
-    stored = load_run(results_dir() / "segmentation" / "drn_c_26-s0.json")["metrics"]
+    stored = load_run(results_dir() / "segmentation" / "drn_c_26-s0.json").metrics
     for key in ("miou_official", "iou.pole", "pixel_accuracy"):  # the shipped weights are of half precision
         assert metrics[key] == pytest.approx(stored[f"final.test.{key}"], abs=0.1)
 
