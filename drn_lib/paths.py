@@ -33,11 +33,6 @@ def data_dir() -> Path:
     return folder
 
 
-def results_dir() -> Path:
-    """The folder of measured results, `data/results/`, one folder per study."""
-    return data_dir() / "results"
-
-
 def checkpoints_dir() -> Path:
     """The folder of committed trained weights, `data/checkpoints/`, one folder per study."""
     return data_dir() / "checkpoints"
@@ -51,11 +46,6 @@ def splits_dir() -> Path:
 def paper_dir() -> Path:
     """The folder of the paper's own tables and claims, `data/paper/`."""
     return data_dir() / "paper"
-
-
-def studies_dir() -> Path:
-    """The folder of training recipes, `data/studies/`."""
-    return data_dir() / "studies"
 
 
 def cache_dir() -> Path:

@@ -225,9 +225,9 @@ def training_curves(study: str, networks: Sequence[str]) -> Figure:
     for network in networks:
         label = display_name(network)
         for run in results.runs(study, network):
-            epochs = [row["epoch"] for row in run["curve"]]
+            epochs = [row["epoch"] for row in run.curve]
             for ax, key in zip(axes, ("train_loss", "tune_top1"), strict=True):
-                values = [row.get(key, np.nan) for row in run["curve"]]
+                values = [row.get(key, np.nan) for row in run.curve]
                 ax.plot(epochs, values, color=network_color(network), linewidth=1.2, label=label)
             label = None  # the legend names a network once, not once for each seed
     for ax, title in zip(axes, ("training loss, nats", "top-1 error on the tune part, %"), strict=True):

@@ -18,7 +18,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color
-from book.studies import results
+from book.studies import files, results
 from book.studies.localization import U
 from drn_lib.names import display_name
 
@@ -148,7 +148,7 @@ def stored_curves(study: str, network: str, setting: str) -> np.ndarray | None:
     Args:
         study: a folder of `data/results`.
         network: a variant of the study.
-        setting: the beginning of a name of `localization_runs.measure`, such as "localization.native" or "clutter".
+        setting: the start of a name of `book.studies.localization.measure`, such as "localization.native" or "clutter".
 
     Returns:
         Along the last axis GT-known error at IoU 0.5 in percent and mean IoU on the tune part, then on the test part;
@@ -156,7 +156,7 @@ def stored_curves(study: str, network: str, setting: str) -> np.ndarray | None:
     """
     found = []
     for run in results.runs(study, network):
-        path = results.results_dir() / study / f"{results.variant(run)}-s{run['seed']}.npz"
+        path = files.results_dir() / study / f"{run.name}.npz"
         if path.is_file():
             with np.load(path) as stored:
                 if f"{setting}.curve" in stored:

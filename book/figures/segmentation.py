@@ -185,8 +185,8 @@ def curves(study: str, names: Sequence[str]) -> Figure:
         for run in results.runs(study, name)[:1]:
             style = {"color": network_color(name), "label": display_name(name)}
             style["linestyle"] = "--" if name.endswith("_dilated") else "-"
-            left.plot([row["epoch"] for row in run["curve"]], [row["train_loss"] for row in run["curve"]], **style)
-            seen = [row for row in run["curve"] if "val_miou_present" in row]
+            left.plot([row["epoch"] for row in run.curve], [row["train_loss"] for row in run.curve], **style)
+            seen = [row for row in run.curve if "val_miou_present" in row]
             right.plot([row["epoch"] for row in seen], [row["val_miou_present"] for row in seen], marker="o", **style)
     left.set_ylabel("training loss")
     right.set_ylabel("mean IoU on tune scenes, %")

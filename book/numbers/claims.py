@@ -12,13 +12,11 @@ from collections import Counter
 from functools import cache, partial
 from pathlib import Path
 
-import yaml
-
 from book.numbers import markers
 from book.numbers.status import CHAPTERS, ROOT, chapter_link
 from book.numbers.text import NOT_MEASURED, interval_text, signed
-from book.studies import intervals, results
-from drn_lib.paths import paper_dir, results_dir
+from book.studies import files, intervals, results
+from drn_lib.paths import paper_dir
 
 VERDICTS = ("supported", "supported (provisional)", "matches", "contradicted", "contradicted (provisional)")
 VERDICTS += ("not resolved", "not testable here", "open")
@@ -27,7 +25,7 @@ VERDICTS += ("not resolved", "not testable here", "open")
 
 def load_claims() -> list[dict]:
     """The claims of data/paper/claims.yml."""
-    return yaml.safe_load((paper_dir() / "claims.yml").read_text(encoding="utf-8"))["claims"]
+    return files.read_yaml(paper_dir() / "claims.yml")["claims"]
 
 
 def summary() -> str:
@@ -103,7 +101,7 @@ def judge(check: dict) -> tuple[str, str, str, str]:
     style = plan.get("style", ".1f")
     apart = signed(difference.estimate, f"+{style}")
     ours = f"{signed(left.mean, style)} − {signed(right.mean, style)} = {apart} (reduced)"
-    p = primary_p_values(results_dir()).get(key)
+    p = primary_p_values(files.results_dir()).get(key)
     over_seeds = results.difference_over_seeds(study, *key[1:])
     judged = intervals.printed_verdict(intervals.verdict(difference, plan["claim"], p), over_seeds)
     planned = min(results.planned_seeds(study, plan[side]) for side in ("left", "right"))

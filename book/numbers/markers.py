@@ -37,7 +37,6 @@ from pathlib import Path
 from book.numbers.tables import common
 from book.numbers.text import NOT_MEASURED, MarkerError, interval_text, sample, signed
 from book.studies import files, intervals, paper, results
-from drn_lib.paths import results_dir
 
 NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.DOTALL)
 TABLE = re.compile(r"<!-- table:(?P<key>\S+) -->\n(?P<value>.*?)<!-- /table -->", re.DOTALL)
@@ -149,14 +148,14 @@ def _difference(study: str, left: str, right: str, metric: str, statistic: str) 
 
 
 def _run(study: str, name: str, field: str) -> object:
-    path = results_dir() / study / f"{name}.json"
+    path = files.results_dir() / study / f"{name}.json"
     if not path.is_file():
         return None
-    return _deep(files.load_run(path), field, f"the run {study}/{name}")
+    return _deep(vars(files.load_run(path)), field, f"the run {study}/{name}")
 
 
 def _file(name: str, field: str) -> object:
-    path = results_dir() / f"{name}.json"
+    path = files.results_dir() / f"{name}.json"
     if not path.is_file():
         raise MarkerError(f"there is no {path.name} in data/results")
     return _deep(json.loads(path.read_text(encoding="utf-8")), field, path.name)
@@ -186,7 +185,7 @@ def _paper(name: str, row: str, column: str, as_text: bool) -> object:
 
 
 def _time(chapter: str, field: str) -> object:
-    path = results_dir() / "timings.json"
+    path = files.results_dir() / "timings.json"
     chapters = json.loads(path.read_text(encoding="utf-8"))["chapters"] if path.is_file() else {}
     if chapter in chapters and field not in chapters[chapter]:
         raise MarkerError(f"timings.json has no {field!r} for chapter {chapter}; it has {', '.join(chapters[chapter])}")

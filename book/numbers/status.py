@@ -9,13 +9,11 @@ import json
 import re
 from functools import partial
 
-import yaml
-
 from book import ROOT
 from book.numbers.text import NOT_MEASURED
-from book.studies import results
+from book.studies import files, results
 from drn_lib.names import display_name
-from drn_lib.paths import paper_dir, results_dir, studies_dir
+from drn_lib.paths import paper_dir
 
 # What a reading of chapter numbers as words needs; a chapter is linked only once its notebook exists.
 CHAPTERS = {
@@ -29,7 +27,7 @@ CHAPTERS = {
     7: "Segmentation",
 }
 
-SURE = {
+CONFIDENCE = {
     "seen": "read in the paper's tables, figures, captions or equations, or line by line in the released code",
     "measured": "run with the released code on PyTorch",
     "computed": "follows by arithmetic from the layers",
@@ -48,13 +46,13 @@ def chapter_link(number: int) -> str:
 
 def load_ledger() -> dict:
     """The ledger of data/paper/paper_vs_code.yml."""
-    return yaml.safe_load((paper_dir() / "paper_vs_code.yml").read_text(encoding="utf-8"))
+    return files.read_yaml(paper_dir() / "paper_vs_code.yml")
 
 
 def progress(study: str) -> str:
     """How many runs of each wave of a study's plan are done; the rest is still planned."""
-    plan = yaml.safe_load((studies_dir() / f"{study}.yml").read_text(encoding="utf-8"))
-    done = {f"{results.variant(run)}-s{run['seed']}" for run in results.runs(study)}
+    plan = files.read_yaml(files.studies_dir() / f"{study}.yml")
+    done = {run.name for run in results.runs(study)}
     rows = []
     for wave in plan["waves"]:
         planned = [f"{variant}-s{seed}" for variant in wave["variants"] for seed in wave["seeds"]]
@@ -69,10 +67,10 @@ def pilot() -> str:
     rows = []
     for study in ("first_networks", "classification_pilot"):
         for run in results.runs(study):
-            last = [row["tune_top1"] for row in run["curve"][-5:]]
-            recipe = run["recipe"]
+            last = [row["tune_top1"] for row in run.curve[-5:]]
+            recipe = run.recipe
             row = [f"{recipe['lr']:g}", str(recipe["epochs"]), f"{sum(last) / len(last):.1f}"]
-            rows.append([display_name(run["architecture"]), *row, f"{run['curve'][-1]['train_loss']:.2f}"])
+            rows.append([display_name(run.architecture), *row, f"{run.curve[-1]['train_loss']:.2f}"])
     rows.sort(key=lambda row: (row[0], float(row[1]), int(row[2])))
     header = ["network", "learning rate", "epochs", "top-1 error on the tune part, %", "training loss at the end"]
     return results.markdown_table(header, rows)
@@ -101,14 +99,14 @@ def ledger() -> str:
     return "\n\n".join(parts)
 
 
-def sureness() -> str:
-    """The words that say how sure a statement is."""
-    return results.markdown_table(["word", "meaning"], [[word, meaning] for word, meaning in SURE.items()])
+def confidence() -> str:
+    """The words that say how much a statement is trusted."""
+    return results.markdown_table(["word", "meaning"], [[word, meaning] for word, meaning in CONFIDENCE.items()])
 
 
 def times() -> str:
     """How long each chapter runs, from data/results/timings.json."""
-    path = results_dir() / "timings.json"
+    path = files.results_dir() / "timings.json"
     chapters = json.loads(path.read_text(encoding="utf-8"))["chapters"] if path.is_file() else {}
     rows = []
     for found in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
@@ -124,10 +122,10 @@ def times() -> str:
 def training_times() -> str:
     """How long each stored run trained, and where."""
     rows = []
-    for folder in sorted(path for path in results_dir().iterdir() if path.is_dir()):
+    for folder in sorted(path for path in files.results_dir().iterdir() if path.is_dir()):
         for run in results.runs(folder.name):
-            name = f"{display_name(results.variant(run))}, seed {run['seed']}"
-            rows.append([folder.name, name, f"{run['seconds'] / 60:.0f} min", run["device"], run["torch"]])
+            name = f"{display_name(run.variant)}, seed {run.seed}"
+            rows.append([folder.name, name, f"{run.seconds / 60:.0f} min", run.device, run.torch])
     if not rows:
         return f"*Trainings: {NOT_MEASURED}.*"
     return results.markdown_table(["study", "network", "training", "on", "torch"], rows)
@@ -143,7 +141,7 @@ def versions() -> str:
 
 TABLES = {
     "ledger": ledger,
-    "sureness": sureness,
+    "confidence": confidence,
     "times": times,
     "training-times": training_times,
     "versions": versions,

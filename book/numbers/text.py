@@ -22,7 +22,7 @@ def sample(study: str, network: str, metric: str) -> intervals.Sample:
     values = results.metric(study, network, metric)
     found = results.runs(study, network)
     if found and not values.n:
-        near = difflib.get_close_matches(metric, found[0]["metrics"], n=5, cutoff=0.3)
+        near = difflib.get_close_matches(metric, found[0].metrics, n=5, cutoff=0.3)
         raise MarkerError(f"{network} in {study} has no metric {metric!r}; names near it: {', '.join(near) or 'none'}")
     return values
 

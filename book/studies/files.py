@@ -1,12 +1,15 @@
-"""One run's JSON file: read, and checked against `data/results/schema.json`. No torch."""
+"""The folders of the studies, and one run's JSON file: read, checked against `data/results/schema.json`. No torch."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
-from drn_lib.paths import results_dir
+import yaml
+
+from drn_lib.paths import data_dir
 
 REQUIRED = {
     "study": str,
@@ -22,13 +25,76 @@ REQUIRED = {
     "commit": (str, type(None)),
 }
 """The keys that every run has, and their types; `data/results/schema.json` says the same in full."""
+GPU = " (GPU)"
+"""Stands after the name of each GPU in a run's `device`."""
 
 
 class ResultsError(ValueError):
     """A file of results that cannot be read or does not follow the schema; the message names it."""
 
 
-def load_run(path: str | Path) -> dict:
+@dataclass(frozen=True)
+class StoredRun:
+    """One run as its JSON file holds it; `data/results/schema.json` describes the fields.
+
+    `variant` is the name under which the run's study knows it: its network's, or that of a variant of it.
+    Lists and dictionaries are shared by all who load the run: read them only.
+    """
+
+    study: str
+    recipe: str | dict
+    architecture: str
+    seed: int
+    dataset: dict
+    metrics: dict[str, float]
+    curve: list[dict]
+    seconds: float
+    device: str
+    torch: str
+    commit: str | None
+    variant: str = ""
+    dilation_rule: str | None = None
+    start: str | None = None
+    start_sha256: str | None = None
+    head: str = "strict"
+    steps: int = 0
+    threads: int = 1
+    scored_commit: str | None = None
+    finished: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variant", self.variant or self.architecture)
+
+    @property
+    def name(self) -> str:
+        """Of its files: "drn_c_26-s0"."""
+        return f"{self.variant}-s{self.seed}"
+
+    @property
+    def on_a_cpu(self) -> bool:
+        """Whether all of it was computed on CPUs: only then are its seconds those of a CPU."""
+        return GPU not in self.device
+
+
+def results_dir() -> Path:
+    """The folder of measured results, `data/results/`, one folder per study."""
+    return data_dir() / "results"
+
+
+def studies_dir() -> Path:
+    """The folder of the studies' plans, `data/studies/`."""
+    return data_dir() / "studies"
+
+
+def read_yaml(path: Path) -> dict:
+    """What a YAML file holds; shared by all who read it."""
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+_parsed = lru_cache(yaml.safe_load)  # the pages ask for the same plans and claims some thousand times
+
+
+def load_run(path: str | Path) -> StoredRun:
     """One run.
 
     Args:
@@ -39,27 +105,27 @@ def load_run(path: str | Path) -> dict:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        run = json.loads(text)
+        run = _checked(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ResultsError(f"{path} is not complete JSON ({error}): delete it and run its study again") from error
-    problem = _problem(text, results_dir() / "schema.json")
-    if problem:
-        raise ResultsError(f"{path} does not follow data/results/schema.json: {problem}")
+    if isinstance(run, str):
+        raise ResultsError(f"{path} does not follow data/results/schema.json: {run}")
     return run
 
 
 @lru_cache(maxsize=1024)  # the pages ask for the same run some forty times, and checking takes 18 ms
-def _problem(text: str, schema: Path) -> str | None:
-    """What is wrong with a run, if anything; `text` is valid JSON."""
+def _checked(text: str) -> StoredRun | str:
+    """The run in a file's text, or what is wrong with it."""
     run = json.loads(text)
     try:
         import jsonschema
-    except ImportError:  # the light check below is enough for a reader; the tests use the whole schema
-        return _light_problem(run)
-    rules = json.loads(schema.read_text(encoding="utf-8"))
-    error = next(jsonschema.Draft202012Validator(rules).iter_errors(run), None)
-    return error and f"{'.'.join(map(str, error.absolute_path)) or 'the run'}: {error.message[:200]}"
+    except ImportError:  # the light check is enough for a reader; the tests use the whole schema
+        problem = _light_problem(run)
+    else:
+        rules = json.loads((data_dir() / "results" / "schema.json").read_text(encoding="utf-8"))
+        error = next(jsonschema.Draft202012Validator(rules).iter_errors(run), None)
+        problem = error and f"{'.'.join(map(str, error.absolute_path)) or 'the run'}: {error.message[:200]}"
+    return problem or StoredRun(**{field.name: run[field.name] for field in fields(StoredRun) if field.name in run})
 
 
 def _light_problem(run: object) -> str | None:

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 
-from book.studies import results
+from book.studies import files
+from book.studies.files import StoredRun
 from drn_lib import costs, paths
 from drn_lib.architecture import architecture, list_ladder, list_models, scale_width
 from drn_lib.training.recipes import Recipe, recipe
@@ -89,13 +89,13 @@ class Plan:
 
     def result_file(self, name: str) -> Path:
         """The JSON file of the run called `name`; where it exists, the run is done."""
-        return paths.results_dir() / self.study / f"{name}.json"
+        return files.results_dir() / self.study / f"{name}.json"
 
     def weights_file(self, name: str) -> Path:
         """The committed weights of the run called `name`."""
         return paths.checkpoints_dir() / self.study / f"{name}.safetensors"
 
-    def result(self, variant: str, seed: int) -> dict | None:
+    def result(self, variant: str, seed: int) -> StoredRun | None:
         """What the finished run left in its JSON file, None where it is not done.
 
         Raises:
@@ -104,12 +104,11 @@ class Plan:
         file, known = self.result_file(self.run_name(variant, seed)), self.variants[variant]
         if not file.exists():
             return None
-        result = json.loads(file.read_text(encoding="utf-8"))
+        result = files.load_run(file)
         planned = {**known.recipe.as_dict(), "network": known.network, "start": known.start, "head": known.head}
-        trained = {**result["recipe"], "network": result["architecture"], "start": result.get("start")}
-        trained["head"] = result.get("head", "strict")
+        trained = {**result.recipe, "network": result.architecture, "start": result.start, "head": result.head}
         if known.dilation_rule is not None:
-            planned["dilation_rule"], trained["dilation_rule"] = known.dilation_rule, result["dilation_rule"]
+            planned["dilation_rule"], trained["dilation_rule"] = known.dilation_rule, result.dilation_rule
         changed = [key for key in {**planned, **trained} if planned.get(key) != trained.get(key)]
         if changed:
             raise ValueError(
@@ -143,11 +142,11 @@ def load_plan(study: str) -> Plan:
     Raises:
         ValueError: there is no such plan, or a field is missing or names an unknown network.
     """
-    file = paths.studies_dir() / f"{study}.yml"
+    file = files.studies_dir() / f"{study}.yml"
     if not file.exists():
-        known = ", ".join(sorted(path.stem for path in paths.studies_dir().glob("*.yml")))
+        known = ", ".join(sorted(path.stem for path in files.studies_dir().glob("*.yml")))
         raise ValueError(f"there is no plan {file.name} in data/studies; choose one of {known}")
-    fields = yaml.safe_load(file.read_text(encoding="utf-8"))
+    fields = files.read_yaml(file)
     missing = {"study", "recipe", "waves"} - set(fields)
     if missing:
         raise ValueError(f"the plan {file.name} lacks {', '.join(sorted(missing))}")
@@ -219,8 +218,8 @@ def status(plan: Plan) -> list[RunStatus]:
         optional = plan.is_optional(variant, seed)
         state_file = plan.work_folder(name) / "state.pt"
         if (result := plan.result(variant, seed)) is not None:
-            on_a_cpu = results.on_a_cpu(result)
-            out.append(RunStatus(name, result["steps"], result["steps"], result["seconds"], True, optional, on_a_cpu))
+            steps = result.steps
+            out.append(RunStatus(name, steps, steps, result.seconds, True, optional, result.on_a_cpu))
         elif state_file.exists():
             try:
                 state = torch.load(state_file, map_location="cpu", weights_only=True)
@@ -231,8 +230,7 @@ def status(plan: Plan) -> list[RunStatus]:
             recipe = plan.variants[variant].recipe
             total = recipe.epochs * recipe.steps_per_epoch(images)
             note = plan.work_folder(name) / "devices"
-            device = note.read_text(encoding="utf-8") if note.exists() else ""
-            on_a_cpu = results.on_a_cpu({"device": device})
+            on_a_cpu = not note.exists() or files.GPU not in note.read_text(encoding="utf-8")
             out.append(RunStatus(name, state["step"], total, state["seconds"], False, optional, on_a_cpu))
         else:
             out.append(RunStatus(name, 0, 0, 0.0, False, optional))

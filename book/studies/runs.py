@@ -5,24 +5,21 @@ each test image came to (its class and, where the data set has boxes, how well i
 seeds that the plan keeps, the weights in data/checkpoints/<study>/. The JSON is written last: a run whose JSON exists
 is done and is not repeated.
 
-Here is what every run shares, and how classifiers are trained and scored; what `segmentation_runs` does instead is
+Here is what every run shares, and how classifiers are trained and scored; what `segmentation` does instead is
 done where the recipe is one of segmentation.
 """
 
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
-import platform
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from book.studies import localization, masks, results, segmentation
+from book.studies import localization, masks, provenance, segmentation
 from book.studies.plans import Plan, Variant
 from drn_lib import paths
 from drn_lib.architecture import DILATION_RULES
@@ -64,16 +61,16 @@ def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):
-            commit = _trained_by(folder)
-            computed = {"device": _noted(folder, "devices", _device_name(device))}
-            computed["torch"] = _noted(folder, "torch", str(torch.__version__))
+            computed = {"commit": provenance.trained_by(folder)}
+            computed["device"] = provenance.noted(folder, "devices", provenance.device_name(device))
+            computed["torch"] = provenance.noted(folder, "torch", str(torch.__version__))
             _compute_in_float32(device)
             known = plan.variants[variant]
             segments = isinstance(known.recipe, SegmentationRecipe)
             train_run, score_run = (segmentation.train, segmentation.score) if segments else (_train, _score)
             trained, about = train_run(known, seed, folder, device)
-            metrics, per_image = score_run(known, seed, trained.model, about, plan.scored_part)
-            return _record(plan, known, seed, trained, about, metrics, per_image, commit, computed)
+            scores = score_run(known, seed, trained.model, about, plan.scored_part)
+            return _record(plan, known, seed, trained, about, scores, computed)
     except Timeout:
         raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
 
@@ -131,12 +128,14 @@ def _record(
     seed: int,
     trained: Trained,
     about: dict,
-    metrics: dict,
-    per_image: dict,
-    commit: str | None,
-    computed: dict[str, str],
+    scores: tuple[dict, dict],
+    computed: dict[str, str | None],
 ) -> Path:
-    """Write .npz, weights and, last of all, the JSON that says the run is done."""
+    """Write .npz, weights and, last of all, the JSON that says the run is done.
+
+    `scores` are metrics and outcomes per image, `computed` the run's device, torch version and commit.
+    """
+    metrics, per_image = scores
     recipe, name = variant.recipe, plan.run_name(variant.name, seed)
     result_file = plan.result_file(name)
     result_file.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +150,7 @@ def _record(
         "recipe": recipe.as_dict(),
         "architecture": variant.network,
         "start": variant.start,
-        "start_sha256": _sha256(find_shipped(f"{variant.start}-s{seed}")) if variant.start else None,
+        "start_sha256": provenance.sha256(find_shipped(f"{variant.start}-s{seed}")) if variant.start else None,
         "head": variant.head,
         "dilation_rule": trained.model.table.dilation_rule,
         "seed": seed,
@@ -163,8 +162,8 @@ def _record(
         "device": computed["device"],
         "threads": torch.get_num_threads(),
         "torch": computed["torch"],
-        "commit": commit,
-        "scored_commit": _commit(),
+        "commit": computed["commit"],
+        "scored_commit": provenance.commit(),
         "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
     with paths.replacing(result_file) as temporary:
@@ -222,45 +221,3 @@ def _compute_in_float32(device: str) -> None:
     if torch.device(device).type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.benchmark = True  # a run has few sizes of input: look for the fastest algorithm of each
-
-
-def _device_name(device: str) -> str:
-    """The name of the GPU, or of the processor, that computed, as far as the system tells it."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device) + results.GPU
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def _trained_by(folder: Path) -> str | None:
-    """The commit of the code that began the training in `folder`; that of this process where it begins now."""
-    note = folder / "commit"
-    if not note.exists():
-        begun_before_notes = (folder / "state.pt").exists()
-        note.write_text("" if begun_before_notes else _commit() or "", encoding="utf-8")
-    return note.read_text(encoding="utf-8") or None
-
-
-def _noted(folder: Path, what: str, value: str) -> str:
-    """What the sittings of the run in `folder` computed with, this one among them: "NVIDIA H200 (GPU), AMD EPYC"."""
-    note = folder / what
-    before_notes = ["unknown"] if (folder / "state.pt").exists() else []
-    values = note.read_text(encoding="utf-8").splitlines() if note.exists() else before_notes
-    values = list(dict.fromkeys([*values, value]))
-    note.write_text("\n".join(values) + "\n", encoding="utf-8")
-    return ", ".join(values)
-
-
-def _sha256(file: Path | None) -> str | None:
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file else None
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that ran, None outside a checkout."""
-    command = ["git", "-C", str(paths.data_dir()), "rev-parse", "HEAD"]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    return answer.stdout.strip() or None

@@ -26,7 +26,7 @@ class Summary:
     parameters      learned numbers
     multiply_adds   of one image, at the size it is trained at
     minutes         of training on a CPU, mean over the seeds that were trained on one, wall-clock; nan where none was
-    live_taps       share of the taps in level 6, the most dilated level, that read the map and not its padding
+    live_fraction   fraction of the taps in level 6, the most dilated level, that read the map and not its padding
     """
 
     variant: str
@@ -35,7 +35,7 @@ class Summary:
     parameters: int
     multiply_adds: int
     minutes: float
-    live_taps: float
+    live_fraction: float
 
     @property
     def name(self) -> str:
@@ -80,11 +80,11 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
     rows = []
     for name in [name for name in (names or found) if name in found]:
         runs = results.runs(study, name, root)
-        recipe, classes = runs[0]["recipe"], len(runs[0]["dataset"]["classes"])
-        table = scale_width(architecture(runs[0]["architecture"], runs[0].get("dilation_rule")), recipe["width"])
+        recipe, classes = runs[0].recipe, len(runs[0].dataset["classes"])
+        table = scale_width(architecture(runs[0].architecture, runs[0].dilation_rule), recipe["width"])
         size = recipe.get("image_size") or recipe["crop"]
         samples = {key: results.metric(study, name, key, root) for key in keys}
-        on_a_cpu = [run["seconds"] for run in runs if results.on_a_cpu(run)]
+        on_a_cpu = [run.seconds for run in runs if run.on_a_cpu]
         rows.append(
             Summary(
                 variant=name,
@@ -93,7 +93,7 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
                 parameters=costs.parameters(table, classes),
                 multiply_adds=costs.multiply_adds(table, size, classes),
                 minutes=sum(on_a_cpu) / len(on_a_cpu) / 60 if on_a_cpu else math.nan,
-                live_taps=live_taps(table, size),
+                live_fraction=live_fraction(table, size),
             )
         )
     return rows
@@ -122,11 +122,11 @@ def compare(study: str, pairs: Sequence[tuple[str, str]], key: str, root: Path |
     return rows
 
 
-def live_taps(table: Architecture, image_size: int) -> float:
-    """Share of the taps of level 6's 3x3 kernels that read the map and not its padding, the mean of its convolutions.
+def live_fraction(table: Architecture, image_size: int) -> float:
+    """Fraction of the taps of level 6's 3x3 kernels that read the map and not its padding, averaged over convolutions.
 
     They differ: the first ones are less dilated than the last, by which rule decides.
     """
     rows = geometry.table(table, image_size).rows
-    shares = [row.live_taps for row in rows if row.name.startswith("levels.6.") and row.layer.kernel in (3, (3, 3))]
-    return sum(shares) / len(shares)
+    fractions = [row.live_taps for row in rows if row.name.startswith("levels.6.") and row.layer.kernel in (3, (3, 3))]
+    return sum(fractions) / len(fractions)

@@ -14,7 +14,7 @@ import json
 import numpy as np
 import torch
 
-from book.studies import results
+from book.studies import files, results
 from book.studies.localization import ENLARGED, SIZES
 from drn_lib import paths
 from drn_lib.datasets.catalog import open_dataset
@@ -157,9 +157,9 @@ def main() -> None:
     boxes, wrong_canvases = fixed_boxes(tune, test)
     found["clutter_fixed_boxes"] = _rounded(boxes)
     found["dense_reading"] = _rounded(dense_reading(test))
-    with paths.replacing(paths.results_dir() / "ceilings.json") as temporary:
+    with paths.replacing(files.results_dir() / "ceilings.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    with paths.replacing(paths.results_dir() / "ceilings.npz") as temporary, temporary.open("wb") as file:
+    with paths.replacing(files.results_dir() / "ceilings.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **wrong, **wrong_canvases)
     print(json.dumps(found, indent=1))
 

@@ -22,8 +22,7 @@ from unittest import mock
 import torch
 from torch import nn
 
-from book.studies import plans, runs
-from drn_lib import paths
+from book.studies import files, plans, runs
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.distributed import Group
 from drn_lib.images import normalize
@@ -106,7 +105,7 @@ def whole_run(device: torch.device, **changes) -> dict:
     recipe = recipes.recipe("shapes-live", epochs=1, **changes)
     plan = plans.Plan("check", {"resnet_18": plans.Variant("resnet_18", "resnet_18", recipe)}, ())
     with tempfile.TemporaryDirectory() as place, mock.patch.dict(os.environ, {"DRN_CACHE": place}):
-        with mock.patch.object(paths, "results_dir", lambda: Path(place)):
+        with mock.patch.object(files, "results_dir", lambda: Path(place)):
             found = json.loads(runs.run_one(plan, "resnet_18", 0, device.type).read_text())
     return {"ok": found["metrics"]["posthoc.exact.test.loss"] > 0, "device": found["device"]}
 

@@ -14,11 +14,9 @@ from tests import ROOT
 def test_every_folder_is_in_the_checkout():
     assert paths.data_dir() == ROOT / "data"
     folders = {
-        "results": paths.results_dir(),
         "checkpoints": paths.checkpoints_dir(),
         "splits": paths.splits_dir(),
         "paper": paths.paper_dir(),
-        "studies": paths.studies_dir(),
     }
     for name, folder in folders.items():
         assert folder == ROOT / "data" / name

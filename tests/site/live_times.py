@@ -19,6 +19,7 @@ import torch
 
 from book.cells.photographs import photograph
 from book.live import files
+from book.studies.files import results_dir
 from drn_lib import network, paths
 from drn_lib.checkpoints import onnx
 from drn_lib.checkpoints.files import SHIPPED
@@ -153,6 +154,6 @@ def measure() -> dict:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     found = measure()
-    with paths.replacing(paths.results_dir() / "live.json") as temporary:
+    with paths.replacing(results_dir() / "live.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))

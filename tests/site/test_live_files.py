@@ -15,6 +15,7 @@ from book.extensions import live as live_page
 from book.figures import style
 from book.live import files, pictures
 from book.numbers.tables import live as live_tables
+from book.studies import files as study_files
 from drn_lib import paths
 from drn_lib.checkpoints import files as checkpoint_files
 from drn_lib.checkpoints.weights import load_trained
@@ -183,7 +184,7 @@ def test_the_tour_leads_there_in_plain_markdown():
 
 
 def test_the_measured_numbers_are_within_what_is_promised_and_of_these_files():
-    found = json.loads((paths.results_dir() / "live.json").read_text(encoding="utf-8"))
+    found = json.loads((study_files.results_dir() / "live.json").read_text(encoding="utf-8"))
     far = found["relative_difference"]
     assert far["torch_and_onnxruntime"] < 1e-4 and far["chromium_and_onnxruntime"] < 1e-4
     assert far["16_and_32_bits_shipped"] == 0 < far["16_and_32_bits_fresh"] < 1e-2
@@ -205,5 +206,5 @@ def test_small_numbers_are_written_as_powers():
 
 
 def test_numbers_that_were_not_measured_say_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_tables, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(study_files, "results_dir", lambda: tmp_path)
     assert all("not yet measured" in make() for make in live_tables.TABLES.values())

@@ -61,8 +61,8 @@ def test_the_curves_are_the_study_s():
             assert np.abs(np.cumsum(curve["error"]) / 10 - stored[:, :, 2].mean(axis=0)).max() <= 0.05 + 1e-6
             for seed, (run, index) in enumerate(zip(results.runs("classification", name), curve["tune"], strict=True)):
                 # What the run recorded for the threshold that it chose.
-                assert run["metrics"][f"{setting}.threshold_u"] == pytest.approx(localization_runs.U[index].item())
-                assert run["metrics"][f"{setting}.gt_known_50"] == pytest.approx(stored[seed, index, 2], abs=1e-4)
+                assert run.metrics[f"{setting}.threshold_u"] == pytest.approx(localization_runs.U[index].item())
+                assert run.metrics[f"{setting}.gt_known_50"] == pytest.approx(stored[seed, index, 2], abs=1e-4)
 
 
 @pytest.mark.slow

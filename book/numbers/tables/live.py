@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 from book.numbers.text import NOT_MEASURED
-from book.studies import results
+from book.studies import files, results
 from drn_lib.names import display_name
-from drn_lib.paths import results_dir
 
 
 def cost() -> str:
@@ -54,7 +53,7 @@ def _power(value: float) -> str:
 
 
 def _measured() -> dict | None:
-    path = results_dir() / "live.json"
+    path = files.results_dir() / "live.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 

@@ -8,11 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from book.numbers.tables.common import HEADERS, interval_cell, metric_style
+from book.numbers.tables.common import interval_cell
 from book.numbers.text import NOT_MEASURED, sample, signed
-from book.studies import intervals, paper, results
+from book.studies import files, intervals, metrics, paper, results
 from book.studies.intervals import Interval
-from drn_lib import paths
 from drn_lib.names import display_name
 
 FOUR = ("resnet_18", "drn_a_18", "drn_b_26", "drn_c_26")
@@ -21,7 +20,7 @@ PLAIN = ("gt_known_50", "top1_localization", "top5_localization")
 DRAWS = 1000
 """Of the bootstrap where every network of a study is compared: enough for a tenth of a point."""
 SIZES = ("small", "medium", "large")
-"""Thirds of the test images, as `localization_runs` names them."""
+"""Thirds of the test images, as `book.studies.localization` names them."""
 
 
 def steps() -> str:
@@ -70,7 +69,7 @@ def reading_or_training(study: str) -> str:
             return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
         cells = [interval_cell(step, ".1f", "+") for step in steps]
         plain = "" if trained.startswith("clutter") else "plain: "
-        lines.append([plain + HEADERS[trained], ", ".join(dict.fromkeys(str(step.n) for step in steps)), *cells])
+        lines.append([plain + metrics.label(trained), ", ".join(dict.fromkeys(str(step.n) for step in steps)), *cells])
     return results.markdown_table(["outcome", "seeds", *columns.values()], lines)
 
 
@@ -89,8 +88,8 @@ def reading_levels() -> str:
         if not all(one.n for one in found):
             return f"*These networks of the study `classification` are {NOT_MEASURED}.*"
         lines.append([title, str(found[0].n), *(interval_cell(intervals.student_t(one), ".1f") for one in found)])
-    header = ["network", "seeds", *(HEADERS[outcome.format("")] for outcome in outcomes[:3])]
-    return results.markdown_table([*header, "plain: " + HEADERS[outcomes[3].format("")]], lines)
+    header = ["network", "seeds", *(metrics.label(outcome.format("")) for outcome in outcomes[:3])]
+    return results.markdown_table([*header, "plain: " + metrics.label(outcomes[3].format(""))], lines)
 
 
 def against_blind(study: str) -> str:
@@ -118,7 +117,7 @@ def _against(study: str, columns: dict[tuple[str, str], str]) -> str:
     names = results.variants(study)
     if not names:
         return f"*The study `{study}` is {NOT_MEASURED}.*"
-    with np.load(paths.results_dir() / "ceilings.npz", allow_pickle=False) as arrays:
+    with np.load(files.results_dir() / "ceilings.npz", allow_pickle=False) as arrays:
         blind = {fixed: arrays[fixed].astype(float) for fixed, _ in columns}
     lines = []
     for name in names:
@@ -133,7 +132,7 @@ def _against(study: str, columns: dict[tuple[str, str], str]) -> str:
 def _less_than_blind(ours: np.ndarray, blind: np.ndarray) -> Interval:
     """The difference of a network's errors (seeds, images) to those of one answer on the same images (3,000,).
 
-    Enlarged canvases are every second one (`localization_runs.LARGE_CLUTTER`).
+    Enlarged canvases are every second one (`LARGE_CLUTTER` of `book.studies.localization`).
     """
     step = len(blind) // ours.shape[1]
     found = intervals.bootstrap_difference(ours, blind[::step][None], draws=DRAWS)
@@ -233,7 +232,7 @@ def clutter_controls() -> str:
         ["ResNet-18, dilated afterwards", str(found[0].n), *cells],
         ["without looking: one point, one box for each overlap", "–", *blind],
     ]
-    return results.markdown_table(["answer", "seeds", *(HEADERS[f"clutter.{name}"] for name in outcomes)], lines)
+    return results.markdown_table(["answer", "seeds", *(metrics.label(f"clutter.{name}") for name in outcomes)], lines)
 
 
 def blind_on_tune() -> str:
@@ -246,7 +245,7 @@ def blind_on_tune() -> str:
 
 
 def _ceilings() -> dict:
-    return json.loads((paths.results_dir() / "ceilings.json").read_text(encoding="utf-8"))
+    return json.loads((files.results_dir() / "ceilings.json").read_text(encoding="utf-8"))
 
 
 def pets_controls() -> str:
@@ -267,10 +266,10 @@ def pets_controls() -> str:
         if not all(values.n for values in found.values()):
             return f"*These answers of the study `pets` are {NOT_MEASURED}.*"
         cells = [
-            signed(found[outcome].mean, metric_style(outcome)) if outcome in found else "–" for outcome in outcomes
+            signed(found[outcome].mean, metrics.style(outcome)) if outcome in found else "–" for outcome in outcomes
         ]
         lines.append([answer, *cells])
-    return results.markdown_table(["answer", *(HEADERS[f"pets.{outcome}"] for outcome in outcomes)], lines)
+    return results.markdown_table(["answer", *(metrics.label(f"pets.{outcome}") for outcome in outcomes)], lines)
 
 
 TABLES = {

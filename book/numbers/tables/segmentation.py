@@ -6,10 +6,9 @@ import json
 
 from book.numbers.tables.common import interval_cell
 from book.numbers.text import NOT_MEASURED, interval_text, signed
-from book.studies import intervals, paper, results
+from book.studies import files, intervals, paper, results
 from drn_lib.datasets.synthetic.world import CLASSES
 from drn_lib.names import display_name
-from drn_lib.paths import results_dir
 
 STUDY = "segmentation"
 LEFT, RIGHT = "drn_c_26", "drn_a_18"
@@ -25,9 +24,9 @@ def by_drive() -> str:
     measured = results.runs(STUDY)
     if not measured:
         return f"*The study `{STUDY}` is {NOT_MEASURED}.*"
-    frames = measured[0]["dataset"]["sequences"]
+    frames = measured[0].dataset["sequences"]
     keys = ["", *(f"sequence.{name.lower()}." for name in frames)]
-    prior = [measured[0]["metrics"][SCORE.format(key).replace("final", "prior")] for key in keys]
+    prior = [measured[0].metrics[SCORE.format(key).replace("final", "prior")] for key in keys]
     rows = [["position prior", "–", *(signed(value, ".1f") for value in prior)]]
     for name in results.variants(STUDY):
         samples = [results.metric(STUDY, name, SCORE.format(key)) for key in keys]
@@ -61,7 +60,7 @@ def by_class_ours() -> str:
     rows = []
     for label in _occurring():
         key = f"iou.{label.replace(' ', '_')}"
-        means = [measured[0]["metrics"][f"prior.test.{key}"]]
+        means = [measured[0].metrics[f"prior.test.{key}"]]
         means += [results.metric(STUDY, name, f"final.test.{key}").mean for name in results.variants(STUDY)]
         rows.append([label, *(f"{mean:.1f}" for mean in means)])
     names = [display_name(name) for name in results.variants(STUDY)]
@@ -83,9 +82,7 @@ def by_class_differences() -> str:
 
 def _occurring() -> list[str]:
     measured = results.runs(STUDY)
-    return [
-        name for name in CLASSES if measured and f"final.test.iou.{name.replace(' ', '_')}" in measured[0]["metrics"]
-    ]
+    return [name for name in CLASSES if measured and f"final.test.iou.{name.replace(' ', '_')}" in measured[0].metrics]
 
 
 def _ours(metric: str, theirs: float) -> list[str]:
@@ -93,7 +90,7 @@ def _ours(metric: str, theirs: float) -> list[str]:
     sides = [results.runs(STUDY, name) for name in (LEFT, RIGHT)]
     if not all(sides):
         return [NOT_MEASURED, "–", "–"]
-    if any(metric not in run["metrics"] for side in sides for run in side):
+    if any(metric not in run.metrics for side in sides for run in side):
         return ["does not occur", "–", "–"]
     found = results.difference(STUDY, LEFT, RIGHT, metric)
     clear = found.n >= intervals.LEAST_SEEDS and (found.low > 0 or found.high < 0)
@@ -105,11 +102,11 @@ def pilot() -> str:
     """The pilot of the segmentation study: mean IoU on val by network and learning rate."""
     rows = []
     for run in results.runs("segmentation_pilot"):
-        score = run["metrics"]["final.val.miou_present"]
-        last = run["curve"][-1]["train_loss"]
-        recipe = run["recipe"]
+        score = run.metrics["final.val.miou_present"]
+        last = run.curve[-1]["train_loss"]
+        recipe = run.recipe
         cells = [f"{recipe['lr']:g}", str(recipe["epochs"]), f"{score:.1f}", f"{last:.2f}"]
-        rows.append([display_name(run["architecture"]) + ("" if run["start"] else ", from scratch"), *cells])
+        rows.append([display_name(run.architecture) + ("" if run.start else ", from scratch"), *cells])
     if not rows:
         return f"*The pilot is {NOT_MEASURED}.*"
     rows.sort(key=lambda row: (row[0], float(row[1])))
@@ -119,7 +116,7 @@ def pilot() -> str:
 
 def memory() -> str:
     """What reading one image of Cityscapes' size takes, from data/results/memory.json."""
-    peaks = json.loads((results_dir() / "memory.json").read_text(encoding="utf-8"))["peak_mb"]
+    peaks = json.loads((files.results_dir() / "memory.json").read_text(encoding="utf-8"))["peak_mb"]
     nothing = peaks.pop("nothing")
     rows = [["torch and the network, no image read", f"{nothing:,.0f}", "–"]]
     for way, peak in peaks.items():

@@ -1,7 +1,6 @@
 """The figures of chapters 03 and 04 show what they are given; the two readings of maps are what they say."""
 
 import json
-import shutil
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -11,8 +10,8 @@ import torch
 from matplotlib.patches import Rectangle
 
 from book.figures import gridding as figures
-from book.studies import results
-from drn_lib import gridding, paths
+from book.studies import files, results
+from drn_lib import gridding
 
 matplotlib.use("Agg")
 
@@ -26,7 +25,6 @@ def close_figures():
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A study `made_up` with one run of DRN-C-26, whose energies are level / 100."""
-    shutil.copy(paths.results_dir() / "schema.json", tmp_path)
     energies = {f"lattice_energy.level_{level}": level / 100 for level in range(1, 9)}
     energies |= {"lattice_energy.score_map": 0.001, "lattice_energy_untrained.level_6": 0.5}
     run = {
@@ -44,7 +42,7 @@ def study(tmp_path, monkeypatch):
     }
     (tmp_path / "made_up").mkdir()
     (tmp_path / "made_up" / "drn_c_26-s0.json").write_text(json.dumps(run))
-    monkeypatch.setattr(results, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(files, "results_dir", lambda: tmp_path)
     return "made_up"
 
 

@@ -1,7 +1,6 @@
 """The figures of chapter 06 show what they are given, and say where nothing was measured."""
 
 import json
-import shutil
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -14,9 +13,8 @@ from matplotlib.patches import Rectangle
 from book.figures import localization as figures
 from book.figures.localization import Panel
 from book.figures.style import ACCENT, network_color
-from book.studies import results
+from book.studies import files
 from book.studies.localization import U
-from drn_lib import paths
 
 matplotlib.use("Agg")
 
@@ -30,7 +28,6 @@ def close_figures():
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A study `made_up` with two seeds of DRN-C-26 and their curves in clutter, lowest at threshold 12."""
-    shutil.copy(paths.results_dir() / "schema.json", tmp_path)
     (tmp_path / "made_up").mkdir()
     for seed in (0, 1):
         run = {
@@ -50,7 +47,7 @@ def study(tmp_path, monkeypatch):
         error = 40 + np.abs(np.arange(41) - 12.0) + seed
         curve = np.stack([error, 1 - error / 100, error + 5, 1 - error / 100], axis=1).astype(np.float32)
         np.savez(tmp_path / "made_up" / f"drn_c_26-s{seed}.npz", **{"clutter.curve": curve})
-    monkeypatch.setattr(results, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(files, "results_dir", lambda: tmp_path)
     return "made_up"
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from book.numbers.tables import classification, localization
-from book.studies import intervals, results
-from drn_lib.paths import results_dir
+from book.studies import files, intervals, results
 
 
 def rows(table: str) -> dict[str, list[str]]:
@@ -38,7 +37,7 @@ def test_a_network_is_read_against_the_whole_image_on_the_same_images():
 
 def test_enlarged_canvases_are_read_against_the_same_half_of_the_answers():
     """`every second canvas`: the box is scored on those, not on all 3,000."""
-    blind = np.load(results_dir() / "ceilings.npz")["clutter.fixed_box.gt_known_50"]
+    blind = np.load(files.results_dir() / "ceilings.npz")["clutter.fixed_box.gt_known_50"]
     wrong = results.wrong("classification", "resnet_18_large", "clutter.gt_known_50")
     assert wrong.shape[1] == 1500 and blind[::2].mean() != blind.mean()
     found = localization._less_than_blind(wrong, blind.astype(float))
@@ -47,8 +46,8 @@ def test_enlarged_canvases_are_read_against_the_same_half_of_the_answers():
 
 
 def test_blind_answers_image_by_image_agree_with_their_errors():
-    stored = json.loads((results_dir() / "ceilings.json").read_text())
-    with np.load(results_dir() / "ceilings.npz") as arrays:
+    stored = json.loads((files.results_dir() / "ceilings.json").read_text())
+    with np.load(files.results_dir() / "ceilings.npz") as arrays:
         for name in ("whole_image", "fixed_box"):
             assert 100 * arrays[f"{name}.gt_known_50"].mean() == pytest.approx(
                 stored["blind"][name]["native.test"], abs=1e-3

@@ -1,17 +1,14 @@
 """The tables of the segmentation study: filled from its runs, and honest where there are none."""
 
 import json
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from book.numbers import markers
 from book.numbers.tables import common, segmentation
-from book.studies import results
-from drn_lib import paths
+from book.studies import files, results
 from drn_lib.evaluation.confusion import miou
 from tests.book.studies.test_segmentation import stored_run
 
@@ -19,9 +16,7 @@ from tests.book.studies.test_segmentation import stored_run
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """Two networks with three seeds each on made-up drives."""
-    shutil.copy(paths.results_dir() / "schema.json", tmp_path)
-    for module in (results, markers):
-        monkeypatch.setattr(module, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(files, "results_dir", lambda: tmp_path)
     monkeypatch.setattr(segmentation, "STUDY", "trial")
     for name, share in (("drn_c_26", 0.8), ("drn_a_18", 0.7)):
         for seed in range(3):
@@ -78,19 +73,13 @@ def test_without_runs_the_tables_say_so(monkeypatch):
     assert "not yet measured" in segmentation.by_class()
 
 
-def test_scores_are_printed_with_one_decimal():
-    for key in ("final.test.miou_present", "final.test.iou.pole", "final.test.band_accuracy", "final.test.specks"):
-        assert common.metric_style(key) == ".1f"
-    assert common.metric_style("lattice_energy.score_map") == ".3f"
-
-
 def test_a_p_value_is_never_printed_as_zero():
     assert [common.p_text(p) for p in (0.0005, 0.001, 0.04972, 1.0)] == ["< 0.001", "0.001", "0.050", "1.000"]
     assert common.p_text(float("nan")) == "–"
 
 
 def test_windows_take_less_memory_than_the_whole_image():
-    peaks = json.loads((paths.results_dir() / "memory.json").read_text())["peak_mb"]
+    peaks = json.loads((files.results_dir() / "memory.json").read_text())["peak_mb"]
     assert peaks["whole"] > peaks["window_1024"] > peaks["window_512"] > peaks["nothing"] > 0
     table = segmentation.memory()
     assert f"| whole | {peaks['whole']:,.0f} | {peaks['whole'] - peaks['nothing']:,.0f} |" in table
@@ -101,6 +90,6 @@ def test_a_process_tells_its_peak():
     code = "from tests.checks.segmentation import memory as m; m.HEIGHT = m.WIDTH = 64; "
     code += "print(m.read('window_512') > 100)"
     ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=paths.results_dir().parents[1], capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=files.results_dir().parents[1], capture_output=True, text=True
     )
     assert ran.stdout == "True\n", ran.stderr

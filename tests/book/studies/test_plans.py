@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from book.studies import plans, runs
+from book.studies import files, plans, provenance, runs
 from drn_lib import costs, paths
 from drn_lib.architecture import DILATION_RULES, architecture, scale_width
 from drn_lib.checkpoints.weights import save_weights
@@ -59,7 +59,7 @@ class RandomSet:
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """Results, weights and working folders under tmp_path; random images for data."""
-    monkeypatch.setattr(paths, "results_dir", lambda: tmp_path / "results")
+    monkeypatch.setattr(files, "results_dir", lambda: tmp_path / "results")
     monkeypatch.setattr(paths, "checkpoints_dir", lambda: tmp_path / "checkpoints")
     monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
     opened = []
@@ -157,11 +157,11 @@ def test_a_run_that_was_trained_by_another_recipe_does_not_count_as_done(elsewhe
 def test_a_run_that_moved_names_all_devices_that_worked_at_it(elsewhere, monkeypatch):
     folder = PLAN.work_folder("resnet_18-s0")
     folder.mkdir(parents=True)
-    monkeypatch.setattr(runs, "_device_name", lambda device: f"the {device}")
-    runs._noted(folder, "devices", "the cuda")
-    runs._noted(folder, "torch", "2.9")
+    monkeypatch.setattr(provenance, "device_name", lambda device: f"the {device}")
+    provenance.noted(folder, "devices", "the cuda")
+    provenance.noted(folder, "torch", "2.9")
     run = json.loads(runs.run_one(PLAN, "resnet_18", 0).read_text())
-    assert run["device"] == "the cuda, the cpu" == runs._noted(folder, "devices", "the cuda")
+    assert run["device"] == "the cuda, the cpu" == provenance.noted(folder, "devices", "the cuda")
     assert run["torch"] == f"2.9, {torch.__version__}"
 
 
@@ -172,11 +172,11 @@ def test_a_run_says_which_weights_it_began_from_and_which_code_began_it(elsewher
     )
     begun = plans.Variant("begun", "drn_a_18", TINY, start="before/resnet_18", head="drop")
     plan = replace(PLAN, variants={"begun": begun}, waves=(plans.Wave(("begun",), (0,)),))
-    monkeypatch.setattr(runs, "_commit", lambda: "a" * 40)
+    monkeypatch.setattr(provenance, "commit", lambda: "a" * 40)
     folder = plan.work_folder("begun-s0")
     folder.mkdir(parents=True)
-    assert runs._trained_by(folder) == "a" * 40
-    monkeypatch.setattr(runs, "_commit", lambda: "b" * 40)  # the code moves on while the run is interrupted
+    assert provenance.trained_by(folder) == "a" * 40
+    monkeypatch.setattr(provenance, "commit", lambda: "b" * 40)  # the code moves on while the run is interrupted
     run = json.loads(runs.run_one(plan, "begun", 0).read_text())
     assert (run["commit"], run["scored_commit"]) == ("a" * 40, "b" * 40)
     assert run["start_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest() and run["head"] == "drop"
@@ -240,10 +240,10 @@ def test_seconds_of_a_gpu_tell_nothing_of_a_cpus_hours(elsewhere):
 
 
 def test_what_a_run_was_begun_on_before_there_were_notes_is_unknown(tmp_path):
-    assert runs._noted(tmp_path, "devices", "a CPU") == "a CPU"
+    assert provenance.noted(tmp_path, "devices", "a CPU") == "a CPU"
     (tmp_path / "state.pt").touch()
-    assert runs._noted(tmp_path, "devices", "a CPU") == "a CPU"
-    assert runs._noted(tmp_path, "torch", "2.9") == "unknown, 2.9"
+    assert provenance.noted(tmp_path, "devices", "a CPU") == "a CPU"
+    assert provenance.noted(tmp_path, "torch", "2.9") == "unknown, 2.9"
 
 
 def test_a_study_without_workers_is_refused(elsewhere):
@@ -310,18 +310,18 @@ def test_a_stopped_study_leaves_no_worker_behind(elsewhere, monkeypatch):
     ],
 )
 def test_a_wrong_plan_is_one_sentence(text, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "studies_dir", lambda: tmp_path)
+    monkeypatch.setattr(files, "studies_dir", lambda: tmp_path)
     (tmp_path / "x.yml").write_text(text)
     with pytest.raises(ValueError, match=message):
         plans.load_plan("x")
 
 
 def test_committed_plans_load_and_their_results_are_of_them():
-    for file in paths.studies_dir().glob("*.yml"):
+    for file in files.studies_dir().glob("*.yml"):
         plan = plans.load_plan(file.stem)
         assert plan.study == file.stem
         names = {plan.run_name(*run) for run in plan.runs()}
-        stored = {path.stem for path in (paths.results_dir() / plan.study).glob("*.json")}
+        stored = {path.stem for path in (files.results_dir() / plan.study).glob("*.json")}
         assert stored <= names
         for variant, seed in plan.runs():
             plan.result(variant, seed)  # refuses one that was trained by another recipe
@@ -338,7 +338,7 @@ def test_the_weights_that_the_classification_study_keeps_fit_into_40_mb():
 def test_the_primary_comparisons_of_the_plan_are_those_of_the_claims(study):
     import yaml
 
-    plan = yaml.safe_load((paths.studies_dir() / f"{study}.yml").read_text())
+    plan = yaml.safe_load((files.studies_dir() / f"{study}.yml").read_text())
     claims = yaml.safe_load((paths.paper_dir() / "claims.yml").read_text())["claims"]
     compared = [check["compare"] for claim in claims for check in claim["checks"] if "compare" in check]
     primary = [[row["left"], row["right"]] for row in compared if row.get("primary") and study in row["studies"]]
@@ -346,7 +346,7 @@ def test_the_primary_comparisons_of_the_plan_are_those_of_the_claims(study):
 
 
 def test_changes_of_a_plan_hold_for_all_its_variants_unless_one_says_otherwise(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "studies_dir", lambda: tmp_path)
+    monkeypatch.setattr(files, "studies_dir", lambda: tmp_path)
     (tmp_path / "x.yml").write_text(
         "study: x\nrecipe: shapes-live\nchanges: {epochs: 7, lr: 0.5}\nvariants: {drn_a_18: {lr: 0.1}}\n"
         "waves: [{variants: [drn_a_18, resnet_18], seeds: [0]}]\n"

@@ -1,7 +1,6 @@
 """Reading runs, differences between networks, the paper's tables."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from book.studies import files, paper, results
 from drn_lib.architecture import architecture, list_models
 from drn_lib.names import display_name
-from drn_lib.paths import paper_dir, results_dir
+from drn_lib.paths import paper_dir
 
 
 def a_run(**changes):
@@ -41,7 +40,7 @@ def write(root, run, correct=None):
 
 def test_a_run_is_read_as_written(tmp_path):
     path = write(tmp_path, a_run())
-    assert files.load_run(path) == a_run()
+    assert files.load_run(path) == files.StoredRun(**a_run(variant="drn_a_18"))
 
 
 def test_a_file_cut_off_is_named(tmp_path):
@@ -76,27 +75,27 @@ def test_every_required_key_is_missed_with_and_without_jsonschema(tmp_path, monk
     with pytest.raises(files.ResultsError, match=key):
         files.load_run(path)
     monkeypatch.setitem(__import__("sys").modules, "jsonschema", None)
-    files._problem.cache_clear()
+    files._checked.cache_clear()
     with pytest.raises(files.ResultsError, match=f"the key '{key}' is missing"):
         files.load_run(path)
 
 
 def test_the_light_check_and_the_schema_name_the_same_keys():
-    schema = json.loads((results_dir() / "schema.json").read_text())
+    schema = json.loads((files.results_dir() / "schema.json").read_text())
     assert schema["required"] == list(files.REQUIRED)
 
 
 def test_every_committed_run_follows_the_schema_and_its_name():
-    for path in results_dir().glob("*/*-s*.json"):
+    for path in files.results_dir().glob("*/*-s*.json"):
         run = files.load_run(path)
-        assert path.parent.name == run["study"] and path.stem == f"{results.variant(run)}-s{run['seed']}"
+        assert path.parent.name == run.study and path.stem == run.name
 
 
 def test_runs_and_metrics_by_network_and_seed(tmp_path):
     for seed, error in ((10, 44.0), (2, 40.0)):
         write(tmp_path, a_run(seed=seed, metrics={"final.test.top1": error}))
     write(tmp_path, a_run(architecture="resnet_18"))
-    assert [(run["architecture"], run["seed"]) for run in results.runs("trial", root=tmp_path)] == [
+    assert [(run.architecture, run.seed) for run in results.runs("trial", root=tmp_path)] == [
         ("resnet_18", 0),
         ("drn_a_18", 2),
         ("drn_a_18", 10),
@@ -154,7 +153,6 @@ def test_difference_by_bootstrap_where_images_are_stored(tmp_path):
 
 
 def test_sides_with_weights_in_common_are_paired(tmp_path):
-    shutil.copy(results_dir() / "schema.json", tmp_path)
     for seed, (before, after) in enumerate([(40.0, 38.9), (50.0, 49.0), (60.0, 59.1)]):
         metrics = {"a.top1": before, "b.top1": after}
         write(tmp_path, a_run(seed=seed, metrics=metrics, start="classification/resnet_18"))
@@ -171,7 +169,6 @@ def test_sides_with_weights_in_common_are_paired(tmp_path):
 
 
 def test_overlaps_with_masks_have_an_interval_over_photographs(tmp_path):
-    shutil.copy(results_dir() / "schema.json", tmp_path)
     generator = np.random.default_rng(0)
     for name, level in (("drn_a_18", 100), ("drn_c_26", 120)):
         for seed in range(3):
@@ -230,7 +227,7 @@ def test_table_1_counts_the_parameters_of_the_table_of_architectures():
 
 
 def test_no_pickled_objects_in_the_committed_outcomes():
-    for path in results_dir().glob("*/*.npz"):
+    for path in files.results_dir().glob("*/*.npz"):
         with np.load(path, allow_pickle=False) as arrays:
             # What each image's class came to is as long as the scored part; what localization adds has its own lengths.
             plain = {len(arrays[key]) for key in arrays if "." not in key}
@@ -259,7 +256,7 @@ def test_every_stored_error_agrees_with_the_outcomes_of_its_images(study):
     """Tables print the errors of the JSON files, differences and intervals come from the outcomes beside them."""
     compared = 0
     for name in results.variants(study):
-        for key in results.runs(study, name)[0]["metrics"]:
+        for key in results.runs(study, name)[0].metrics:
             outcomes = results.wrong(study, name, key)
             if outcomes is None:
                 continue

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from book.studies import plans, results, runs, segmentation
+from book.studies import files, plans, results, runs, segmentation
 from drn_lib import paths
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.conversion import dilate
@@ -37,7 +37,7 @@ PLAN = plans.Plan(
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """Results, weights and working folders under tmp_path; six drawn streets a part. Gives the parts as they open."""
-    monkeypatch.setattr(paths, "results_dir", lambda: tmp_path / "results")
+    monkeypatch.setattr(files, "results_dir", lambda: tmp_path / "results")
     monkeypatch.setattr(paths, "checkpoints_dir", lambda: tmp_path / "checkpoints")
     monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DRN_PROGRESS", "0")

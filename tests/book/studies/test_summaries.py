@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from book.studies import results, summaries
+from book.studies import files, results, summaries
 from book.studies.intervals import Interval
 from drn_lib import create_model
-from drn_lib.paths import results_dir
 from tests.book.studies.test_results import a_run, write
 
 RECIPE = {"image_size": 64, "width": 0.25}
@@ -64,13 +63,13 @@ def test_minutes_of_a_gpu_do_not_count_as_those_of_a_cpu(trial):
     assert math.isnan(moved(2, "AMD Instinct (GPU)"))
 
 
-def test_live_taps_of_level_6_by_hand(trial):
+def test_the_live_fraction_of_level_6_by_hand(trial):
     rows = summaries.summarize("trial", [], root=trial)
     # ResNet-18 at 64 px: a 2x2 map, of whose six taps a side four live; in the first convolution, of stride 2 on 4x4
     # cells, five do. DRN-A-18: 8x8 cells, of 24 taps a side 16 at dilation 4 and 20 at dilation 2: the same shares.
-    assert rows[0].live_taps == rows[1].live_taps == pytest.approx((3 * (4 / 6) ** 2 + (5 / 6) ** 2) / 4)
+    assert rows[0].live_fraction == rows[1].live_fraction == pytest.approx((3 * (4 / 6) ** 2 + (5 / 6) ** 2) / 4)
     # 16x16 cells: 40 of 48 taps a side at dilation 4, 44 at dilation 2.
-    assert rows[2].live_taps == pytest.approx((3 * (40 / 48) ** 2 + (44 / 48) ** 2) / 4)
+    assert rows[2].live_fraction == pytest.approx((3 * (40 / 48) ** 2 + (44 / 48) ** 2) / 4)
 
 
 def test_differences_carry_both_intervals_and_holms_p(trial):
@@ -91,10 +90,10 @@ def test_the_studys_plan_names_its_variants():
 
 
 def test_committed_runs_of_the_classification_study_can_be_summarized():
-    if not (results_dir() / "classification").is_dir():
+    if not (files.results_dir() / "classification").is_dir():
         return
     for row in summaries.summarize("classification", ["final.test.top1"]):
-        assert 0 < row.metrics["final.test.top1"].estimate < 95 and row.n >= 1 and 0 < row.live_taps < 1
+        assert 0 < row.metrics["final.test.top1"].estimate < 95 and row.n >= 1 and 0 < row.live_fraction < 1
 
 
 def test_a_verdict_is_provisional_where_the_seeds_alone_hold_zero():

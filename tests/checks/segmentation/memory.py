@@ -13,6 +13,7 @@ import sys
 
 import torch
 
+from book.studies.files import results_dir
 from drn_lib import paths, segmentation
 from drn_lib.segmentation import inference
 
@@ -46,7 +47,7 @@ def main() -> None:
         print(f"{way:12} {peaks[way]:7.0f} MB", flush=True)
     found = {"architecture": ARCH, "image": [HEIGHT, WIDTH], "classes": CLASSES, "peak_mb": peaks}
     found["torch"] = torch.__version__
-    with paths.replacing(paths.results_dir() / "memory.json") as temporary:
+    with paths.replacing(results_dir() / "memory.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

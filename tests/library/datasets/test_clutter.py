@@ -14,7 +14,7 @@ from drn_lib.datasets.clutter import Clutter, open_clutter, training_canvases
 from drn_lib.datasets.contract import DataError, DatasetNotFound
 from drn_lib.datasets.sources import locate
 from drn_lib.datasets.splits import PARTS, read_partition
-from drn_lib.paths import results_dir, splits_dir
+from drn_lib.paths import data_dir, splits_dir
 
 needs_data = pytest.mark.skipif(not os.environ.get("DRN_DATA"), reason="DRN_DATA is not set")
 
@@ -119,7 +119,7 @@ def test_without_data_the_error_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_all_committed_results_were_measured_on_these_canvases():
-    runs = [json.loads(file.read_text()) for file in (results_dir() / "classification").glob("*-s*.json")]
+    runs = [json.loads(file.read_text()) for file in (data_dir() / "results/classification").glob("*-s*.json")]
     assert len(runs) >= 22
     assert {run["dataset"]["sha256"]["clutter"] for run in runs} == {clutter.FINGERPRINTS["test"]}
 

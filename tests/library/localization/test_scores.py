@@ -9,12 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from book.studies import results
+from book.studies import files, results
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.clutter import open_clutter
 from drn_lib.geometry.axis import cell_edges
 from drn_lib.localization import scores as scoring
-from drn_lib.paths import results_dir
 from tests.checks import ceilings
 
 corner = st.tuples(st.integers(0, 11), st.integers(0, 11))
@@ -138,7 +137,7 @@ def test_the_best_fixed_box_is_found():
 @pytest.mark.skipif(not os.environ.get("DRN_DATA"), reason="DRN_DATA is not set")
 @pytest.mark.slow
 def test_the_stored_ceilings_are_those_of_the_real_boxes():
-    stored = json.loads((results_dir() / "ceilings.json").read_text())
+    stored = json.loads((files.results_dir() / "ceilings.json").read_text())
     plain = [
         ceilings.true_boxes(open_dataset("tiny-imagenet", part, partition="tiny-imagenet-20"))
         for part in ("tune", "test")
@@ -149,7 +148,7 @@ def test_the_stored_ceilings_are_those_of_the_real_boxes():
     answers, wrong = ceilings.blind(*plain)
     for name, row in answers.items():
         assert row == pytest.approx(stored["blind"][name], abs=1e-4)
-    with np.load(results_dir() / "ceilings.npz") as arrays:
+    with np.load(files.results_dir() / "ceilings.npz") as arrays:
         for name, outcomes in wrong.items():
             assert (arrays[name] == outcomes).all()
     # At 64 px no network could do better than this: a ResNet by far less than a DRN.
@@ -163,7 +162,7 @@ def test_the_stored_ceilings_are_those_of_the_real_boxes():
 
 def test_what_dense_reading_gains_was_split_with_all_seeds_of_the_study():
     """Where this fails, the study went on: run `python -m tests.checks.ceilings` again."""
-    stored = json.loads((results_dir() / "ceilings.json").read_text())["dense_reading"]
+    stored = json.loads((files.results_dir() / "ceilings.json").read_text())["dense_reading"]
     key = "pointing_error_off_middle"
     coarse, dense = (results.metric("classification", "resnet_18", f"clutter.{mode}{key}") for mode in ("", "posthoc."))
     assert stored["seeds"] == coarse.n

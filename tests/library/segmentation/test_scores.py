@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from book.studies.files import results_dir
 from drn_lib.datasets import open_dataset
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.sources import locate
 from drn_lib.datasets.street_scenes import TRAIN_ID_OF_ID, label_file, label_ids, write_prediction
 from drn_lib.evaluation.confusion import class_iou, confusion_matrix, miou, miou_official, pixel_accuracy
 from drn_lib.network import create_model
-from drn_lib.paths import results_dir
 from drn_lib.segmentation.inference import predict_labels
 from drn_lib.segmentation.metrics import grid_ceiling, outcome, summarize
 from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation

@@ -1,0 +1,56 @@
+"""What a run computed with, noted in its working folder until it is done: devices, torch version, commits."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+from book.studies.files import GPU
+from drn_lib.paths import data_dir
+
+
+def device_name(device: str) -> str:
+    """The name of the GPU, or of the processor, that computes, as far as the system tells it."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device) + GPU
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def noted(folder: Path, what: str, value: str) -> str:
+    """All values across the sittings of the run in `folder`, `value` among them: "NVIDIA H200 (GPU), AMD EPYC"."""
+    note = folder / what
+    before_notes = ["unknown"] if (folder / "state.pt").exists() else []
+    values = note.read_text(encoding="utf-8").splitlines() if note.exists() else before_notes
+    values = list(dict.fromkeys([*values, value]))
+    note.write_text("\n".join(values) + "\n", encoding="utf-8")
+    return ", ".join(values)
+
+
+def trained_by(folder: Path) -> str | None:
+    """The commit of the code that began the training in `folder`; that of this process where it begins now."""
+    note = folder / "commit"
+    if not note.exists():
+        begun_before_notes = (folder / "state.pt").exists()
+        note.write_text("" if begun_before_notes else commit() or "", encoding="utf-8")
+    return note.read_text(encoding="utf-8") or None
+
+
+def commit() -> str | None:
+    """The commit of the checkout that runs, None outside a checkout."""
+    command = ["git", "-C", str(data_dir()), "rev-parse", "HEAD"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    return answer.stdout.strip() or None
+
+
+def sha256(file: Path | None) -> str | None:
+    """Of a file's bytes; None where there is no file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file else None
