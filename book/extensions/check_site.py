@@ -1,8 +1,9 @@
 """Prune and check the built site without a browser: `python -m book.extensions.check_site _build/html`.
 
 Pruning deletes what no page asks for (source maps, MathJax's other bundles). The check reads every page and
-reports dead local links and fragments, resources from other hosts, pictures without a text alternative, pages that
-are empty or too heavy. Exit status 1 on any problem. Standard library only, as `make book` installs no test tools.
+reports dead local links and fragments, links to hosts that nobody listed, resources from other hosts, pictures without
+a text alternative, pages that are empty or too heavy. Exit status 1 on any problem. Standard library only, as
+`make book` installs no test tools.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ MIN_WORDS = 20
 IMAGE_NAME = re.compile(r"\.(png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
 # tex-chtml.js loads its fonts and, where a formula asks for them, the extensions of TeX's input.
 MATHJAX_KEPT = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions")
+LINKED_HOSTS = {
+    "arxiv.org",
+    "colab.research.google.com",
+    "distill.pub",
+    "doi.org",
+    "github.com",
+    "onnxruntime.ai",
+}
+"""A link to another host is a mistake, or the host belongs here."""
 GENERATED = {"genindex.html", "search.html", "py-modindex.html"}
 
 
@@ -32,7 +42,7 @@ class Page(HTMLParser):
         self.resources: list[str] = []
         self.images: list[tuple[str, str | None]] = []
         self.words = 0
-        self.has_article = False
+        self.leads_to = ""  # where a page sends its reader at once
         self._article_depth = 0
         self.feed(text)
 
@@ -49,8 +59,10 @@ class Page(HTMLParser):
             self.resources.append(values["href"])
         if tag == "img":
             self.images.append((values.get("src") or "", values.get("alt")))
+        if tag == "meta" and (values.get("http-equiv") or "").lower() == "refresh":
+            self.leads_to = (values.get("content") or "").partition("url=")[2]
+            self.links.append(self.leads_to)
         if tag == "article":
-            self.has_article = True
             self._article_depth += 1
 
     def handle_endtag(self, tag: str) -> None:
@@ -93,6 +105,8 @@ def link_problems(site: Path, path: Path, page: Page, pages: dict[Path, Page]) -
     problems = []
     for address in page.links:
         parts = urlsplit(address)
+        if is_external(address) and parts.hostname not in LINKED_HOSTS:
+            problems.append(f"{name}: link to a host that is not in LINKED_HOSTS: {address}")
         if is_external(address) or parts.scheme or address == "#":
             continue
         target = resolve(site, path, address)
@@ -137,8 +151,7 @@ def site_problems(site: Path) -> list[str]:
         size = path.stat().st_size
         if size > MAX_HTML_BYTES:
             problems.append(f"{name}: {size:,} bytes of HTML, at most {MAX_HTML_BYTES:,}")
-        redirects = path == site / "index.html" and not page.has_article
-        if not redirects and path.name not in GENERATED and page.words < MIN_WORDS:
+        if not page.leads_to and path.name not in GENERATED and page.words < MIN_WORDS:
             problems.append(f"{name}: the page is empty ({page.words} words)")
         problems += image_problems(str(name), page)
         problems += link_problems(site, path, page, pages)

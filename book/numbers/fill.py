@@ -1,7 +1,7 @@
 """`make numbers`: fill every number and table of the book from data/; with --check only say what differs.
 
 Numbers and tables stand between invisible comments: `markers.py` tells their form. The pages claims,
-paper-against-code, status and API get their generated parts in the same way. No torch is needed, except for what the
+paper-against-code and status get their generated parts in the same way. No torch is needed, except for what the
 explorers in the pages know (`explorers/data.py`), which is left as it is where there is none.
 """
 
@@ -11,7 +11,6 @@ import argparse
 import json
 import re
 import sys
-from functools import partial
 from pathlib import Path
 
 import yaml
@@ -19,7 +18,7 @@ import yaml
 from book import ROOT
 from book.explorers import data
 from book.live import pictures
-from book.numbers import api, claims, markers, solutions, status
+from book.numbers import claims, markers, solutions, status
 from book.numbers.tables import classification, live, localization, segmentation
 from drn_lib.paths import replacing
 
@@ -30,7 +29,6 @@ TABLES = {
     **localization.TABLES,
     **live.TABLES,
     **segmentation.TABLES,
-    **{f"api-{page}": partial(api.api, page) for page in api.PAGES},
     "solutions": solutions.solutions,
 }
 

