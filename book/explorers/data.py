@@ -61,8 +61,8 @@ def receptive() -> dict:
 
 def gridding() -> dict:
     """All that `gridding.json` holds."""
+    from book.cells.gridding import tile
     from book.figures import style
-    from book.figures.gridding import tile
     from drn_lib.gridding import white_noise_energy
 
     lattice = {

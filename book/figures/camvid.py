@@ -13,7 +13,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from book.figures.segmentation import Panel, panels
+from book.figures.panels import Panel, panels
+from book.figures.segmentation import class_colors, painted
 from book.figures.style import use_style
 from drn_lib import paths
 from drn_lib.checkpoints.files import find_shipped
@@ -90,13 +91,16 @@ def _networks(name: str) -> list[SegmentationNetwork]:
 
 def _street(frames: ImageDataset) -> Figure:
     frame, truth = frames[STREET]["image"], frames[STREET]["mask"]
-    coarse, fine = (predict_labels(network, frame) for network in _networks("street"))
+    coarse, fine = (painted(predict_labels(network, frame)) for network in _networks("street"))
     names = [display_name(network) for network in NETWORKS["street"]]
     rows = [
-        [Panel(frame, "a frame that no network has trained on"), Panel(truth, "the truth; white: not labelled")],
-        [Panel(coarse, f"{names[0]}, cells of 32 px"), Panel(fine, f"{names[1]}, cells of 8 px")],
+        [
+            Panel(frame, note="a frame that no network has trained on"),
+            Panel(painted(truth), note="the truth; white: not labelled"),
+        ],
+        [Panel(coarse, note=f"{names[0]}, cells of 32 px"), Panel(fine, note=f"{names[1]}, cells of 8 px")],
     ]
-    return panels(rows, ["", ""], width=9.0, key=KEY)
+    return panels(rows, ["", ""], key=class_colors(KEY))
 
 
 def _specks(frames: ImageDataset) -> Figure:
@@ -104,7 +108,7 @@ def _specks(frames: ImageDataset) -> Figure:
     for index in SPREAD:
         frame, truth = frames[index]["image"], frames[index]["mask"]
         masks = [*(predict_labels(network, frame) for network in networks), truth]
-        rows.append([Panel(frame), *(Panel(mask, f"specks: {find_specks(mask)[1]}") for mask in masks)])
+        rows.append([frame, *(Panel(painted(mask), note=f"specks: {find_specks(mask)[1]}") for mask in masks)])
     return panels(rows, ["frame", *map(display_name, NETWORKS["specks"]), "truth"], width=9.6)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -81,6 +82,24 @@ def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
     axes[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes[1].xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel(title)
+    return figure
+
+
+def training_curves(study: str, networks: Sequence[str]) -> Figure:
+    """Training loss and error on the tune part, epoch by epoch, of every stored run of these networks."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.0))
+    for network in networks:
+        label = display_name(network)
+        for run in results.runs(study, network):
+            epochs = [row["epoch"] for row in run.curve]
+            for ax, key in zip(axes, ("train_loss", "tune_top1"), strict=True):
+                values = [row.get(key, np.nan) for row in run.curve]
+                ax.plot(epochs, values, color=network_color(network), linewidth=1.2, label=label)
+            label = None  # the legend names a network once, not once for each seed
+    for ax, title in zip(axes, ("training loss, nats", "top-1 error on the tune part, %"), strict=True):
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(title)
+    axes[0].legend(fontsize=9)
     return figure
 
 

@@ -1,8 +1,4 @@
-"""The figures of chapters 03 and 04: lattices, maps level by level, spectra, energies.
-
-What is drawn is computed elsewhere (`gridding`, `results`, the chapters); two small readings of maps that only
-figures need, the strongest channel and the share of high frequencies, stand here.
-"""
+"""The figures of chapters 03 and 04: signals, sub-lattices, spectra and lattice energies."""
 
 from __future__ import annotations
 
@@ -10,41 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color, show_map, sublattice_colors
-from book.studies import results
+from book.cells.gridding import stored_energies
+from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color, sublattice_colors
 from drn_lib.gridding import radial_power_spectrum
 from drn_lib.names import display_name
-
-
-def strongest_channel(maps: Tensor) -> Tensor:
-    """The channel (H, W) of one image's maps (1, C, H, W) whose activations have the highest mean magnitude.
-
-    Source: how the paper chooses what Figs. 6 and 7 show.
-    """
-    return maps[0, maps[0].abs().mean((1, 2)).argmax()]
-
-
-def high_frequency_share(maps: Tensor, above: float = 0.25) -> float:
-    """Share of the maps' power at frequencies over `above`, of all between 0 and 0.5 cycles per cell.
-
-    A ring of the spectrum holds as many frequencies as its radius says, so white noise has
-    1 - (above / 0.5) ** 2: three quarters over 0.25.
-
-    Args:
-        maps: (..., H, W).
-        above: in cycles per cell.
-
-    Source: puts a number to the paper's Fig. 6.
-    """
-    frequency, power = radial_power_spectrum(maps)
-    held = frequency * power
-    return (held[frequency > above].sum() / held.sum()).item()
 
 
 def combs(signals: Mapping[str, Sequence[float]]) -> Figure:
@@ -108,33 +78,6 @@ def sublattice_boards(dilations: Sequence[int], cells: int = 12, taps_at: tuple[
     return figure
 
 
-def map_table(
-    rows: Sequence[Sequence[np.ndarray | Tensor | None]],
-    columns: Sequence[str],
-    labels: Sequence[str] = (),
-    width: float = 9.0,
-) -> Figure:
-    """Pictures and maps in a table, each in its own range of greys; None leaves a place empty.
-
-    Args:
-        rows: maps (H, W) or pictures (H, W, 3).
-        columns: titles of the columns.
-        labels: names of the rows, or none.
-        width: of the figure in inches, 80 pixels each.
-    """
-    side = (width - (0.9 if labels else 0)) / len(columns)
-    figure, axes = plt.subplots(len(rows), len(columns), figsize=(width, side * len(rows) + 0.35), squeeze=False)
-    for index, (line, maps) in enumerate(zip(axes, rows, strict=True)):
-        for ax, values, title in zip(line, maps, columns, strict=True):
-            if values is not None:
-                show_map(ax, np.asarray(values))
-            ax.axis("off")
-            ax.set_title(title if index == 0 else "", fontsize=10)
-        if labels:
-            line[0].text(-0.12, 0.5, labels[index], ha="right", va="center", transform=line[0].transAxes)
-    return figure
-
-
 def responses(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], period: int = 4) -> Figure:
     """How much of each frequency filters let through, with the frequencies of a lattice of `period` marked.
 
@@ -178,20 +121,6 @@ def spectra(maps: Mapping[str, Tensor], colors: Sequence[str] = (), period: int 
     return figure
 
 
-def stored_energies(study: str, network: str, untrained: bool = False) -> dict[str, float]:
-    """Lattice energies of a network in a study, by map: {"4": ..., "score map": ...}; the mean over its seeds.
-
-    Levels below 4 are left out: their cells are smaller, so a period of 4 cells is another thing there.
-    """
-    prefix = "lattice_energy_untrained" if untrained else "lattice_energy"
-    found = {}
-    for name in [*(f"level_{level}" for level in range(4, 9)), "score_map"]:
-        sample = results.metric(study, network, f"{prefix}.{name}")
-        if sample.n:
-            found[name.removeprefix("level_").replace("_", " ")] = sample.mean
-    return found
-
-
 def energy_by_level(study: str, networks: Sequence[str], white_noise: float) -> Figure:
     """Lattice energy along networks, trained (solid) and untrained (dashed), with the value of white noise.
 
@@ -217,38 +146,6 @@ def energy_by_level(study: str, networks: Sequence[str], white_noise: float) -> 
     ax.set_ylim(bottom=0)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return figure
-
-
-def training_curves(study: str, networks: Sequence[str]) -> Figure:
-    """Training loss and error on the tune part, epoch by epoch, of every stored run of these networks."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.0))
-    for network in networks:
-        label = display_name(network)
-        for run in results.runs(study, network):
-            epochs = [row["epoch"] for row in run.curve]
-            for ax, key in zip(axes, ("train_loss", "tune_top1"), strict=True):
-                values = [row.get(key, np.nan) for row in run.curve]
-                ax.plot(epochs, values, color=network_color(network), linewidth=1.2, label=label)
-            label = None  # the legend names a network once, not once for each seed
-    for ax, title in zip(axes, ("training loss, nats", "top-1 error on the tune part, %"), strict=True):
-        ax.set_xlabel("epoch")
-        ax.set_ylabel(title)
-    axes[0].legend(fontsize=9)
-    return figure
-
-
-def example_pictures(images: Tensor, labels: Sequence[str], count: int = 8) -> Figure:
-    """The first `count` pictures of a set with their labels; images uint8 (N, 3, H, W)."""
-    pictures = [image.permute(1, 2, 0) for image in images[:count]]
-    return map_table([pictures], list(labels[:count]))
-
-
-def tile(period: int, cells: int, seed: int = 0) -> Tensor:
-    """A pure lattice (cells, cells) of `period`: one random tile of mean 0 and variance 1, repeated."""
-    values = torch.randn(period, period, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    values = (values - values.mean()) / values.std(correction=0)
-    repeats = -(-cells // period)
-    return values.repeat(repeats, repeats)[:cells, :cells]
 
 
 def _mark_lattice(ax: Axes, period: int) -> None:

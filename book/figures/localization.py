@@ -1,75 +1,23 @@
-"""The figures of chapter 06: pictures and maps with boxes, the two heads, ceilings, errors against the threshold.
-
-Boxes are computed in `localization`, errors in `localization_runs`; here they are drawn, and the curves that a study
-stored are read.
-"""
+"""The figures of chapter 06: the two heads, ceilings, overlap and errors against the threshold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
 
+from book.cells.localization import stored_curves
 from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color
-from book.studies import files, results
 from book.studies.localization import U
 from drn_lib.names import display_name
 
 GRIDS = {2: "#9ca3af", 7: "#4b5563", 8: "#f0b35c", 28: ACCENT}
 """Colors of the grids whose ceilings are drawn, by cells a side."""
-
-
-@dataclass
-class Panel:
-    """A picture or a map with what was found in it.
-
-    values  a picture uint8 (3, H, W) or (H, W, 3), or a map (h, w)
-    size    (height, width) in pixels of the picture that a map belongs to, so that boxes lie right on it
-    found   boxes (x0, y0, x1, y1) in pixel edges, drawn in `color`; one with NaN is left out
-    true    boxes drawn as thin white lines
-    point   (x, y) in pixels, drawn as a cross
-    """
-
-    values: Tensor | np.ndarray
-    size: tuple[int, int] | None = None
-    found: Sequence = ()
-    true: Sequence = ()
-    point: Sequence[float] | None = None
-    color: str = ACCENT
-    note: str = ""
-
-
-def panels(
-    rows: Sequence[Sequence[Panel | None]], columns: Sequence[str], labels: Sequence[str] = (), width: float = 9.0
-) -> Figure:
-    """A table of panels; None leaves a place empty. A panel's `note` stands below it.
-
-    Args:
-        rows: each as long as `columns`.
-        columns: titles of the columns.
-        labels: names of the rows, or none.
-        width: of the figure in inches, 80 pixels each.
-    """
-    side = (width - (0.9 if labels else 0)) / len(columns)
-    below = 0.22 if any(panel is not None and panel.note for row in rows for panel in row) else 0.0
-    height = (side + below) * len(rows) + 0.35
-    figure, axes = plt.subplots(len(rows), len(columns), figsize=(width, height), squeeze=False)
-    for index, (line, row) in enumerate(zip(axes, rows, strict=True)):
-        for ax, panel, title in zip(line, row, columns, strict=True):
-            ax.axis("off")
-            ax.set_title(title if index == 0 else "", fontsize=10)
-            if panel is not None:
-                _draw(ax, panel)
-        if labels:
-            line[0].text(-0.08, 0.5, labels[index], ha="right", va="center", transform=line[0].transAxes, fontsize=10)
-    return figure
 
 
 def two_heads() -> Figure:
@@ -142,28 +90,6 @@ def overlap_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
     return figure
 
 
-def stored_curves(study: str, network: str, setting: str) -> np.ndarray | None:
-    """The curves against the threshold that the runs of a network stored: (seeds, 41, 4).
-
-    Args:
-        study: a folder of `data/results`.
-        network: a variant of the study.
-        setting: the start of a name of `book.studies.localization.measure`, such as "localization.native" or "clutter".
-
-    Returns:
-        Along the last axis GT-known error at IoU 0.5 in percent and mean IoU on the tune part, then on the test part;
-        None where no run stored any.
-    """
-    found = []
-    for run in results.runs(study, network):
-        path = files.results_dir() / study / f"{run.name}.npz"
-        if path.is_file():
-            with np.load(path) as stored:
-                if f"{setting}.curve" in stored:
-                    found.append(stored[f"{setting}.curve"])
-    return np.stack(found) if found else None
-
-
 def threshold_curves(study: str, networks: Sequence[str], settings: Mapping[str, str]) -> Figure:
     """GT-known error on the test part against the threshold, a panel for each setting, a thin line for each seed.
 
@@ -198,29 +124,6 @@ def threshold_curves(study: str, networks: Sequence[str], settings: Mapping[str,
     if axes[0, 0].get_legend_handles_labels()[0]:
         axes[0, 0].legend(fontsize=9)
     return figure
-
-
-def _draw(ax: Axes, panel: Panel) -> None:
-    values = torch.as_tensor(panel.values)
-    if values.ndim == 3 and values.shape[0] == 3 and values.shape[2] != 3:
-        values = values.permute(1, 2, 0)  # (H, W, 3)
-    height, width = panel.size or tuple(values.shape[:2])
-    greys = {} if values.ndim == 3 else {"cmap": "gray"}
-    ax.imshow(values.numpy(), extent=(0, width, height, 0), interpolation="nearest", **greys)
-    # A white seam keeps a box visible on every ground.
-    lines = ((panel.true, "white", 1.2), (panel.found, "white", 5.0), (panel.found, panel.color, 2.5))
-    for boxes, color, line in lines:
-        for box in boxes:
-            x0, y0, x1, y1 = (float(edge) for edge in box)
-            if x0 == x0:  # no box where there is NaN
-                place = {"fill": False, "edgecolor": color, "linewidth": line, "clip_on": False}
-                ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **place))
-    if panel.point is not None:
-        ax.plot(*map(float, panel.point), "x", color=panel.color, markersize=9, markeredgewidth=2.5)
-    if panel.note:
-        ax.text(0.5, -0.03, panel.note, ha="center", va="top", fontsize=9, color=INK, transform=ax.transAxes)
-    ax.set_xlim(0, width)
-    ax.set_ylim(height, 0)
 
 
 def _block(ax: Axes, x: float, y: float, width: float, height: float, text: str, face: str) -> None:

@@ -6,14 +6,11 @@ Masks have the colors of Cityscapes; ignored pixels are white. What is counted i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color
@@ -28,15 +25,6 @@ CELL_COLORS = {32: "#9ca3af", 16: "#6b7280", 8: ACCENT, 4: "#f0b35c"}
 """Colors of grids by pixels a cell."""
 
 
-@dataclass
-class Panel:
-    """A picture uint8 (3, H, W), or a mask (H, W) of train ids; what stands below it; a box (x0, y0, x1, y1) on it."""
-
-    values: Tensor
-    note: str = ""
-    box: Sequence[float] | None = None
-
-
 def painted(labels: Tensor) -> np.ndarray:
     """A mask (H, W) in the classes' colors, uint8 (H, W, 3); ignored pixels are white."""
     palette = np.full((IGNORE + 1, 3), 255, dtype=np.uint8)
@@ -44,31 +32,9 @@ def painted(labels: Tensor) -> np.ndarray:
     return palette[labels.long().numpy()]
 
 
-def panels(
-    rows: Sequence[Sequence[Panel]], columns: Sequence[str], width: float = 9.0, key: Sequence[str] = ()
-) -> Figure:
-    """A table of pictures and masks.
-
-    Args:
-        rows: each as long as `columns`.
-        columns: titles of the columns.
-        width: of the figure in inches, 80 pixels each.
-        key: names of classes whose colors are told below.
-    """
-    height, wide = rows[0][0].values.shape[-2:]
-    side = width / len(columns) * height / wide
-    below = 0.24 if any(panel.note for row in rows for panel in row) else 0.0
-    lines = -(-len(key) // 6)
-    size = (width, (side + below) * len(rows) + 0.35 + 0.3 * lines)
-    figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False)
-    for index, (line, row) in enumerate(zip(axes, rows, strict=True)):
-        for ax, panel, title in zip(line, row, columns, strict=True):
-            _draw(ax, panel)
-            ax.set_title(title if index == 0 else "", fontsize=10)
-    if key:
-        patches = [Patch(facecolor=CLASS_COLORS[CLASSES.index(name)] / 255, label=name) for name in key]
-        figure.legend(handles=patches, loc="outside lower center", ncols=min(6, len(key)), fontsize=9, handlelength=1)
-    return figure
+def class_colors(names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The color in which each of these classes is painted, as the key of a table of `panels`; (3,) in 0..1."""
+    return {name: CLASS_COLORS[CLASSES.index(name)] / 255 for name in names}
 
 
 def pole_on_cells(picture: Tensor, truth: Tensor, cells: Sequence[int], window: tuple[int, int, int, int]) -> Figure:
@@ -210,16 +176,3 @@ def _two_colors(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     picture[second] = 0.45 * accent + 0.55
     picture[first] = ink
     return picture
-
-
-def _draw(ax: Axes, panel: Panel) -> None:
-    values = panel.values
-    shown = values.permute(1, 2, 0).numpy() if values.ndim == 3 else painted(values)
-    ax.imshow(shown, interpolation="nearest")
-    if panel.box is not None:
-        x0, y0, x1, y1 = panel.box
-        for color, line in (("white", 3.0), (ACCENT, 1.5)):
-            ax.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=color, linewidth=line))
-    if panel.note:
-        ax.text(0.5, -0.03, panel.note, ha="center", va="top", fontsize=9, color=INK, transform=ax.transAxes)
-    ax.axis("off")

@@ -8,9 +8,9 @@ import re
 import pytest
 import torch
 
+from book.cells.gridding import tile
 from book.explorers import networks
 from book.extensions import explorers
-from book.figures.gridding import tile
 from drn_lib import geometry, gridding
 from drn_lib.geometry.axis import Layer
 from tests.site import test_browser

@@ -12,12 +12,12 @@ import tomllib
 import torch
 from PIL import Image
 
+from book.cells.gridding import tile
 from book.cells.photographs import photograph
 from book.explorers import data, networks
 from book.explorers.threshold import data as threshold_data
 from book.extensions import explorers, minify
 from book.figures import style
-from book.figures.gridding import tile
 from drn_lib import geometry, gridding
 from drn_lib.geometry.axis import Layer
 from tests.notebooks import chapters

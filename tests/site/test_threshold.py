@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from book.cells.localization import stored_curves
 from book.explorers.threshold import data as threshold_data
-from book.figures import localization as figures_localization
 from book.studies import localization as localization_runs
 from book.studies import results
 from drn_lib import localization
@@ -57,7 +57,7 @@ def test_the_curves_are_the_study_s():
         measured = [name for name in threshold_data.NETWORKS if results.runs("classification", name)]
         assert list(known["curves"]) == measured
         for name, curve in known["curves"].items():
-            stored = figures_localization.stored_curves("classification", name, setting)
+            stored = stored_curves("classification", name, setting)
             assert np.abs(np.cumsum(curve["error"]) / 10 - stored[:, :, 2].mean(axis=0)).max() <= 0.05 + 1e-6
             for seed, (run, index) in enumerate(zip(results.runs("classification", name), curve["tune"], strict=True)):
                 # What the run recorded for the threshold that it chose.

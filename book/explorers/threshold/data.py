@@ -112,7 +112,7 @@ def curves(setting: str) -> dict:
 
     Errors are in tenths of a percent: that at the first threshold, then each one's difference from the one before.
     """
-    from book.figures.localization import stored_curves
+    from book.cells.localization import stored_curves
 
     found = {}
     for name in NETWORKS:

@@ -1,6 +1,5 @@
 """The figures of chapter 07 with real frames: what is stored is of today's weights, and shown where the data is not."""
 
-import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
@@ -10,14 +9,7 @@ from book.figures import camvid
 from drn_lib.datasets.synthetic.world import CLASSES
 from drn_lib.segmentation.network import SegmentationNetwork, make_backbone
 
-matplotlib.use("Agg")
 HEIGHT, WIDTH = 360, 480
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture
@@ -37,9 +29,7 @@ def frames(monkeypatch):
 @pytest.mark.parametrize("name", camvid.NETWORKS)
 def test_a_stored_figure_shows_the_weights_that_are_shipped(name):
     with Image.open(camvid.stored(name)) as picture:
-        assert picture.text[camvid.WEIGHTS] == camvid.weights_of(name), (
-            "run DRN_DATA=… python -m book.figures.camvid"
-        )
+        assert picture.text[camvid.WEIGHTS] == camvid.weights_of(name), "run DRN_DATA=… python -m book.figures.camvid"
         assert max(picture.size) <= 800
 
 

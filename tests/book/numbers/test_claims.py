@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, max_pool2d
 
+from book.cells.gridding import high_frequency_fraction
 from book.cells.photographs import photograph
-from book.figures.gridding import high_frequency_share
 from book.studies import intervals, results
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
@@ -30,8 +30,8 @@ def test_c5_fine_detail_that_enters_level_3():
         for seed in seeds:
             entering_a = max_pool2d(load_trained(f"classification/drn_a_18-s{seed}").features(x)[2], 3, 2, 1)
             entering_b = load_trained(f"classification/drn_b_26-s{seed}").features(x)[2]
-            in_a.append(high_frequency_share(entering_a, above=0.25))
-            in_b.append(high_frequency_share(entering_b, above=0.125))
+            in_a.append(high_frequency_fraction(entering_a, above=0.25))
+            in_b.append(high_frequency_fraction(entering_b, above=0.125))
     assert max(in_a) < min(in_b)
     found = intervals.student_t_difference(*(intervals.Sample(seeds, tuple(values)) for values in (in_a, in_b)))
     assert intervals.verdict(found, "greater") == "not resolved"

@@ -1,0 +1,29 @@
+"""The curves against the threshold that the runs of a study stored, for chapter 06 and its explorer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from book.studies import files, results
+
+
+def stored_curves(study: str, network: str, setting: str) -> np.ndarray | None:
+    """The curves against the threshold that the runs of a network stored: (seeds, 41, 4).
+
+    Args:
+        study: a folder of `data/results`.
+        network: a variant of the study.
+        setting: the start of a name of `book.studies.localization.measure`, such as "localization.native" or "clutter".
+
+    Returns:
+        Along the last axis GT-known error at IoU 0.5 in percent and mean IoU on the tune part, then on the test part;
+        None where no run stored any.
+    """
+    found = []
+    for run in results.runs(study, network):
+        path = files.results_dir() / study / f"{run.name}.npz"
+        if path.is_file():
+            with np.load(path) as stored:
+                if f"{setting}.curve" in stored:
+                    found.append(stored[f"{setting}.curve"])
+    return np.stack(found) if found else None
