@@ -17,13 +17,7 @@ COUNTER = "num_batches_tracked"
 
 
 def fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) -> None:
-    """Copy tensors into a model: all of them, or none.
-
-    Args:
-        model: the network to fill.
-        tensors: by the names of one of the published schemes (`checkpoints.naming`).
-        source: what the error calls them.
-        head: "strict" wants their classifier to fit; "drop" keeps the model's own.
+    """Copy tensors, named as in one of `naming.SCHEMES`, into the model; `source` and `head` as in `load_weights`.
 
     Raises:
         ValueError: they do not fit; the sentence says whose they are, what is missing and what is unexpected.
@@ -121,7 +115,7 @@ def _widths(channels: int) -> tuple[float, float, float]:
     """Widths that give a level of 512 channels `channels`, one of every kind.
 
     512 channels become 4 n where n is 128 x width, rounded. A width within half a step of n gives the smaller
-    levels the same channels as one of these three: their rounding, too, changes at n alone.
+    levels the same channels as one of these three: their rounding, too, changes only at n.
     """
     steps, whole = channels / CHANNEL_STEP, 512 / CHANNEL_STEP
     return steps / whole, (steps - 0.25) / whole, (steps + 0.25) / whole

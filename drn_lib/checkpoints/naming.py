@@ -1,6 +1,6 @@
 """How others name the tensors that our networks hold: released files, segmentation files, torchvision, pytorchcv.
 
-Each scheme says, from the table alone, what another code base calls every convolution, normalization and classifier
+Each scheme says, from only the table, what another code base calls every convolution, normalization and classifier
 of ours. Nothing here imports torch.
 
     >>> from drn_lib.architecture import architecture
@@ -20,7 +20,7 @@ SCHEMES = ("ours", "released", "segmentation", "pytorchcv")
 ``ours``          the names of `network.Network`
 ``released``      the authors' classifiers; for ResNet and DRN-A these are torchvision's names
 ``segmentation``  the authors' segmentation network: the classifier's parts renumbered as `base.N`, the head as `seg`
-``pytorchcv``     the package pytorchcv; DRN-C and DRN-D alone, because its ResNets come with either place of the
+``pytorchcv``     the package pytorchcv; only DRN-C and DRN-D, because its ResNets come with either place of the
                   stride under the same names
 """
 

@@ -1,7 +1,7 @@
 """Weights in and out of a network: our own files, the authors' released ones, torchvision's and pytorchcv's.
 
 Our own files are safetensors: tensors of two or more dimensions stored in 16 bits, the rest (normalization, biases) in
-32, and the network's description in the metadata, so that `load_trained` needs the file alone.
+32, and the network's description in the metadata, so that `load_trained` needs only the file.
 """
 
 from __future__ import annotations

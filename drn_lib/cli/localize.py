@@ -22,7 +22,7 @@ import numpy as np
 
 from drn_lib import paths
 from drn_lib.checkpoints.files import find_shipped, task_of, weights_named
-from drn_lib.cli.options import add_flags, add_network, find_photographs, for_each, refuse
+from drn_lib.cli.options import add_flags, add_network, for_each
 from drn_lib.localization.options import CELL_EDGES, EMPTY, ONE_CELL, SCORES, BoxOptions
 from drn_lib.localization.photographs import CLASS_FROM, CROPS, SIZE, Found, class_index, find_object
 
@@ -41,7 +41,7 @@ CHOICES = {
     "class_from": (CLASS_FROM, "what names the class: the pass that gives the box, or one or ten crops"),
     "cell_edges": (CELL_EDGES, "which pixels a cell stands for"),
     "empty": (EMPTY, "the box where no cell qualifies"),
-    "one_cell": (ONE_CELL, "the box where one cell alone qualifies: its pixels, or none"),
+    "one_cell": (ONE_CELL, "the box where only one cell qualifies: its pixels, or none"),
 }
 """What the paper leaves open, by the names of `find_object` and of `BoxOptions`: the choices, and what is chosen."""
 
@@ -179,8 +179,6 @@ def _localize(options: argparse.Namespace) -> None:
     classes = model.classes or [f"class {number}" for number in range(model.classifier.out_channels)]
     box_options = BoxOptions(**{field.name: getattr(options, field.name) for field in fields(BoxOptions)})
     choices = {"size": size, "crop": options.crop, "class_from": options.class_from, "options": box_options}
-
-    files = find_photographs(options)
     done = []  # ((name, height, width), what was found) of each photograph
 
     def localize_one(file: Path) -> None:
@@ -190,20 +188,19 @@ def _localize(options: argparse.Namespace) -> None:
         Image.fromarray(draw_found(image, one)).save(picture)
         done.append(((file.as_posix(), *image.shape[1:]), one))
 
-    try:
-        failed = for_each(files, localize_one)
-    finally:  # what was found before an interruption is not lost
+    def end(count: int) -> str:  # what was found before an interruption is not lost
         boxes = _write_boxes(options.out, done, classes, _note(options, weights, size))
-    print(f"{boxes} boxes in {len(done)} of {len(files)} images: {options.out / 'boxes.json'}, and pictures beside it")
-    if boxes < len(done):
-        print(f"{len(done) - boxes} images have no box: no cell qualifies (lower --threshold, or see --empty)")
-    refuse(failed)
+        said = f"{boxes} boxes in {len(done)} of {count} images: {options.out / 'boxes.json'}, and pictures beside it"
+        if boxes < len(done):
+            said += f"\n{len(done) - boxes} images have no box: no cell qualifies (lower --threshold, or see --empty)"
+        return said
+
+    for_each(options, localize_one, end)
 
 
 def _note(options: argparse.Namespace, weights: str, size: int) -> str:
     """How the boxes were made."""
-    limit = f"threshold {options.threshold:g} on {options.scores}"
-    limit = "no threshold" if options.threshold == -math.inf else limit
+    limit = "no threshold" if options.threshold == -math.inf else f"threshold {options.threshold:g} on {options.scores}"
     changed = [f"{name} {choice}" for name in CHOICES if (choice := getattr(options, name)) != _default(name)]
     return ", ".join([f"Weights {weights}, {limit}, shorter side {size} px", *changed]) + "."
 

@@ -47,34 +47,30 @@ def scored_split(dataset: str) -> str:
     return "tune" if dataset == "streets" else "val"
 
 
-def find_photographs(options: argparse.Namespace) -> list[Path]:
-    """The images of the options, once the folder of their --out is made."""
-    from drn_lib.images import list_images
+def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Callable[[int], str]) -> None:
+    """Do the work for each of the images, with a progress bar; raise DataError at the end for what could not be read.
 
-    files = list_images(options.images)
-    options.out.mkdir(parents=True, exist_ok=True)
-    return files
-
-
-def for_each(files: Sequence[Path], work: Callable[[Path], None]) -> list[str]:
-    """Do the work for every file, with a progress bar; a sentence about each that could not be read."""
+    Args:
+        options: `images`, and `out`, the folder to make.
+        work: for one file.
+        end: for the number of files, also after an interruption; gives what is then printed.
+    """
     from tqdm import tqdm
 
     from drn_lib.datasets import DataError
+    from drn_lib.images import list_images
 
-    failed = []
-    for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
-        try:
-            work(file)
-        except DataError as error:
-            failed.append(str(error) if str(file) in str(error) else f"{file} ({error})")
-    return failed
-
-
-def refuse(failed: Sequence[str]) -> None:
-    """Raises DataError where a file could not be read."""
-    from drn_lib.datasets import DataError
-
+    files, failed = list_images(options.images), []
+    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
+            try:
+                work(file)
+            except DataError as error:
+                failed.append(str(error) if str(file) in str(error) else f"{file} ({error})")
+    finally:
+        said = end(len(files))
+    print(said)
     if failed:
         raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
 

@@ -13,7 +13,7 @@ import math
 from pathlib import Path
 
 from drn_lib import paths
-from drn_lib.cli.options import add_flags, find_photographs, for_each, refuse, scored_split
+from drn_lib.cli.options import add_flags, for_each, scored_split
 from drn_lib.cli.published import published_iou
 from drn_lib.images import read_photograph
 
@@ -64,17 +64,17 @@ def _segment(options: argparse.Namespace) -> None:
     paths.output_folder(options.out)
     if options.shorter_side is not None and options.shorter_side < 1:
         raise ValueError(f"--shorter-side is a number of pixels, not {options.shorter_side}")
-    model = _load(options)
-    files, taken = find_photographs(options), set()
+    model, taken = _load(options), set()
 
     def segment_one(file: Path) -> None:
         image = read_photograph(file, options.shorter_side)
         labels = predict_labels(model, image, _inference(options, tuple(image.shape[1:]), model.output_stride))
         write_pictures(options.out, _free_name(file.stem, taken), image, labels, model.num_classes)
 
-    failed = for_each(files, segment_one)
-    print(f"{len(files) - len(failed)} of {len(files)} images segmented: labels, colors and overlays in {options.out}")
-    refuse(failed)
+    def end(count: int) -> str:
+        return f"{len(taken)} of {count} images segmented: labels, colors and overlays in {options.out}"
+
+    for_each(options, segment_one, end)
 
 
 def write_pictures(folder: Path, name: str, image, labels, num_classes: int) -> list[Path]:

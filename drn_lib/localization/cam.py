@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from drn_lib.geometry.axis import Pair, pair
-from drn_lib.localization.equations import check_class_scores, extent, jump_of
+from drn_lib.localization.equations import around, check_class_scores, jump_of
 from drn_lib.localization.options import CELL_EDGES, check_choice
 
 
@@ -66,9 +66,7 @@ def cam_boxes(
     pixels[0] = 0  # the background
     first = np.array([p.ravel()[pixels[p].argmax()] for p in parts])  # (N,), the number of the largest part
     largest = torch.from_numpy((parts == first[:, None, None]) & inside)
-    y0, y1 = extent(largest.any(dim=2), 1, height, "tile")
-    x0, x1 = extent(largest.any(dim=1), 1, width, "tile")
-    return torch.stack([x0, y0, x1, y1], dim=-1).to(torch.float32)
+    return around(largest.any(dim=2), largest.any(dim=1), 1, (height, width), "tile")
 
 
 def upsample(maps: Tensor, image_size: Pair, jump: Pair, cell_edges: str = "tile") -> Tensor:

@@ -19,6 +19,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
@@ -123,17 +124,13 @@ def tight_boxes(
     evidence = class_scores.masked_fill(~is_argmax, -math.inf)  # (N, h, w)
     in_row = evidence.amax(dim=2) > t.view(-1, 1, 1)  # (T, N, h)
     in_column = evidence.amax(dim=1) > t.view(-1, 1, 1)  # (T, N, w)
-    y0, y1 = extent(in_row, jumps[0], height, options.cell_edges)
-    x0, x1 = extent(in_column, jumps[1], width, options.cell_edges)
-    tight = torch.stack([x0, y0, x1, y1], dim=-1).to(torch.float32)  # (T, N, 4)
+    tight = around(in_row, in_column, jumps, (height, width), options.cell_edges)  # (T, N, 4)
 
     least = 1 if options.one_cell == "box" else 2  # of qualifying cells; a single one marks one row and one column
     nothing = ((in_row.sum(dim=2) < least) & (in_column.sum(dim=2) < least))[..., None]  # (T, N, 1)
     if options.empty == "peak":
-        row, column = _peak(class_scores)
-        y0, y1 = edges_of_cells(row, jumps[0], height, convention=options.cell_edges)
-        x0, x1 = edges_of_cells(column, jumps[1], width, convention=options.cell_edges)
-        instead = torch.stack([x0, y0, x1, y1], dim=-1).to(torch.float32)  # (N, 4)
+        peak = [one_hot(place, count) for place, count in zip(_peak(class_scores), class_scores.shape[1:])]
+        instead = around(*peak, jumps, (height, width), options.cell_edges)  # (N, 4)
     else:
         edges = [0.0, 0.0, width, height] if options.empty == "image" else [math.nan] * 4
         instead = torch.tensor(edges, dtype=torch.float32, device=class_scores.device)
@@ -163,7 +160,7 @@ def peak_points(
 
 
 def map_jump(cells: tuple[int, int], image_size: Pair) -> tuple[int, int]:
-    """Input pixels between neighbouring cells, from the map's and the image's size alone.
+    """Input pixels between neighbouring cells, from only the map's and the image's size.
 
     A network of the book makes ceil(H / S) cells of H pixels, S a power of two. The smallest such S that fits both
     axes is taken; failing that, sizes that divide evenly.
@@ -219,14 +216,18 @@ def localize(
     return classes, boxes(score_map, classes, threshold, tuple(x.shape[2:]), options, jump=jump)
 
 
-def extent(taken: Tensor, jump: int, size: int, convention: str) -> tuple[Tensor, Tensor]:
-    """Pixel edges from the first to the last True along the last axis; where there is none the values mean nothing."""
-    count = taken.shape[-1]
-    first = taken.int().argmax(dim=-1)
-    last = count - 1 - taken.flip(-1).int().argmax(dim=-1)
-    low, _ = edges_of_cells(first, jump, size, convention=convention)
-    _, high = edges_of_cells(last, jump, size, convention=convention)
-    return low, high
+def around(in_row: Tensor, in_column: Tensor, jump: Pair, size: Pair, convention: str) -> Tensor:
+    """Pixel edges (..., 4) from the first to the last cell that is true, in rows (..., h) and in columns (..., w).
+
+    Where none is true the values mean nothing.
+    """
+    edges = []
+    for taken, step, side in zip((in_row, in_column), pair(jump), pair(size)):
+        first = taken.int().argmax(dim=-1)
+        last = taken.shape[-1] - 1 - taken.flip(-1).int().argmax(dim=-1)
+        edges.append([edges_of_cells(cell, step, side, convention=convention) for cell in (first, last)])
+    ((y0, _), (_, y1)), ((x0, _), (_, x1)) = edges
+    return torch.stack([x0, y0, x1, y1], dim=-1).to(torch.float32)
 
 
 def jump_of(maps: Tensor, image_size: Pair, jump: Pair | None) -> tuple[int, int]:

@@ -178,18 +178,7 @@ def test_train_then_score_what_was_written(tmp_path, monkeypatch, capsys):
     opened = datasets.open_dataset
     small = {"count": 4, "size": 64}
     monkeypatch.setattr(datasets, "open_dataset", lambda name, split, root=None: opened(name, split, root, **small))
-    changes = [
-        "--epochs",
-        1,
-        "--set",
-        "crop=32",
-        "--set",
-        "width=0.125",
-        "--set",
-        "batch_size=2",
-        "--set",
-        "head_lr=0.2",
-    ]
+    changes = "--epochs 1 --set crop=32 --set width=0.125 --set batch_size=2 --set head_lr=0.2".split()
     changes += ["--workers", 0, "--device", "cpu"]
     run("train-segmentation", "--recipe", "streets-live", "--arch", "drn_d_22", "--out", tmp_path, *changes)
     assert "mean IoU on validation images after epoch 1:" in capsys.readouterr().out
