@@ -1,18 +1,19 @@
 """How sure a number is: intervals over seeds and images, several comparisons at once, and the rule for verdicts.
 
-Two kinds of intervals stand side by side. Student's t looks at seeds alone. The two-way bootstrap redraws seeds
+Two kinds of intervals stand side by side. Student's t looks at seeds only. The two-way bootstrap redraws seeds
 *and* images, because both were drawn by chance. With few seeds the bootstrap is somewhat too narrow (redrawing three
-seeds cannot show more than three trainings), which is why neither is printed without the number of seeds. Numpy only.
+seeds cannot show more than three trainings), which is why neither is printed without the number of seeds.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy import stats
 
 MATCH_MARGIN = 1.0
 """Two networks *match* only where the whole interval of their difference lies within this many points of zero."""
@@ -72,7 +73,7 @@ def student_t(sample: Sample, level: float = 0.95) -> Interval:
         raise ValueError("no values: nothing was measured yet")
     if sample.n == 1:
         return Interval(sample.mean, math.nan, math.nan, 1, "Student's t over seeds")
-    half = _t_quantile(0.5 + level / 2, sample.n - 1) * sample.std / math.sqrt(sample.n)
+    half = float(stats.t.ppf(0.5 + level / 2, sample.n - 1)) * sample.std / math.sqrt(sample.n)
     return Interval(sample.mean, sample.mean - half, sample.mean + half, sample.n, "Student's t over seeds")
 
 
@@ -87,27 +88,23 @@ def student_t_difference(left: Sample, right: Sample, level: float = 0.95, paire
         paired: what two sides have in common by seed, the same trained weights measured in two ways or two trainings
             that began from one, is no chance: the differences of the seeds that both have are looked at.
     """
+    method, estimate = "Student's t over seeds", left.mean - right.mean
+    sides = [np.array(left.values), np.array(right.values)]
     if paired:
         both = [seed for seed in left.seeds if seed in right.seeds]
-        values = [dict(zip(side.seeds, side.values)) for side in (left, right)]
-        differences = student_t(Sample(tuple(both), tuple(values[0][seed] - values[1][seed] for seed in both)), level)
-        if differences.n < 2 or differences.low == differences.high:
-            p = math.nan if differences.n < 2 else float(differences.estimate == 0)
-        else:
-            spread = (differences.high - differences.low) / 2 / _t_quantile(0.5 + level / 2, differences.n - 1)
-            p = 2 * (1 - _t_cdf(abs(differences.estimate) / spread, differences.n - 1))
-        return replace(differences, p=p)
-    n, method, estimate = min(left.n, right.n), "Student's t over seeds", left.mean - right.mean
+        sides = [np.array([dict(zip(side.seeds, side.values))[seed] for seed in both]) for side in (left, right)]
+        if not both:
+            raise ValueError("no seed is on both sides: nothing was measured yet")
+        estimate = float(np.mean(sides[0] - sides[1]))
+    n = min(len(side) for side in sides)
     if n < 2:
         return Interval(estimate, math.nan, math.nan, n, method)
-    errors = [sample.std**2 / sample.n for sample in (left, right)]
-    error = math.sqrt(sum(errors))
-    if error == 0:  # equal values for every seed: the difference has no spread
-        return Interval(estimate, estimate, estimate, n, method, 1.0 if estimate == 0 else 0.0)
-    freedom = sum(errors) ** 2 / (errors[0] ** 2 / (left.n - 1) + errors[1] ** 2 / (right.n - 1))
-    half = _t_quantile(0.5 + level / 2, freedom) * error
-    p = 2 * (1 - _t_cdf(abs(estimate) / error, freedom))
-    return Interval(estimate, estimate - half, estimate + half, n, method, p)
+    spread = np.std(sides[0] - sides[1]) if paired else max(np.std(side) for side in sides)
+    if spread == 0:  # equal values for every seed: the difference has no spread
+        return Interval(estimate, estimate, estimate, n, method, float(estimate == 0))
+    test = stats.ttest_rel(*sides) if paired else stats.ttest_ind(*sides, equal_var=False)
+    low, high = test.confidence_interval(level)
+    return Interval(estimate, float(low), float(high), n, method, float(test.pvalue))
 
 
 def bootstrap(errors: np.ndarray, draws: int = 4000, level: float = 0.95, seed: int = 0) -> Interval:
@@ -188,8 +185,8 @@ def expected_reach(left: np.ndarray, right: np.ndarray, seeds: float, level: flo
     # That single images come out differently from seed to seed is in the spread of the seeds already: it is taken out.
     of_trainings = sum(side.var(axis=0, ddof=1).mean() / len(side) for side in sides)
     of_images = (left.mean(axis=0) - right.mean(axis=0)).var(ddof=1) - of_trainings
-    freedom = min(2 * (seeds - 1), 1000)  # from there on the quantile is that of the normal distribution
-    return 100 * _t_quantile(0.5 + level / 2, freedom) * math.sqrt(between_seeds + max(of_images, 0) / left.shape[1])
+    quantile = stats.t.ppf(0.5 + level / 2, 2 * (seeds - 1))
+    return float(100 * quantile * math.sqrt(between_seeds + max(of_images, 0) / left.shape[1]))
 
 
 def holm(p_values: dict[str, float]) -> dict[str, float]:
@@ -210,7 +207,7 @@ def holm(p_values: dict[str, float]) -> dict[str, float]:
 
 
 def printed_verdict(judged: str, over_seeds: Interval) -> str:
-    """A verdict as pages print it: "(provisional)" behind it where the interval over seeds alone holds zero.
+    """A verdict as pages print it: "(provisional)" after it where the interval over seeds only holds zero.
 
     Redrawing a few seeds shows less spread than there is (they can be no further apart than they were), so the two
     kinds of intervals may disagree, and more trainings may take such a verdict back.
@@ -288,22 +285,3 @@ def _draws(
         for own in chosen:
             own[draw] = generator.integers(own.shape[1], size=own.shape[1])
     return times, chosen
-
-
-@lru_cache(maxsize=16)
-def _t_table(freedom: float) -> tuple[np.ndarray, np.ndarray]:
-    # With t = sqrt(freedom) * tan(angle), the density over the angle is cos(angle)^(freedom - 1).
-    angle = np.linspace(-np.pi / 2, np.pi / 2, 20_001)
-    density = np.cos(angle).clip(0) ** (freedom - 1)
-    cumulated = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
-    return angle, cumulated / cumulated[-1]
-
-
-def _t_quantile(probability: float, freedom: float) -> float:
-    angle, cumulated = _t_table(freedom)
-    return math.sqrt(freedom) * math.tan(np.interp(probability, cumulated, angle))
-
-
-def _t_cdf(t: float, freedom: float) -> float:
-    angle, cumulated = _t_table(freedom)
-    return float(np.interp(math.atan(t / math.sqrt(freedom)), angle, cumulated))

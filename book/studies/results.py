@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from book.studies import files, metrics
+from book.studies import cache, files, metrics
 from book.studies.files import StoredRun
-from book.studies.intervals import Interval, Sample, bootstrap_difference, percent, student_t_difference
+from book.studies.intervals import Interval, Sample, percent, student_t_difference
 from drn_lib.architecture import list_ladder, list_models
 
 
@@ -144,7 +144,7 @@ def difference(
         if images[0] is not None and images[1] is not None:
             (left_counts, options), (right_counts, _) = images
             paired = are_paired(study, left, right, root) and sides[0].seeds == sides[1].seeds
-            return bootstrap_difference(left_counts, right_counts, **options, paired=paired)
+            return cache.bootstrap_difference(left_counts, right_counts, **options, paired=paired)
     return difference_over_seeds(study, left, right, key, right_key, root)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from book.numbers.tables.common import interval_cell
 from book.numbers.text import NOT_MEASURED, sample, signed
-from book.studies import files, intervals, metrics, paper, results
+from book.studies import cache, files, intervals, metrics, paper, results
 from book.studies.intervals import Interval
 from drn_lib.names import display_name
 
@@ -135,7 +135,7 @@ def _less_than_blind(ours: np.ndarray, blind: np.ndarray) -> Interval:
     Enlarged canvases are every second one (`LARGE_CLUTTER` of `book.studies.localization`).
     """
     step = len(blind) // ours.shape[1]
-    found = intervals.bootstrap_difference(ours, blind[::step][None], draws=DRAWS)
+    found = cache.bootstrap_difference(ours, blind[::step][None], draws=DRAWS)
     found = replace(found, n=len(ours))
     return found if found.n > 1 else replace(found, low=float("nan"), high=float("nan"))
 

@@ -181,6 +181,14 @@ def test_bootstrap_difference_refuses_other_images():
         bootstrap_difference(np.zeros((2, 10)), np.zeros((2, 11)))
 
 
+def test_holm_against_statsmodels():
+    """Values of `statsmodels.stats.multitest.multipletests(p, method="holm")[1]`, by its definition: the running
+    maximum of (m - k) p over the sorted p-values, k from 0, cut at 1 (Holm 1979)."""
+    given = (0.011, 0.002, 0.2, 0.013, 0.0001, 0.6, 0.013)
+    adjusted = (0.055, 0.012, 0.4, 0.055, 0.0007, 0.6, 0.055)
+    assert list(holm(dict(enumerate(given))).values()) == pytest.approx(adjusted)
+
+
 def test_holm_against_an_example_by_hand():
     # sorted: 0.01, 0.03, 0.04, 0.20 times 4, 3, 2, 1 = 0.04, 0.09, 0.08, 0.20; 0.08 rises to 0.09
     given = {"a": 0.04, "b": 0.01, "c": 0.20, "d": 0.03}

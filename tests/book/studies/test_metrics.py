@@ -26,9 +26,7 @@ def test_every_stored_key_is_a_percentage_or_a_known_fraction(stored):
 def test_labels_are_those_of_stored_keys(stored):
     assert set(metrics.LABELS) <= set(stored)
     assert metrics.label("clutter.gt_known_50") == "GT-known error in clutter at IoU 0.5, %"
-    assert (
-        metrics.label("clutter.posthoc.gt_known_50") == "clutter.posthoc.gt known 50"
-    )  # nothing is said
+    assert metrics.label("clutter.posthoc.gt_known_50") == "clutter.posthoc.gt known 50"  # nothing is said
 
 
 @pytest.mark.parametrize(
