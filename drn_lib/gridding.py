@@ -136,7 +136,7 @@ def lattice_energy(maps: Tensor, period: int) -> Tensor:
     return torch.where(total > 0, lattice / total.where(total > 0, torch.ones_like(total)), torch.zeros_like(total))
 
 
-def lattice_share(maps: Tensor, period: int) -> float:
+def lattice_fraction(maps: Tensor, period: int) -> float:
     """One number for many maps: `lattice_energy` of their energies summed, so that dead channels do not count."""
     lattice, rest = (part.sum().item() for part in _energies(maps, period))
     return lattice / (lattice + rest) if lattice + rest > 0 else 0.0
@@ -144,7 +144,7 @@ def lattice_share(maps: Tensor, period: int) -> float:
 
 @lru_cache
 def white_noise_energy(size: int | tuple[int, int], period: int) -> float:
-    """`lattice_share` of white noise: the value that a map without any structure has.
+    """`lattice_fraction` of white noise: the value that a map without any structure has.
 
     Let K cells remain after cropping, that is n = K / p^2 translates of the tile. The tile is t = M x, linear in
     the map x; A x is the tile of x itself, without the local mean taken away (both with their means removed).
@@ -181,7 +181,7 @@ def white_noise_energy(size: int | tuple[int, int], period: int) -> float:
 def lattice_energy_by_level(
     model: nn.Module, images: Tensor, period: int = 4, batch_size: int = 4
 ) -> dict[int | str, float]:
-    """`lattice_share` of the maps of every level and of the score map, over all their channels and all images.
+    """`lattice_fraction` of the maps of every level and of the score map, over all their channels and all images.
 
     Args:
         model: a `network.Network`; read in evaluation mode, which is then undone.

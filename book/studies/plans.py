@@ -22,7 +22,7 @@ import yaml
 
 from book.studies import results
 from drn_lib import costs, paths
-from drn_lib.architecture import architecture, list_ladder, list_models, scale_width
+from drn_lib.architecture import architecture, list_ablations, list_models, scale_width
 from drn_lib.segmentation.recipes import SegmentationRecipe, list_segmentation_recipes, segmentation_recipe
 from drn_lib.training.recipes import Recipe, recipe
 
@@ -162,7 +162,7 @@ def load_plan(study: str) -> Plan:
     unused = sorted(set(changes) - set(names))
     if unused:
         raise ValueError(f"the plan {file.name} describes {', '.join(unused)}, which no wave trains")
-    known = {*list_models(), *list_ladder()}
+    known = {*list_models(), *list_ablations()}
     unknown = sorted(variant.network for variant in variants.values() if variant.network not in known)
     if unknown:
         raise ValueError(f"the plan {file.name} names {', '.join(unknown)}, which create_model does not know")

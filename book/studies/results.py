@@ -15,7 +15,7 @@ import yaml
 
 from book.studies.files import ResultsError, load_run
 from book.studies.intervals import Interval, Sample, bootstrap_difference, student_t_difference
-from drn_lib.architecture import list_ladder, list_models
+from drn_lib.architecture import list_ablations, list_models
 from drn_lib.paths import results_dir, studies_dir
 from drn_lib.segmentation import metrics
 
@@ -49,7 +49,7 @@ def runs(study: str, name: str | None = None, root: Path | None = None) -> list[
     loaded = [load_run(path) for path in sorted(folder.glob(f"{name or '*'}-s*.json"))]
     kept = [run for run in loaded if name in (None, variant(run))]
     # The book's order: ResNet, then A, B, C, D, then the ladder; a network before its variants.
-    order = {network: place for place, network in enumerate([*list_models(), *list_ladder()])}
+    order = {network: place for place, network in enumerate([*list_models(), *list_ablations()])}
     return sorted(kept, key=lambda run: (order.get(run["architecture"], len(order)), variant(run), run["seed"]))
 
 

@@ -54,7 +54,7 @@ _NETWORKS = {
 # The rungs between DRN-A-18 and DRN-C-26 that the paper does not have: each changes one thing (chapter 05), but for the
 # front, with which the rule of dilation changes from "exact" to "levels".
 # The number is the true depth.
-_LADDER = {
+_ABLATIONS = {
     "ladder_a_22": ("ladder_a", 18, 1),
     "ladder_a_22_falling": ("ladder_a_falling", 18, 1),
     "ladder_a_22_unlinked": ("ladder_a_unlinked", 18, 1),
@@ -117,9 +117,9 @@ def list_models(pattern: str | None = None) -> list[str]:
     return [name for name in _NETWORKS if pattern is None or fnmatch.fnmatch(name, pattern)]
 
 
-def list_ladder() -> list[str]:
+def list_ablations() -> list[str]:
     """Names of the rungs between DRN-A-18 and DRN-C-26, which `create_model` knows too; the paper has none of them."""
-    return list(_LADDER)
+    return list(_ABLATIONS)
 
 
 def dilation_rules(name: str) -> tuple[str, ...]:
@@ -190,7 +190,7 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
 
 
 def _entry(name: str) -> tuple[str, int, int]:
-    known = {**_NETWORKS, **_LADDER}
+    known = {**_NETWORKS, **_ABLATIONS}
     if name not in known:
         raise ValueError(f"no network is called {name!r}; list_models() names: {', '.join(known)}")
     return known[name]

@@ -62,7 +62,7 @@ def live_taps(size: Pair, kernel: Pair, dilation: Pair = 1, padding: Pair | None
     for axis in range(2):
         s, k, d, step = (pair(value)[axis] for value in (size, kernel, dilation, stride))
         p = d * (k - 1) // 2 if padding is None else pair(padding)[axis]
-        share *= live_share(s, k, d, p, step, output_size(s, k, step, p, d))
+        share *= live_fraction(s, k, d, p, step, output_size(s, k, step, p, d))
     return share
 
 
@@ -172,7 +172,7 @@ def reach(chain: Iterable[Layer], cell: int, size: int | None = None) -> dict[in
     return dict(sorted(paths.items()))
 
 
-def live_share(size: int, kernel: int, dilation: int, padding: int, stride: int, out: int) -> float:
+def live_fraction(size: int, kernel: int, dilation: int, padding: int, stride: int, out: int) -> float:
     """Share of live taps along one axis with `out` output cells."""
     origins = range(-padding, -padding + out * stride, stride)
     live = sum(0 <= origin + dilation * tap < size for origin in origins for tap in range(kernel))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from drn_lib.geometry.axis import Axis, Layer, live_share, pair
+from drn_lib.geometry.axis import Axis, Layer, live_fraction, pair
 
 
 @dataclass(frozen=True)
@@ -115,5 +115,5 @@ def make_row(layer: Layer, axes: Iterable[Axis], size: tuple[int, int] | None = 
     for index, axis in enumerate(axes):
         k, s, d, p = (pair(value)[index] for value in (layer.kernel, layer.stride, layer.dilation, layer.padding))
         made.append(axis.after(k, s, d, p, None if size is None else size[index]))
-        share *= live_share(axis.size, k, d, p, s, made[-1].size)
+        share *= live_fraction(axis.size, k, d, p, s, made[-1].size)
     return Row(layer.name, *made, layer, share)

@@ -26,7 +26,7 @@ SHAPES = ("disc", "ring", "square", "triangle", "cross", "star", "crescent", "ha
 SMALLEST, LARGEST = 64, 512
 
 
-class Drawn(ImageDataset):
+class _Synthetic(ImageDataset):
     """What both drawn sets share: where a sample's random numbers come from.
 
     Args:
@@ -59,7 +59,7 @@ class Drawn(ImageDataset):
         return f"{self.kind} {DRAWING} {self.seed} {self.split} {index} {self.size}".encode()
 
 
-class DrawnShapes(Drawn):
+class SyntheticShapes(_Synthetic):
     """One shape among clutter on a textured ground: ten classes, two of them textures inside any outline.
 
     Samples have `image` (3, size, size), `label`, `boxes` (1, 4), `mask` (0 ground, 1 shape) and `name`.
@@ -93,7 +93,7 @@ class DrawnShapes(Drawn):
         }
 
 
-class DrawnStreets(Drawn):
+class SyntheticStreets(_Synthetic):
     """Street scenes in the 19 training classes of Cityscapes, with thin poles and wires.
 
     Samples have `image` (3, size, size), `mask` (size, size) with train ids, `boxes` (N, 4) around what is
