@@ -104,7 +104,7 @@ def _padding(conv: nn.Conv2d) -> tuple[int, int]:
 
 
 def lattice_energy(maps: Tensor, period: int) -> Tensor:
-    """Share of each map's energy that is a pattern repeating every `period` cells in both directions.
+    """Fraction of each map's energy that is a pattern repeating every `period` cells in both directions.
 
     1. Take away the local mean: r = x - (x averaged over one period around the cell). The window is a box of p
        cells (for even p of p + 1 with half weight at its ends), which is blind to every pattern of period p and
@@ -190,8 +190,8 @@ def lattice_energy_by_level(
         batch_size: images at a time, which bounds the memory and changes nothing else.
 
     Returns:
-        {level: share, ..., "score_map": share}. Levels whose maps are smaller than four periods are left out, with
-        a warning.
+        {level: fraction, ..., "score_map": fraction}. Levels whose maps are smaller than four periods are left out,
+        with a warning.
     """
     training = [module for module in model.modules() if module.training]
     model.eval()

@@ -6,8 +6,8 @@ inputs to its outputs:
 
 - convolutions, max and average pooling move it on, each giving a row;
 - padding and strided slices shift it;
-- where tensors meet (sums, products, concatenations) the union of their fields goes on;
-- what works position by position leaves it alone;
+- where tensors meet (sums, products, concatenations) the union of their fields is carried on;
+- what works position by position changes nothing;
 - pooling over the whole map leaves one cell that sees everything;
 - a reshape that gives up the grid, and upsampling, end it: what reads the result as a map raises.
 
@@ -44,7 +44,7 @@ _POOLS = {"max_pool2d": "max pooling", "max_pool2d_with_indices": "max pooling",
 def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geometry:
     """The geometry of any torch module with 2-D maps, residual and parallel branches included.
 
-    The module runs once on shapes alone (no values, no memory) and is left unchanged; it is read in
+    The module runs once on shapes only (no values, no memory) and is left unchanged; it is read in
     evaluation mode. The head of this file says what is understood.
 
     Args:
