@@ -104,7 +104,7 @@ def _padding(conv: nn.Conv2d) -> tuple[int, int]:
 
 
 def lattice_energy(maps: Tensor, period: int) -> Tensor:
-    """Share of each map's energy that is a pattern repeating every `period` cells in both directions.
+    """Fraction of each map's energy that is a pattern repeating every `period` cells in both directions.
 
     1. Take away the local mean: r = x - (x averaged over one period around the cell). The window is a box of p
        cells (for even p of p + 1 with half weight at its ends), which is blind to every pattern of period p and
@@ -136,7 +136,7 @@ def lattice_energy(maps: Tensor, period: int) -> Tensor:
     return torch.where(total > 0, lattice / total.where(total > 0, torch.ones_like(total)), torch.zeros_like(total))
 
 
-def lattice_share(maps: Tensor, period: int) -> float:
+def lattice_fraction(maps: Tensor, period: int) -> float:
     """One number for many maps: `lattice_energy` of their energies summed, so that dead channels do not count."""
     lattice, rest = (part.sum().item() for part in _energies(maps, period))
     return lattice / (lattice + rest) if lattice + rest > 0 else 0.0
@@ -144,7 +144,7 @@ def lattice_share(maps: Tensor, period: int) -> float:
 
 @lru_cache
 def white_noise_energy(size: int | tuple[int, int], period: int) -> float:
-    """`lattice_share` of white noise: the value that a map without any structure has.
+    """`lattice_fraction` of white noise: the value that a map without any structure has.
 
     Let K cells remain after cropping, that is n = K / p^2 translates of the tile. The tile is t = M x, linear in
     the map x; A x is the tile of x itself, without the local mean taken away (both with their means removed).
@@ -181,7 +181,7 @@ def white_noise_energy(size: int | tuple[int, int], period: int) -> float:
 def lattice_energy_by_level(
     model: nn.Module, images: Tensor, period: int = 4, batch_size: int = 4
 ) -> dict[int | str, float]:
-    """`lattice_share` of the maps of every level and of the score map, over all their channels and all images.
+    """`lattice_fraction` of the maps of every level and of the score map, over all their channels and all images.
 
     Args:
         model: a `network.Network`; read in evaluation mode, which is then undone.
@@ -190,8 +190,8 @@ def lattice_energy_by_level(
         batch_size: images at a time, which bounds the memory and changes nothing else.
 
     Returns:
-        {level: share, ..., "score_map": share}. Levels whose maps are smaller than four periods are left out, with
-        a warning.
+        {level: fraction, ..., "score_map": fraction}. Levels whose maps are smaller than four periods are left out,
+        with a warning.
     """
     training = [module for module in model.modules() if module.training]
     model.eval()

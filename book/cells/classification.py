@@ -1,4 +1,4 @@
-"""The short real training of a chapter's cell: drawn pictures of three shapes, a narrow DRN-D-22, one core.
+"""The short real training of a chapter's cell: synthetic pictures of three shapes, a narrow DRN-D-22, one core.
 
 It has to show in seconds that the loop learns something: by how much it must beat the best constant answer on
 unseen pictures is stated here, and a test trains on shuffled labels and fails that margin.
@@ -17,23 +17,23 @@ from drn_lib.evaluation.classification import predict, topk_error
 from drn_lib.network import Network
 
 SHAPES = ("disc", "ring", "stripes")
-"""Of the ten drawn classes those that so short a training can tell apart."""
+"""Of the ten synthetic classes those that so short a training can tell apart."""
 
 MARGIN = 12.0
 """Points of top-1 error, in percent, by which the trained network must beat the best constant answer."""
 
-_DRAWN = {"train": 2500, "test": 1500}
-"""Pictures of all ten classes that are drawn; three in ten are kept."""
+_RENDERED = {"train": 2500, "test": 1500}
+"""Pictures of all ten classes that are rendered; three in ten are kept."""
 
 
 def pictures(split: str, count: int | None = None) -> tuple[Tensor, Tensor]:
-    """Drawn pictures of `SHAPES` among clutter: uint8 (N, 3, 64, 64) and labels (N,), 0 to 2.
+    """Synthetic pictures of `SHAPES` among clutter: uint8 (N, 3, 64, 64) and labels (N,), 0 to 2.
 
     Args:
         split: "train" or "test"; they share no picture.
         count: keeps the first so many.
     """
-    dataset = open_dataset("shapes", split, count=_DRAWN[split])
+    dataset = open_dataset("shapes", split, count=_RENDERED[split])
     kept = [dataset.classes.index(name) for name in SHAPES]
     chosen = [index for index, label in enumerate(dataset.labels) if label in kept][:count]
     labels = torch.tensor([kept.index(dataset.labels[index]) for index in chosen])
@@ -43,15 +43,15 @@ def pictures(split: str, count: int | None = None) -> tuple[Tensor, Tensor]:
 def real_pictures(
     count: int | None = None, partition: str | None = "tiny-imagenet-20"
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], int]:
-    """What a chapter's `FULL = True` trains on: the train and tune parts of 20 classes of Tiny-ImageNet.
+    """What a chapter's `FULL = True` trains on: the training and validation splits of 20 classes of Tiny-ImageNet.
 
     Args:
         partition: None takes all classes instead, with the archive's own parts "train" and "val".
-        count: for a test of the cell: so many pictures of each part, of the drawn set where the environment
+        count: for a test of the cell: so many pictures of each split, of the synthetic set where the environment
             variable DRN_DATA names no folder, so that nothing is downloaded.
 
     Returns:
-        (images, labels) of the train part, the same of the tune part, and the number of classes.
+        (images, labels) of the training split, the same of the validation split, and the number of classes.
 
     Raises:
         DatasetNotFound: Tiny-ImageNet is nowhere and could not be downloaded; the sentence says what to do.
@@ -60,8 +60,8 @@ def real_pictures(
         return pictures("train", count), pictures("test", count), len(SHAPES)
     names = ("train", "tune") if partition else ("train", "val")
     parts = [open_dataset("tiny-imagenet", part, partition=partition) for part in names]
-    train, tune = (_part(dataset, count) for dataset in parts)
-    return train, tune, len(parts[0].classes)
+    train, val = (_part(dataset, count) for dataset in parts)
+    return train, val, len(parts[0].classes)
 
 
 def _part(dataset: ImageDataset, count: int | None) -> tuple[Tensor, Tensor]:

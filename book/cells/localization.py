@@ -16,7 +16,7 @@ def stored_curves(study: str, network: str, setting: str) -> np.ndarray | None:
         setting: the start of a name of `book.studies.localization.measure`, such as "localization.native" or "clutter".
 
     Returns:
-        Along the last axis GT-known error at IoU 0.5 in percent and mean IoU on the tune part, then on the test part;
+        Along the last axis GT-known error at IoU 0.5 in percent and mean IoU on the validation split, then on test;
         None where no run stored any.
     """
     found = []

@@ -1,4 +1,4 @@
-"""The short real training of chapter 07's cell: small drawn streets, a narrow DRN-A-18, one core.
+"""The short real training of chapter 07's cell: small synthetic streets, a narrow DRN-A-18, one core.
 
 It has to show in seconds that the loop learns something: by how much it must beat the answer that does not look at the
 image is stated here, and a test trains on masks of other images and fails that margin.
@@ -19,11 +19,11 @@ MARGIN = 5.0
 """Points of pixel accuracy, in percent, by which the trained network must beat the position prior."""
 
 COUNTS = {"train": 96, "test": 32}
-"""Scenes of 128 px that are drawn of each part."""
+"""Scenes of 128 px that are rendered of each split."""
 
 
 def scenes(split: str, count: int | None = None) -> InMemory:
-    """Drawn streets of 128 px, drawn once.
+    """Synthetic streets of 128 px, rendered once.
 
     Args:
         split: "train" or "test"; they share no scene.
@@ -33,10 +33,10 @@ def scenes(split: str, count: int | None = None) -> InMemory:
 
 
 def real_scenes(count: int | None = None) -> tuple[ImageDataset, ImageDataset]:
-    """What a chapter's `FULL = True` trains on and watches: CamVid's train and val parts.
+    """What a chapter's `FULL = True` trains on and watches: CamVid's train and val splits.
 
     Args:
-        count: for a test of the cell: so many drawn streets of each part instead, so that nothing is downloaded.
+        count: for a test of the cell: so many synthetic streets of each split instead, so that nothing is downloaded.
 
     Raises:
         DatasetNotFound: CamVid is nowhere and could not be downloaded; the sentence says what to do.

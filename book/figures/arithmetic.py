@@ -140,7 +140,7 @@ def reach_bars(rows: Mapping[str, Sequence[Layer]]) -> Figure:
 
 
 def live_tap_lines(dilations: Sequence[int], sizes: Sequence[int], marked: Sequence[int] = ()) -> Figure:
-    """Share of a 3x3 layer's taps that read the map and not the padding, against the side of the map.
+    """Fraction of a 3x3 layer's taps that read the map and not the padding, against the side of the map.
 
     Args:
         dilations: one line each.
@@ -150,8 +150,8 @@ def live_tap_lines(dilations: Sequence[int], sizes: Sequence[int], marked: Seque
     figure, ax = plt.subplots(figsize=(7, 3.2))
     shades = [LIGHT, GREY, ACCENT]
     for color, dilation in zip(shades[-len(dilations) :], dilations):
-        shares = [geometry.live_taps(size, 3, dilation) for size in sizes]
-        ax.plot(sizes, shares, color=color, label=f"d = {dilation}")
+        fractions = [geometry.live_taps(size, 3, dilation) for size in sizes]
+        ax.plot(sizes, fractions, color=color, label=f"d = {dilation}")
     for size in marked:
         ax.axvline(size, color=INK, linewidth=0.8, linestyle=":")
         ax.text(size, 1.03, f"{size}×{size}", ha="center")
@@ -186,7 +186,7 @@ def kept_positions(coarse: np.ndarray, dense: np.ndarray, titles: Sequence[str])
     Args:
         coarse: (h, w).
         dense: (s h, s w); dense[::s, ::s] stands where coarse stands.
-        titles: of the two maps and of the kept positions alone.
+        titles: of the two maps and of only the kept positions.
     """
     step = dense.shape[0] // coarse.shape[0]
     limits = {"vmin": min(coarse.min(), dense.min()), "vmax": max(coarse.max(), dense.max())}

@@ -1,4 +1,4 @@
-"""The figures of chapter 05: errors against what they cost, and the ladder from DRN-A to DRN-C."""
+"""The figures of chapter 05: errors against what they cost, training curves, and the ablations from DRN-A to DRN-C."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def study_points(study: str, key: str = "final.test.top1", names: Sequence[str] 
 def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
     """The same errors twice: against parameters, as the paper draws them, and against multiply-adds.
 
-    A line joins the networks of one family; variants of a network stand alone.
+    A line joins the networks of one family; variants of a network are not joined.
     """
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
     for ax, cost in zip(axes, ("parameters", "multiply_adds"), strict=True):
@@ -86,7 +86,7 @@ def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
 
 
 def training_curves(study: str, networks: Sequence[str]) -> Figure:
-    """Training loss and error on the tune part, epoch by epoch, of every stored run of these networks."""
+    """Training loss and error on the validation split, epoch by epoch, of every stored run of these networks."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.0))
     for network in networks:
         label = display_name(network)
@@ -103,17 +103,17 @@ def training_curves(study: str, networks: Sequence[str]) -> Figure:
     return figure
 
 
-def ladder(study: str, rungs: Sequence[str], keys: Mapping[str, str]) -> Figure:
-    """One panel for each metric, one place for each rung: every seed a dot, their mean a bar.
+def ladder(study: str, variants: Sequence[str], keys: Mapping[str, str]) -> Figure:
+    """One panel for each metric, one place for each ablation: every seed a dot, their mean a bar.
 
     Args:
         study: a folder of `data/results`.
-        rungs: variants, in the order in which they are drawn; those that were not measured yet stay empty.
+        variants: names, in the order in which they are drawn; those not measured yet stay empty.
         keys: metric to what stands at its axis.
     """
     figure, axes = plt.subplots(len(keys), 1, figsize=(9, 2.0 * len(keys) + 0.6), sharex=True, squeeze=False)
     for ax, (key, label) in zip(axes[:, 0], keys.items(), strict=True):
-        for place, name in enumerate(rungs):
+        for place, name in enumerate(variants):
             sample = results.metric(study, name, key)
             if not sample.n:
                 ax.text(place, 0.5, "not yet", color=GREY, ha="center", transform=ax.get_xaxis_transform(), fontsize=9)
@@ -123,8 +123,9 @@ def ladder(study: str, rungs: Sequence[str], keys: Mapping[str, str]) -> Figure:
             ax.plot([place - 0.25, place + 0.25], [sample.mean] * 2, color=color, linewidth=3)
         ax.set_ylabel(label, fontsize=9.5)
         ax.grid(axis="y", color=LIGHT, linewidth=0.6)
-    axes[-1, 0].set_xticks(range(len(rungs)), [display_name(name).replace(", ", ",\n") for name in rungs], fontsize=9)
-    axes[-1, 0].set_xlim(-0.6, len(rungs) - 0.4)
+    names = [display_name(name).replace(", ", ",\n") for name in variants]
+    axes[-1, 0].set_xticks(range(len(names)), names, fontsize=9)
+    axes[-1, 0].set_xlim(-0.6, len(variants) - 0.4)
     return figure
 
 

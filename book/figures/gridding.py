@@ -99,7 +99,7 @@ def responses(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], period: int =
 
 
 def spectra(maps: Mapping[str, Tensor], colors: Sequence[str] = (), period: int | None = None) -> Figure:
-    """Radial power spectra of maps, each as a share of its own total, on a logarithmic scale.
+    """Radial power spectra of maps, each as a fraction of its own total, on a logarithmic scale.
 
     Args:
         maps: {label: (..., H, W)}.

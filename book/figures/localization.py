@@ -62,8 +62,8 @@ def ceilings(best: Mapping[int, Tensor]) -> Figure:
     levels = np.linspace(0, 1, 201)
     ax.axvline(0.5, color=LIGHT, linewidth=6, zorder=0)
     for cells, overlaps in best.items():
-        shares = [(overlaps > level).double().mean().item() * 100 for level in levels]
-        ax.plot(levels, shares, color=GRIDS.get(cells, INK), label=f"{cells} × {cells} cells")
+        objects = [(overlaps > level).double().mean().item() * 100 for level in levels]
+        ax.plot(levels, objects, color=GRIDS.get(cells, INK), label=f"{cells} × {cells} cells")
     ax.set_xlabel("overlap with the true box (IoU)")
     ax.set_ylabel("objects, %")
     ax.set_xlim(0, 1)
@@ -91,9 +91,9 @@ def overlap_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
 
 def threshold_curves(study: str, networks: Sequence[str], settings: Mapping[str, str]) -> Figure:
-    """GT-known error on the test part against the threshold, a panel for each setting, a thin line for each seed.
+    """GT-known error on the test split against the threshold, a panel for each setting, a thin line for each seed.
 
-    A dot marks the threshold that the tune part chose. What was not measured yet is said.
+    A dot marks the threshold that the validation split chose. A panel without measurements says so.
 
     Args:
         study: a folder of `data/results`.

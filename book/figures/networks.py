@@ -88,7 +88,7 @@ def _level_width(rows: Sequence[Sequence[_Box]], level: int) -> float:
 
 
 def _columns(rows: Sequence[Sequence[_Box]]) -> tuple[dict[int, float], float]:
-    """Where each level begins, and where the last one ends."""
+    """Where each level starts, and where the last one ends."""
     lefts, position = {}, 0.0
     for level in sorted({box.level for boxes in rows for box in boxes}):
         lefts[level] = position

@@ -1,6 +1,6 @@
 """The look of the book's figures: one accent color and greys, one color per network, maps unsmoothed.
 
-Figures of one subject stand beside it in `figures_*.py`; here is what all of them share.
+Figures of one subject stand beside it; here is what all of them use.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FAMILY_COLORS = {
     "drn_b": "#0f766e",
     "drn_c": "#1d4ed8",
     "drn_d": "#9333ea",
-    # The ladder between A and C: A's and C's colors, lighter.
+    # The ablations between A and C: A's and C's colors, lighter.
     "ladder_a": "#f0b35c",
     "ladder_front": "#93b4f5",
     "ladder_c": "#6d94ee",
@@ -36,7 +36,7 @@ _HUES = ("#c2410c", "#1d4ed8", "#0f766e", "#a16207")
 
 
 def use_style() -> None:
-    """Set matplotlib to the book's look; every chapter calls it once. White ground, so that dark pages stay legible."""
+    """Set matplotlib to the book's look; called once a chapter. White background, so dark pages stay legible."""
     plt.rcParams.update(
         {
             "figure.dpi": 80,

@@ -53,8 +53,8 @@ def unveil(picture: torch.Tensor, scores: torch.Tensor) -> np.ndarray:
         float (S, S, 3) in 0..1.
     """
     values = spread(np.asarray(scores, dtype=float), picture.shape[-1])
-    share = ((values - values.min()) / max(np.ptp(values), 1e-12))[..., None]
-    return share * np.asarray(picture.permute(1, 2, 0)) / 255 + (1 - share) * _VEIL
+    fraction = ((values - values.min()) / max(np.ptp(values), 1e-12))[..., None]
+    return fraction * np.asarray(picture.permute(1, 2, 0)) / 255 + (1 - fraction) * _VEIL
 
 
 def peak_pixel(scores: torch.Tensor, size: int) -> tuple[int, int]:
@@ -145,6 +145,6 @@ def readme_picture(path: str | Path = "book/_static/readme.png") -> Path:
 
 
 def _ring(ax: Axes, place: tuple[int, int]) -> None:
-    """A ring around a pixel, white below the accent so that it shows on any ground; it may stand at the border."""
+    """A ring around a pixel, white below the accent so that it shows on any background; it may stand at the border."""
     for color, width in (("white", 4), (ACCENT, 2)):
         ax.plot(*place, "o", markersize=14, markerfacecolor="none", markeredgecolor=color, mew=width, clip_on=False)

@@ -22,7 +22,7 @@ import torch
 from book.studies import files
 from book.studies.files import StoredRun
 from drn_lib import costs, paths
-from drn_lib.architecture import architecture, list_ladder, list_models, scale_width
+from drn_lib.architecture import architecture, list_ablations, list_models, scale_width
 from drn_lib.training.recipes import Recipe, recipe
 
 
@@ -160,7 +160,7 @@ def load_plan(study: str) -> Plan:
     unused = sorted(set(changes) - set(names))
     if unused:
         raise ValueError(f"the plan {file.name} describes {', '.join(unused)}, which no wave trains")
-    known = {*list_models(), *list_ladder()}
+    known = {*list_models(), *list_ablations()}
     unknown = sorted(variant.network for variant in variants.values() if variant.network not in known)
     if unknown:
         raise ValueError(f"the plan {file.name} names {', '.join(unknown)}, which create_model does not know")

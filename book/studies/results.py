@@ -14,7 +14,7 @@ import numpy as np
 from book.studies import cache, files, metrics
 from book.studies.files import StoredRun
 from book.studies.intervals import Interval, Sample, percent, student_t_difference
-from drn_lib.architecture import list_ladder, list_models
+from drn_lib.architecture import list_ablations, list_models
 
 
 def runs(study: str, name: str | None = None, root: Path | None = None) -> list[StoredRun]:
@@ -29,7 +29,7 @@ def runs(study: str, name: str | None = None, root: Path | None = None) -> list[
     loaded = [files.load_run(path) for path in sorted(folder.glob(f"{name or '*'}-s*.json"))]
     kept = [run for run in loaded if name in (None, run.variant)]
     # The book's order: ResNet, then A, B, C, D, then the ladder; a network before its variants.
-    order = {network: place for place, network in enumerate([*list_models(), *list_ladder()])}
+    order = {network: place for place, network in enumerate([*list_models(), *list_ablations()])}
     return sorted(kept, key=lambda run: (order.get(run.architecture, len(order)), run.variant, run.seed))
 
 

@@ -13,7 +13,7 @@ _HOMES = {
     "dilation_rules": "families",
     "first_dilation": "families",
     "Level": "tables",
-    "list_ladder": "families",
+    "list_ablations": "families",
     "list_models": "families",
     "scale_width": "tables",
     "Stem": "tables",

@@ -1,4 +1,4 @@
-"""Every network of the book by its name, built from a few rows: ResNet, DRN-A to D, and the ladder. No torch here.
+"""Every network of the book by its name, from a few rows: ResNet, DRN-A to D, ablations between A and C. No torch.
 
     >>> from drn_lib.architecture import architecture
     >>> [(level.number, level.dilation) for level in architecture("drn_a_18").levels]
@@ -51,10 +51,10 @@ _NETWORKS = {
     "drn_d_107": ("drn_d", 101, 2),
 }
 
-# The rungs between DRN-A-18 and DRN-C-26 that the paper does not have: each changes one thing (chapter 05), but for the
-# front, with which the rule of dilation changes from "exact" to "levels".
-# The number is the true depth.
-_LADDER = {
+# Ablations between DRN-A-18 and DRN-C-26 that the paper does not have: each changes one thing (chapter 05), except that
+# new stem levels change the rule of dilation from "exact" to "levels". "falling": decreasing dilation in the degridding
+# levels 7 and 8; "unlinked": no residual links there; "front": the stem levels 1 and 2. The number is the true depth.
+_ABLATIONS = {
     "ladder_a_22": ("ladder_a", 18, 1),
     "ladder_a_22_falling": ("ladder_a_falling", 18, 1),
     "ladder_a_22_unlinked": ("ladder_a_unlinked", 18, 1),
@@ -71,12 +71,12 @@ _DEFAULT_RULES = {
     "ladder_a_unlinked": "exact",
     "ladder_front": "levels",  # levels 5 and 6 are DRN-B's and DRN-C's
     "ladder_c_constant": "levels",
-    "drn_b": "levels",  # Fig. 5, so that B and C differ in their residual links alone
+    "drn_b": "levels",  # Fig. 5, so that B and C differ only in their residual links
     "drn_c": "levels",  # Fig. 5 and the released weights agree
     "drn_d": "levels",  # as released
 }
 
-# The authors never released a DRN-B, so there is no "released" reading of it, nor of what is ours alone.
+# The authors never released a DRN-B, so there is no "released" reading of it, nor of the ablations, which are ours.
 _RULES = {
     **{family: (rule,) for family, rule in _DEFAULT_RULES.items() if family.startswith("ladder")},
     "resnet": (),
@@ -92,8 +92,8 @@ class _Ends:
     """What opens and what closes a family; the body between is a ResNet's."""
 
     stem: Stem
-    front: str | None = None  # kind of levels 1 and 2; without them levels 1 and 2 are stem and max pooling
-    tail: str | None = None  # kind of levels 7 and 8
+    front: str | None = None  # kind of the stem levels 1 and 2; None for a strided stem and max pooling
+    tail: str | None = None  # kind of the degridding levels 7 and 8
     tail_residual: bool = False
     tail_dilations: tuple[int, int] = (2, 1)
 
@@ -117,9 +117,9 @@ def list_models(pattern: str | None = None) -> list[str]:
     return [name for name in _NETWORKS if pattern is None or fnmatch.fnmatch(name, pattern)]
 
 
-def list_ladder() -> list[str]:
-    """Names of the rungs between DRN-A-18 and DRN-C-26, which `create_model` knows too; the paper has none of them."""
-    return list(_LADDER)
+def list_ablations() -> list[str]:
+    """Names of the ablations between DRN-A-18 and DRN-C-26, which `create_model` knows too; not in the paper."""
+    return list(_ABLATIONS)
 
 
 def dilation_rules(name: str) -> tuple[str, ...]:
@@ -190,7 +190,7 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
 
 
 def _entry(name: str) -> tuple[str, int, int]:
-    known = {**_NETWORKS, **_LADDER}
+    known = {**_NETWORKS, **_ABLATIONS}
     if name not in known:
         raise ValueError(f"no network is called {name!r}; list_models() names: {', '.join(known)}")
     return known[name]

@@ -66,7 +66,7 @@ class Architecture:
 
     @property
     def stem_level(self) -> int | None:
-        """Level 2 for ResNet and DRN-A, whose 7x7 stands there alone; None where level 1 goes on after it."""
+        """Level 2 for ResNet and DRN-A, where only the 7x7 makes it; None where level 1 has more convolutions."""
         first = self.levels[0].number
         return None if first == 1 else first - 1
 

@@ -46,7 +46,7 @@ class ImageDataset(Dataset):
         raise NotImplementedError
 
     def image(self, index: int) -> Tensor:
-        """The image alone, uint8 (3, H, W)."""
+        """Only the image, uint8 (3, H, W)."""
         return self.read(index)["image"]
 
     def arrays(self) -> tuple[Tensor, Tensor]:
@@ -91,7 +91,7 @@ class ImageDataset(Dataset):
 
 
 class InMemory(ImageDataset):
-    """A set with masks whose images are read, or drawn, once and kept as bytes, for many passes over it.
+    """A set with masks whose images are read or rendered once and kept as bytes, for many passes over it.
 
     Args:
         dataset: its images may have any size.

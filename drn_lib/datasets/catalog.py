@@ -13,7 +13,7 @@ from drn_lib.datasets.pets import Pets
 from drn_lib.datasets.sources import locate, splits_of
 from drn_lib.datasets.splits import PARTS
 from drn_lib.datasets.street_scenes import CamVid, Cityscapes
-from drn_lib.datasets.synthetic.sets import DrawnShapes, DrawnStreets
+from drn_lib.datasets.synthetic.sets import SyntheticShapes, SyntheticStreets
 from drn_lib.datasets.tiny_imagenet import TinyImageNet
 
 READERS = {
@@ -24,14 +24,15 @@ READERS = {
     "imagenet": ImageNet,
 }
 """The published datasets: each is called as reader(path, split, **options)."""
-DRAWN = {"shapes": DrawnShapes, "streets": DrawnStreets}
+SYNTHETIC = {"shapes": SyntheticShapes, "streets": SyntheticStreets}
 
 BOOK_PARTITIONS = {"tiny-imagenet": tiny_imagenet.BOOK_PARTITION, "pets": pets.BOOK_PARTITION}
 """The split in `data/splits/` of the book's experiments, by dataset; the other datasets take no `partition`."""
 
+
 def list_datasets() -> list[str]:
     """The names that `open_dataset` knows, sorted."""
-    return sorted([*READERS, *DRAWN, "clutter"])
+    return sorted([*READERS, *SYNTHETIC, "clutter"])
 
 
 def open_dataset(name: str, split: str, root: str | Path | None = None, **options) -> ImageDataset:
@@ -40,10 +41,10 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
     Args:
         name: One of `list_datasets()`.
         split: "train", "tune", "trainval", "val" or "test": what the dataset has.
-        root: A folder to look in first, or the dataset's own folder or archive, which must exist; the drawn sets need
-            none.
+        root: A folder to look in first, or the dataset's own folder or archive, which must exist; the synthetic sets
+            need none.
         **options: What the dataset's own class takes: `partition` and `classes` of `TinyImageNet`; `count`, `size`
-            and `seed` of `DrawnShapes` and `DrawnStreets`; `seed` and `side` of `clutter.open_clutter`.
+            and `seed` of `SyntheticShapes` and `SyntheticStreets`; `seed` and `side` of `clutter.open_clutter`.
 
     Returns:
         The dataset; a sample is a dictionary (see `drn_lib.datasets.base`).
@@ -54,8 +55,8 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
         DataError: it is there, but damaged or laid out otherwise, or has no such split.
         ValueError: there is no dataset of that name.
     """
-    if name in DRAWN:
-        return DRAWN[name](split, **options)
+    if name in SYNTHETIC:
+        return SYNTHETIC[name](split, **options)
     if name == "clutter":
         return open_clutter(split, root, **options)
     if name not in READERS:

@@ -3,7 +3,7 @@
 In four of ten images of Tiny-ImageNet the object takes more than half of the frame, so that a box around the middle is
 right nearly half of the time and says nothing about the network. Here the object is one of many things: a 64 px image
 lies somewhere on a 128 px canvas of four others, which come from the 30 classes that the book's networks were not
-trained on. Its true box moves along.
+trained on. Its ground-truth box moves along.
 
     >>> canvases = open_clutter("test")                        # doctest: +SKIP
     >>> canvases[0]["image"].shape, canvases[0]["boxes"]       # doctest: +SKIP
@@ -17,7 +17,7 @@ Wherever a 64 px image lies on 128 px, it covers the middle of the canvas. Point
 network, is therefore right in 44 of 100 test canvases: read a pointing error beside that (`clutter.trivial` in a run's
 metrics), or on the canvases whose object leaves the middle free (`pointing_error_off_middle`).
 
-`python -m drn_lib.datasets.clutter` writes the list of tiles anew.
+`python -m drn_lib.datasets.clutter` writes the list of tiles again.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Clutter(ImageDataset):
     """A dataset with every image moved onto a canvas of tiles.
 
     Samples have `image` (3, side, side), `label`, `boxes` (M, 4) and `name`; canvases to train on (part "train") have
-    no boxes, since the networks learn from image labels alone.
+    no boxes, since the networks learn from image labels only.
 
     Args:
         source: Images of one size with labels and boxes, for example `open_dataset("tiny-imagenet", "test")`.
@@ -152,7 +152,7 @@ def open_clutter(part: str, root: str | Path | None = None, seed: int = SEED, si
 
 
 def training_canvases(canvases: Clutter, seed: int) -> Callable[[int], Tensor]:
-    """From an epoch to its canvases, uint8 (N, 3, side, side): drawn anew for every seed of a run and every epoch.
+    """From an epoch to its canvases, uint8 (N, 3, side, side): re-rendered for every seed of a run and every epoch.
 
     So no network can learn which tiles an image lies on, and what chance there is in the drawing differs from seed to
     seed as all other chance does.

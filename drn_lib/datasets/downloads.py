@@ -3,7 +3,7 @@
 A file is written beside its target as `<name>.part` and renamed when it is whole; a download that was cut off
 continues where it stopped. Where the library knows a file's size and checksum it insists on them; where it
 does not, it records the sha256 of the first download beside the file and insists on that from then on, unless the
-server makes the file anew for each who asks. `one_at_a_time` keeps two processes from fetching the same thing at once.
+server makes the file again on each request. `one_at_a_time` keeps two processes from fetching the same thing at once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Interrupted(Exception):
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path, name: str) -> Iterator[None]:
-    """Within it this process alone fetches `name` into `folder`; another one waits, then finds it there.
+    """Within it only this process fetches `name` into `folder`; another one waits, then finds it there.
 
     The lock is the file `.<name>.lock` in the folder; the system frees it when its process ends.
 
@@ -81,7 +81,7 @@ def download(
         checksum: "sha256:<hex>" or "md5:<hex>", where known; the first digits will do.
         pause: Seconds before the second attempt; it doubles each time.
         record: Whether, without a checksum, the first download's is recorded and insisted on. False where the server
-            packs the archive anew, so that its bytes may change: check what is in it instead.
+            packs the archive again, so that its bytes may change: check what is in it instead.
 
     Returns:
         `target`.

@@ -8,7 +8,7 @@
 Photographs differ in size. The class ids of the lists start at 1, labels at 0.
 
 The book's experiments take three breeds by a split of its own, `data/splits/pets-3.csv`, and see each photograph whole,
-as a square of 224 px. `python -m drn_lib.datasets.pets` writes that split anew.
+as a square of 224 px. `python -m drn_lib.datasets.pets` writes that split again.
 """
 
 from __future__ import annotations

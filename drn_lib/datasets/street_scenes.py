@@ -183,7 +183,7 @@ def label_ids(labels: Tensor) -> np.ndarray:
 def write_prediction(folder: Path, image: str, labels: Tensor) -> Path:
     """Writes the segmentation of an image as cityscapesScripts' evaluator reads it: one PNG of Cityscapes ids.
 
-    The evaluator looks below a folder of predictions for names that begin with `<sequence>_<n>_<frame>`.
+    The evaluator looks below a folder of predictions for names that start with `<sequence>_<n>_<frame>`.
 
     Args:
         folder: Of the predictions; it is made.

@@ -9,7 +9,7 @@
 About one image in a hundred is grey; it is converted to RGB. The boxes of the files are inclusive and
 become pixel edges here, once: xmax + 1, ymax + 1.
 
-`python -m drn_lib.datasets.tiny_imagenet` writes the book's split, `data/splits/tiny-imagenet-20.csv`, anew.
+`python -m drn_lib.datasets.tiny_imagenet` writes the book's split, `data/splits/tiny-imagenet-20.csv`, again.
 """
 
 from __future__ import annotations

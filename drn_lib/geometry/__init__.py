@@ -30,7 +30,7 @@ _HOMES = {
     "Geometry": "records",
     "Layer": "axis",
     "layers": "grid",
-    "live_share": "axis",
+    "live_fraction": "axis",
     "live_taps": "axis",
     "output_size": "axis",
     "Place": "records",

@@ -44,9 +44,9 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilat
 
 
 def live_taps(size: Pair, kernel: Pair, dilation: Pair = 1, padding: Pair | None = None, stride: Pair = 1) -> float:
-    """Share of a layer's taps, over all its output cells, that read the map and not the padding.
+    """Fraction of a layer's taps, over all its output cells, that read the map and not the padding.
 
-    In two dimensions the share is the product of the two axes' shares. A 3x3 kernel at dilation 4 reads
+    In two dimensions the fraction is the product of the two axes' fractions. A 3x3 kernel at dilation 4 reads
     padding more than half the time on an 8x8 map (4/9 are live) and seldom on a 28x28 map.
 
     Args:
@@ -54,16 +54,16 @@ def live_taps(size: Pair, kernel: Pair, dilation: Pair = 1, padding: Pair | None
         padding: None takes d(k - 1)/2, the padding of every 3x3 layer of the networks.
 
     Returns:
-        A share from 0 to 1.
+        A fraction from 0 to 1.
 
     Source: chapter 01.
     """
-    share = 1.0
+    fraction = 1.0
     for axis in range(2):
         s, k, d, step = (pair(value)[axis] for value in (size, kernel, dilation, stride))
         p = d * (k - 1) // 2 if padding is None else pair(padding)[axis]
-        share *= live_share(s, k, d, p, step, output_size(s, k, step, p, d))
-    return share
+        fraction *= live_fraction(s, k, d, p, step, output_size(s, k, step, p, d))
+    return fraction
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def cell_edges(index: Any, jump: int, size: int, centre: float = 0.0, convention
         index: number of the cell along the axis; an int, or an array or tensor of them.
         jump: input pixels between neighbouring cells.
         size: of the image along the axis, in pixels.
-        centre: `Place.centre`, used by the convention "centre" alone.
+        centre: `Place.centre`, used only by the convention "centre".
         convention: "centre" or "tile".
 
     Source: PAPER_VS_CODE P7; chapter 05. The paper does not say which pixels a cell stands for.
@@ -172,8 +172,8 @@ def reach(chain: Iterable[Layer], cell: int, size: int | None = None) -> dict[in
     return dict(sorted(paths.items()))
 
 
-def live_share(size: int, kernel: int, dilation: int, padding: int, stride: int, out: int) -> float:
-    """Share of live taps along one axis with `out` output cells."""
+def live_fraction(size: int, kernel: int, dilation: int, padding: int, stride: int, out: int) -> float:
+    """Fraction of live taps along one axis with `out` output cells."""
     origins = range(-padding, -padding + out * stride, stride)
     live = sum(0 <= origin + dilation * tap < size for origin in origins for tap in range(kernel))
     return live / (out * kernel)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from drn_lib.geometry.axis import Axis, Layer, live_share, pair
+from drn_lib.geometry.axis import Axis, Layer, live_fraction, pair
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Place:
 
     @property
     def start(self) -> int:
-        """First input pixel of cell 0's field; negative where it begins in the padding."""
+        """First input pixel of cell 0's field; negative where it starts in the padding."""
         return self._same("first")
 
     @property
@@ -59,7 +59,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Row(Place):
-    """A layer, the map it makes, and the share of its taps that read its input and not the padding."""
+    """A layer, the map it makes, and the fraction of its taps that read its input and not the padding."""
 
     layer: Layer
     live_taps: float
@@ -111,9 +111,9 @@ class Geometry:
 
 def make_row(layer: Layer, axes: Iterable[Axis], size: tuple[int, int] | None = None) -> Row:
     """The row of `layer` on a map with these axes (height, width); `size` where it is known to differ."""
-    made, share = [], 1.0
+    made, fraction = [], 1.0
     for index, axis in enumerate(axes):
         k, s, d, p = (pair(value)[index] for value in (layer.kernel, layer.stride, layer.dilation, layer.padding))
         made.append(axis.after(k, s, d, p, None if size is None else size[index]))
-        share *= live_share(axis.size, k, d, p, s, made[-1].size)
-    return Row(layer.name, *made, layer, share)
+        fraction *= live_fraction(axis.size, k, d, p, s, made[-1].size)
+    return Row(layer.name, *made, layer, fraction)

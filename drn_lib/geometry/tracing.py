@@ -6,8 +6,8 @@ inputs to its outputs:
 
 - convolutions, max and average pooling move it on, each giving a row;
 - padding and strided slices shift it;
-- where tensors meet (sums, products, concatenations) the union of their fields goes on;
-- what works position by position leaves it alone;
+- where tensors meet (sums, products, concatenations) the union of their fields is carried on;
+- what works position by position changes nothing;
 - pooling over the whole map leaves one cell that sees everything;
 - a reshape that gives up the grid, and upsampling, end it: what reads the result as a map raises.
 
@@ -44,7 +44,7 @@ _POOLS = {"max_pool2d": "max pooling", "max_pool2d_with_indices": "max pooling",
 def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geometry:
     """The geometry of any torch module with 2-D maps, residual and parallel branches included.
 
-    The module runs once on shapes alone (no values, no memory) and is left unchanged; it is read in
+    The module runs once on shapes only (no values, no memory) and is left unchanged; it is read in
     evaluation mode. The head of this file says what is understood.
 
     Args:
@@ -123,39 +123,26 @@ class _Tracer(TorchDispatchMode):
     def step(self, func: Any, args: tuple, states: list[Axes | str], out: Any) -> Axes | str:
         """The geometry of what the operation `func` returns."""
         op = func.overloadpacket.__name__
-        if NO_GRID in states and (op == "convolution" or op in _POOLS or len(set(states)) > 1):
-            self.fail(op, "reads a tensor that is no longer a grid of equal cells")
         if NO_GRID in states:
+            if op == "convolution" or op in _POOLS or len(set(states)) > 1:
+                self.fail(op, "reads a tensor that is no longer a grid of equal cells")
             return NO_GRID
         if op.startswith("upsample"):
             return NO_GRID  # between the old cells the fields differ from cell to cell
-        if op == "convolution":
-            return self.convolution(op, args, out)
-        if op in _POOLS:
-            return self.pooling(op, args, states[0], out)
-        if op == "_adaptive_avg_pool2d":
-            return self.adaptive(op, states[0], out)
-        if op in ("mean", "sum", "amax"):
-            return self.reduction(op, args, states[0])
-        if op == "constant_pad_nd":
-            return self.pad(args, states[0], out)
-        if op == "slice":
-            return self.slice(args, states[0], out)
-        if op in _RESHAPES:
-            return self.reshape(op, args, states[0], out)
-        if op in _NORMS:
-            # The copy is in evaluation mode: who still asks for statistics takes them from the map itself.
-            if any(arg is True for arg in args) or op == "_batch_norm_with_update":
-                self.fail(op, "normalizes by statistics of the whole map")
-            return states[0]
+        if op in _STEPS:
+            return _STEPS[op](self, op, args, states[0], out)
         if op in _ALONG:
-            position = 2 if op.startswith("split") else 1  # where the operation takes its dimension
-            dim, ndim = (args[position] if len(args) > position else 0), _tensors(args[0])[0].ndim
-            if dim % ndim >= ndim - 2:
-                self.fail(op, "works across positions")
+            self.check_dimension(op, args)
         elif op not in _POINTWISE and torch.Tag.pointwise not in func.tags:
             self.fail(op, "is not known to keep positions apart")
         return self.merge(op, states)
+
+    def check_dimension(self, op: str, args: tuple) -> None:
+        """Raise where an operation along one dimension works along height or width."""
+        position = 2 if op.startswith("split") else 1  # where the operation takes its dimension
+        dim, ndim = (args[position] if len(args) > position else 0), _tensors(args[0])[0].ndim
+        if dim % ndim >= ndim - 2:
+            self.fail(op, "works across positions")
 
     def name(self, op: str) -> str:
         return next((name for name in reversed(self.running) if name), op)
@@ -169,9 +156,15 @@ class _Tracer(TorchDispatchMode):
         self.rows.append(row)
         return row.height, row.width
 
-    def convolution(self, op: str, args: tuple, out: Tensor) -> Axes:
+    def normalize(self, op: str, args: tuple, axes: Axes, out: Any) -> Axes:
+        # The copy is in evaluation mode: a layer that still asks for statistics takes them from the map itself.
+        if any(arg is True for arg in args) or op == "_batch_norm_with_update":
+            self.fail(op, "normalizes by statistics of the whole map")
+        return axes
+
+    def convolution(self, op: str, args: tuple, axes: Axes, out: Tensor) -> Axes:
         image, weight, _, stride, padding, dilation, transposed = args[:7]
-        axes = self.state(image)
+        axes = self.state(image)  # the first state of the operation may be its weight's
         if axes is None or weight.ndim != 4 or self.state(weight) is not None:
             self.fail(op, "is not a 2-D convolution of the map with fixed weights")
         if transposed:
@@ -186,14 +179,14 @@ class _Tracer(TorchDispatchMode):
         dilation = _short(args[4]) if len(args) > 4 and op != "avg_pool2d" else 1
         return self.layer(Layer(self.name(op), kernel, stride, dilation, padding, _POOLS[op]), axes, out)
 
-    def adaptive(self, op: str, axes: Axes, out: Tensor) -> Axes:
+    def adaptive(self, op: str, args: tuple, axes: Axes, out: Tensor) -> Axes:
         made = tuple(out.shape[-2:])
         if any(axis.size % side for axis, side in zip(axes, made, strict=True)):
             self.fail(op, "pools windows of unequal sizes")
         kernel = _short(axis.size // side for axis, side in zip(axes, made, strict=True))
         return self.layer(Layer(self.name(op), kernel, kernel, kind="average pooling"), axes, out)
 
-    def reduction(self, op: str, args: tuple, axes: Axes) -> Axes | str:
+    def reduction(self, op: str, args: tuple, axes: Axes, out: Any) -> Axes | str:
         """Over channels: the map stays. Over both axes: one cell that sees everything."""
         ndim = args[0].ndim
         dims = {dim % ndim for dim in args[1]} if len(args) > 1 and args[1] else set(range(ndim))
@@ -219,14 +212,14 @@ class _Tracer(TorchDispatchMode):
         kept = out.ndim >= 2 and tuple(out.shape[-2:]) == (axes[0].size, axes[1].size)
         return axes if kept and all(dim % ndim < ndim - 2 for dim in moved) else NO_GRID
 
-    def pad(self, args: tuple, axes: Axes, out: Tensor) -> Axes:
+    def pad(self, op: str, args: tuple, axes: Axes, out: Tensor) -> Axes:
         left, _, top, _ = [*args[1], 0, 0][:4]
         return tuple(
             Axis(size, axis.jump, axis.first - before * axis.jump, axis.last - before * axis.jump)
             for axis, before, size in zip(axes, (top, left), out.shape[-2:], strict=True)
         )
 
-    def slice(self, args: tuple, axes: Axes, out: Tensor) -> Axes:
+    def slice(self, op: str, args: tuple, axes: Axes, out: Tensor) -> Axes:
         image, dim, start, _, step = [*args, *(None,) * (5 - len(args))]
         index = (dim or 0) % image.ndim - (image.ndim - 2)
         if index < 0:
@@ -246,6 +239,19 @@ class _Tracer(TorchDispatchMode):
                 self.fail(op, f"joins maps of different grids ({sizes} cells)")
             merged.append(Axis(parts[0].size, parts[0].jump, min(a.first for a in parts), max(a.last for a in parts)))
         return tuple(merged)
+
+
+_STEPS = {
+    "convolution": _Tracer.convolution,
+    "_adaptive_avg_pool2d": _Tracer.adaptive,
+    "constant_pad_nd": _Tracer.pad,
+    "slice": _Tracer.slice,
+    **dict.fromkeys(_POOLS, _Tracer.pooling),
+    **dict.fromkeys(("mean", "sum", "amax"), _Tracer.reduction),
+    **dict.fromkeys(_RESHAPES, _Tracer.reshape),
+    **dict.fromkeys(_NORMS, _Tracer.normalize),
+}
+"""The method that carries the geometry through an operation, by the operation's name."""
 
 
 def _tensors(value: Any) -> list[Tensor]:

@@ -54,7 +54,7 @@ class SegmentationNetwork(nn.Module):
     """Class scores for every pixel of an image of any size.
 
     Args:
-        backbone: a network of `create_model`, also one of `list_ladder()` and a ResNet that `conversion.dilate`
+        backbone: a network of `create_model`, also one of `list_ablations()` and a ResNet that `conversion.dilate`
             dilated. It is copied and stays as it is; pooling is never used.
         num_classes: classes of the new 1x1 classifier; None keeps the backbone's own, which then was trained for
             pixels already (a released segmentation file, loaded by `load_weights`).

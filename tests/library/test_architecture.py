@@ -14,7 +14,7 @@ from drn_lib.architecture import (
     convolutions,
     dilation_rules,
     first_dilation,
-    list_ladder,
+    list_ablations,
     list_models,
     scale_width,
 )
@@ -39,7 +39,7 @@ def test_all_networks_are_listed_in_the_order_of_the_book():
     assert list_models("vgg*") == []
 
 
-@pytest.mark.parametrize("name", NETWORKS + list_ladder())
+@pytest.mark.parametrize("name", NETWORKS + list_ablations())
 def test_the_depth_in_the_name_is_the_tables_depth(name):
     assert architecture(name).depth == int(re.search(r"_(\d+)", name).group(1))
 

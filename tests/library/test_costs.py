@@ -5,10 +5,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from drn_lib import costs, create_model
-from drn_lib.architecture import architecture, list_ladder, list_models, scale_width
+from drn_lib.architecture import architecture, list_ablations, list_models, scale_width
 
 
-@pytest.mark.parametrize("name", list_models() + list_ladder())
+@pytest.mark.parametrize("name", list_models() + list_ablations())
 def test_parameters_are_the_models(name):
     with torch.device("meta"):
         model = create_model(name, 20)
@@ -17,7 +17,7 @@ def test_parameters_are_the_models(name):
 
 @pytest.mark.parametrize("size", [63, 64, 100])
 @pytest.mark.parametrize(
-    "name", ["resnet_18", "resnet_50", "drn_a_50", "drn_b_26", "drn_c_58", "drn_d_22", *list_ladder()]
+    "name", ["resnet_18", "resnet_50", "drn_a_50", "drn_b_26", "drn_c_58", "drn_d_22", *list_ablations()]
 )
 def test_multiply_adds_are_half_of_torchs_operations(name, size):
     with torch.device("meta"):

@@ -152,9 +152,9 @@ def test_white_noise_has_the_derived_value(shape, period):
     torch.manual_seed(0)
     noise = torch.randn(2000, *shape)
     spread = gridding.lattice_energy(noise, period).std() / len(noise) ** 0.5
-    assert abs(gridding.lattice_share(noise, period) - derived) < 5 * spread
+    assert abs(gridding.lattice_fraction(noise, period) - derived) < 5 * spread
     impulses = torch.eye(shape[0] * shape[1]).view(-1, *shape)
-    assert gridding.lattice_share(impulses, period) == pytest.approx(derived, abs=1e-12)
+    assert gridding.lattice_fraction(impulses, period) == pytest.approx(derived, abs=1e-12)
 
 
 @pytest.mark.parametrize(("shape", "period"), SHAPES)
@@ -201,10 +201,10 @@ def test_share_pools_by_energy():
     """A dead channel changes a mean of shares, and not the share of the sum."""
     torch.manual_seed(0)
     maps = 0.5 * _lattices(20, (16, 16), 4) + _band_limited(20, (16, 16), 1 / 16)
-    share = gridding.lattice_share(maps, 4)
-    assert share == pytest.approx(gridding.lattice_share(torch.cat([maps, torch.ones(50, 16, 16)]), 4), abs=1e-12)
+    share = gridding.lattice_fraction(maps, 4)
+    assert share == pytest.approx(gridding.lattice_fraction(torch.cat([maps, torch.ones(50, 16, 16)]), 4), abs=1e-12)
     assert gridding.lattice_energy(maps, 4).min() < share < gridding.lattice_energy(maps, 4).max()
-    assert gridding.lattice_share(torch.ones(5, 16, 16), 4) == 0
+    assert gridding.lattice_fraction(torch.ones(5, 16, 16), 4) == 0
 
 
 def test_energy_by_level():
@@ -223,8 +223,8 @@ def test_energy_by_level():
         maps = model.eval().features(images)[6]
         scores = model.score_map(images)
     energies = gridding.lattice_energy_by_level(model, images, batch_size=2)
-    assert energies[6] == pytest.approx(gridding.lattice_share(maps, 4), rel=1e-4)
-    assert energies["score_map"] == pytest.approx(gridding.lattice_share(scores, 4), rel=1e-4)
+    assert energies[6] == pytest.approx(gridding.lattice_fraction(maps, 4), rel=1e-4)
+    assert energies["score_map"] == pytest.approx(gridding.lattice_fraction(scores, 4), rel=1e-4)
     with pytest.warns(UserWarning, match="4 with 8x8 cells"):
         assert list(gridding.lattice_energy_by_level(model, torch.randn(1, 3, 64, 64))) == [1, 2, 3]
 

@@ -1,8 +1,8 @@
-"""Drawing with soft edges and exact labels: the tool of the drawn datasets.
+"""Drawing with soft edges and exact labels: the tool of the synthetic datasets.
 
-An outline is a signed distance: negative inside, in pixels. A colour is blended in with the share of a pixel
+An outline is a signed distance: negative inside, in pixels. A colour is blended in with the fraction of a pixel
 that the outline covers; a label is set where a pixel's centre is inside. So pictures are smooth and labels are
-never mixed. Coordinates are shares of the picture's side: (0, 0) is its upper left corner, (1, 1) its lower
+never mixed. Coordinates are fractions of the picture's side: (0, 0) is its upper left corner, (1, 1) its lower
 right one, whatever the size in pixels.
 """
 
@@ -151,11 +151,11 @@ def _interpolation(side: int, cells: int) -> np.ndarray:
     """Weights (side, cells + 1) that spread values at `cells + 1` knots smoothly over `side` pixels."""
     position = (np.arange(side) + 0.5) / side * cells
     left = np.floor(position).astype(int)
-    share = position - left
-    share = share * share * (3 - 2 * share)
+    fraction = position - left
+    fraction = fraction * fraction * (3 - 2 * fraction)
     weights = np.zeros((side, cells + 1))
-    weights[np.arange(side), left] = 1 - share
-    weights[np.arange(side), left + 1] += share
+    weights[np.arange(side), left] = 1 - fraction
+    weights[np.arange(side), left + 1] += fraction
     return weights
 
 

@@ -1,4 +1,4 @@
-"""What stands and moves in a drawn street: lamp posts, wires, signs, lights, vehicles, people.
+"""What stands and moves in a synthetic street: lamp posts, wires, signs, lights, vehicles, people.
 
 Every function decides by the scene's random numbers and returns what paints the thing, so that all things can
 be painted from far to near.

@@ -1,4 +1,4 @@
-"""Drawn street scenes in the 19 training classes of Cityscapes.
+"""Synthetic street scenes in the 19 training classes of Cityscapes.
 
 The scene is a small world in metres, seen by a camera 1.5 m above the road: X to the right, Y up, Z ahead.
 Things are painted from far to near. It is a cartoon: it has the layout, the occlusion and the thin structures

@@ -1,7 +1,7 @@
-"""The drawn datasets, which need no download: `shapes` and `streets`.
+"""The synthetic datasets, which need no download: `shapes` and `streets`.
 
-A sample is a pure function of (seed, split, index, size). The scene depends on (seed, split, index) alone, so
-the same index at another size is the same scene, drawn finer. Nothing is stored.
+A sample is a pure function of (seed, split, index, size). The scene depends on (seed, split, index) only, so
+the same index at another size is the same scene, rendered finer. Nothing is stored.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ SHAPES = ("disc", "ring", "square", "triangle", "cross", "star", "crescent", "ha
 SMALLEST, LARGEST = 64, 512
 
 
-class Drawn(ImageDataset):
-    """What both drawn sets share: where a sample's random numbers come from.
+class _Synthetic(ImageDataset):
+    """The base of both synthetic sets: where a sample's random numbers come from.
 
     Args:
-        split: "train", "tune" or "test"; they share no scene.
+        split: "train", "tune" or "test"; they fraction no scene.
         count: How many samples; sample i does not depend on it.
         size: Side of the pictures in pixels, 64 to 512.
         seed: Another seed gives another set.
@@ -59,11 +59,11 @@ class Drawn(ImageDataset):
         return f"{self.kind} {DRAWING} {self.seed} {self.split} {index} {self.size}".encode()
 
 
-class DrawnShapes(Drawn):
-    """One shape among clutter on a textured ground: ten classes, two of them textures inside any outline.
+class SyntheticShapes(_Synthetic):
+    """One shape among clutter on a textured background: ten classes, two of them textures inside any outline.
 
-    Samples have `image` (3, size, size), `label`, `boxes` (1, 4), `mask` (0 ground, 1 shape) and `name`.
-    Colour, place, size, turn and ground say nothing about the class; a shape is turned by up to half a radian.
+    Samples have `image` (3, size, size), `label`, `boxes` (1, 4), `mask` (0 background, 1 shape) and `name`.
+    Colour, place, size, turn and background say nothing about the class; a shape is turned by up to half a radian.
     Every ten samples hold each class once.
     """
 
@@ -81,7 +81,7 @@ class DrawnShapes(Drawn):
 
     def read(self, index: int) -> dict:
         rng = self.random(index, purpose=0)
-        canvas = Canvas(_ground(rng, self.size))
+        canvas = Canvas(_background(rng, self.size))
         _clutter(rng, canvas)
         _shape(rng, canvas, SHAPES[self.labels[index]])
         return {
@@ -93,7 +93,7 @@ class DrawnShapes(Drawn):
         }
 
 
-class DrawnStreets(Drawn):
+class SyntheticStreets(_Synthetic):
     """Street scenes in the 19 training classes of Cityscapes, with thin poles and wires.
 
     Samples have `image` (3, size, size), `mask` (size, size) with train ids, `boxes` (N, 4) around what is
@@ -125,15 +125,15 @@ def _tensor(picture: np.ndarray) -> Tensor:
     return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
 
 
-def _ground(rng: np.random.Generator, side: int) -> np.ndarray:
-    """A textured ground between two random colours that are not far apart, (side, side, 3)."""
+def _background(rng: np.random.Generator, side: int) -> np.ndarray:
+    """A textured background between two random colours that are not far apart, (side, side, 3)."""
     low = rng.uniform(0.15, 0.85, size=3)
     high = np.clip(low + rng.uniform(-0.3, 0.3, size=3), 0, 1)
     mix = 0.5 + 0.5 * np.tanh(1.5 * smooth_noise(rng, side, int(rng.integers(2, 6))))
-    ground = low + (high - low) * mix
+    background = low + (high - low) * mix
     for cells in (8, 16):
-        ground += rng.uniform(0.01, 0.05) * smooth_noise(rng, side, cells, channels=3)
-    return ground
+        background += rng.uniform(0.01, 0.05) * smooth_noise(rng, side, cells, channels=3)
+    return background
 
 
 def _clutter(rng: np.random.Generator, canvas: Canvas) -> None:
@@ -215,7 +215,7 @@ def _texture(
         along = np.sin(2 * math.pi / period * (dx * math.cos(turn) + dy * math.sin(turn)))
         across = np.sin(2 * math.pi / period * (dy * math.cos(turn) - dx * math.sin(turn)))
         wave = along if name == "stripes" else along * across
-        share = 0.5 + 0.5 * np.clip(3 * wave, -1, 1)
-        return first + share[..., None] * (second - first)
+        fraction = 0.5 + 0.5 * np.clip(3 * wave, -1, 1)
+        return first + fraction[..., None] * (second - first)
 
     return colour

@@ -1,4 +1,4 @@
-"""The small world that street scenes are drawn in: metres, a camera, haze, and the classes.
+"""The small world that street scenes are rendered in: metres, a camera, haze, and the classes.
 
 The camera is 1.5 m above the road: X to the right, Y up, Z ahead.
 """
@@ -30,13 +30,13 @@ Thing = tuple[float, Callable[[], None]]
 
 @dataclass
 class Scene:
-    """A street that is being drawn.
+    """A street that is being rendered.
 
     Attributes:
         canvas: What is painted on.
         rng: Source of every choice.
-        horizon: How far down the horizon is, as a share of the side.
-        middle: How far across the vanishing point is, as a share of the side.
+        horizon: How far down the horizon is, as a fraction of the side.
+        middle: How far across the vanishing point is, as a fraction of the side.
         road: Half the road's width in metres.
         edge: Where the sidewalks end, in metres from the middle of the road.
         light: Brightness of the day, at most 1.
@@ -78,8 +78,8 @@ class Scene:
 
     def haze(self, colour: np.ndarray, z: float) -> np.ndarray:
         """The colour in this light, paler the farther away."""
-        share = 0.5 * min(z / FAR, 1.0)
-        return self.light * ((1 - share) * np.asarray(colour) + share * np.array([0.75, 0.8, 0.86]))
+        fraction = 0.5 * min(z / FAR, 1.0)
+        return self.light * ((1 - fraction) * np.asarray(colour) + fraction * np.array([0.75, 0.8, 0.86]))
 
     def colour(self, low: float = 0.15, high: float = 0.9) -> np.ndarray:
         """A random colour."""

@@ -12,7 +12,7 @@ from book.studies import localization
 from book.studies.localization import View, gather, measure, measure_setting, trivial_answers, view
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.clutter import Clutter
-from drn_lib.datasets.synthetic.sets import DrawnShapes
+from drn_lib.datasets.synthetic.sets import SyntheticShapes
 from drn_lib.network import FeatureInfo
 
 NAME = re.compile(r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")
@@ -107,7 +107,7 @@ class Gray(ImageDataset):
 def small(monkeypatch):
     monkeypatch.setattr(localization, "ENLARGED", {96: (2, 3)})
     torch.manual_seed(0)
-    shapes = DrawnShapes("tune", 12), DrawnShapes("test", 12)
+    shapes = SyntheticShapes("tune", 12), SyntheticShapes("test", 12)
     return shapes, tuple(Clutter(part, Gray(), part.split) for part in shapes)
 
 
@@ -146,7 +146,7 @@ def test_canvases_are_enlarged_like_the_images(small):
 
 
 def test_a_view_holds_the_boxes_of_the_samples():
-    shapes = DrawnShapes("test", 5)
+    shapes = SyntheticShapes("test", 5)
     seen = view(shapes)
     assert torch.equal(seen.true[3], shapes[3]["boxes"]) and seen.size == (64, 64)
     assert torch.equal(seen.every(2).images, seen.images[::2])

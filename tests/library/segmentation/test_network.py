@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drn_lib.architecture import list_ladder
+from drn_lib.architecture import list_ablations
 from drn_lib.checkpoints.weights import load_weights, save_weights
 from drn_lib.network import create_model
 from drn_lib.segmentation.network import (
@@ -80,7 +80,7 @@ def test_any_size_comes_back_and_a_cell_has_the_same_place_in_every_size(height,
         assert torch.allclose(found[..., : inside[0], : inside[1]], whole[..., : inside[0], : inside[1]], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["resnet_18", "drn_a_18", "drn_b_26", "drn_c_26", "drn_d_22", list_ladder()[0]])
+@pytest.mark.parametrize("name", ["resnet_18", "drn_a_18", "drn_b_26", "drn_c_26", "drn_d_22", list_ablations()[0]])
 @torch.inference_mode()
 def test_every_backbone_names_every_pixel_of_an_odd_image(name):
     model = SegmentationNetwork(make_backbone(name, 0.125), 19).eval()
