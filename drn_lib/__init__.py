@@ -14,12 +14,10 @@ from drn_lib.lazy import attach
 __version__ = "0.2.0"
 
 _HOMES = {
-    "list_models": "architecture",
-    "create_model": "network",
-    "load_weights": "checkpoints",
-    "load_trained": "checkpoints",
-    "open_dataset": "datasets",
+    "architecture": "list_models",
+    "network": "create_model",
+    "checkpoints": "load_trained load_weights",
+    "datasets": "open_dataset",
 }
 
-__all__ = ["__version__", *_HOMES]
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -2,7 +2,8 @@
 
 from drn_lib.lazy import attach
 
-_HOMES = {"check": "exercise", "all_exercises": "exercise"}
+_HOMES = {
+    "exercise": "all_exercises check",
+}
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -38,7 +38,7 @@ def api() -> str:
 def _public(module: griffe.Module) -> list[griffe.Object]:
     if module.modules:
         homes = ast.literal_eval(str(module["_HOMES"].value))
-        return [module[home][name] for name, home in homes.items()]
+        return [module[home][name] for home, names in homes.items() for name in names.split()]
     return _documented(module)
 
 

@@ -3,21 +3,8 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "Architecture": "tables",
-    "architecture": "families",
-    "block_convolutions": "tables",
-    "CHANNEL_STEP": "tables",
-    "Convolution": "tables",
-    "convolutions": "tables",
-    "DILATION_RULES": "families",
-    "dilation_rules": "families",
-    "first_dilation": "families",
-    "Level": "tables",
-    "list_ablations": "families",
-    "list_models": "families",
-    "scale_width": "tables",
-    "Stem": "tables",
+    "tables": "Architecture block_convolutions CHANNEL_STEP Convolution convolutions Level scale_width Stem",
+    "families": "architecture DILATION_RULES dilation_rules first_dilation list_ablations list_models",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -3,15 +3,8 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "find_shipped": "files",
-    "list_trained": "files",
-    "load_any": "weights",
-    "load_trained": "weights",
-    "load_weights": "weights",
-    "read_weights": "files",
-    "released_state_dict": "weights",
-    "save_weights": "weights",
+    "files": "find_shipped list_trained read_weights",
+    "weights": "load_any load_trained load_weights released_state_dict save_weights",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

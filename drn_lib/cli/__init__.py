@@ -3,8 +3,7 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "main": "commands",
+    "commands": "main",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

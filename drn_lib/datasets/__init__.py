@@ -3,13 +3,9 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "DataError": "contract",
-    "DatasetNotFound": "contract",
-    "ImageDataset": "base",
-    "InMemory": "base",
-    "list_datasets": "catalog",
-    "open_dataset": "catalog",
+    "contract": "DataError DatasetNotFound",
+    "base": "ImageDataset InMemory",
+    "catalog": "list_datasets open_dataset",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

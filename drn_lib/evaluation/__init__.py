@@ -3,16 +3,8 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "class_iou": "confusion",
-    "confusion_matrix": "confusion",
-    "evaluate": "classification",
-    "evaluate_files": "classification",
-    "miou": "confusion",
-    "miou_official": "confusion",
-    "pixel_accuracy": "confusion",
-    "predict": "classification",
-    "topk_error": "classification",
+    "confusion": "class_iou confusion_matrix miou miou_official pixel_accuracy",
+    "classification": "evaluate evaluate_files predict topk_error",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -24,22 +24,10 @@ stride changes the jump. Chapter 01 derives these lines.
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "Axis": "axis",
-    "cell_edges": "axis",
-    "dilated_extent": "axis",
-    "Geometry": "records",
-    "Layer": "axis",
-    "layers": "grid",
-    "live_fraction": "axis",
-    "live_taps": "axis",
-    "output_size": "axis",
-    "Place": "records",
-    "reach": "axis",
-    "receptive_field": "grid",
-    "Row": "records",
-    "table": "grid",
-    "trace": "tracing",
+    "axis": "Axis cell_edges dilated_extent Layer live_fraction live_taps output_size reach",
+    "records": "Geometry Place Row",
+    "grid": "layers receptive_field table",
+    "tracing": "trace",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -3,19 +3,10 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "BoxOptions": "options",
-    "boxes": "equations",
-    "cam_boxes": "cam",
-    "class_evidence": "equations",
-    "class_index": "photographs",
-    "class_map": "equations",
-    "find_object": "photographs",
-    "localize": "equations",
-    "map_jump": "equations",
-    "peak_points": "equations",
-    "pooled_logits": "equations",
-    "tight_boxes": "equations",
+    "options": "BoxOptions",
+    "equations": "boxes class_evidence class_map localize map_jump peak_points pooled_logits tight_boxes",
+    "cam": "cam_boxes",
+    "photographs": "class_index find_object",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -3,17 +3,10 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "Inference": "inference",
-    "load_segmentation": "network",
-    "make_backbone": "network",
-    "predict_labels": "inference",
-    "predict_probabilities": "inference",
-    "save_segmentation": "network",
-    "score_segmentation": "scores",
-    "SegmentationNetwork": "network",
-    "train_segmentation": "training",
-    "upsample": "network",
+    "inference": "Inference predict_labels predict_probabilities",
+    "network": "load_segmentation make_backbone save_segmentation SegmentationNetwork upsample",
+    "scores": "score_segmentation",
+    "training": "train_segmentation",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

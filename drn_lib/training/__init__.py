@@ -3,17 +3,9 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "ClassificationRecipe": "recipes",
-    "Init": "classification",
-    "list_recipes": "recipes",
-    "recipe": "recipes",
-    "Recipe": "recipes",
-    "RunOptions": "loop",
-    "SegmentationRecipe": "recipes",
-    "train": "classification",
-    "train_from_files": "classification",
-    "Trained": "loop",
+    "recipes": "ClassificationRecipe list_recipes recipe Recipe SegmentationRecipe",
+    "classification": "Init train train_from_files",
+    "loop": "RunOptions Trained",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)
