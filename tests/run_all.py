@@ -54,7 +54,7 @@ def stages(fast: bool) -> list[tuple[str, list[str], dict[str, str]]]:
         listed.append(("chapters on real data", python("pytest", "--nbval-lax", "notebooks", *NBVAL), data))
     listed += [
         ("book", ["make", "--no-print-directory", "book"], {}),
-        ("site", python("pytest", "tests/site"), {}),
+        ("site", python("pytest", "tests/site", "--dist", "worksteal"), {}),
     ]
     return listed
 
