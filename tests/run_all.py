@@ -66,7 +66,7 @@ def stages(fast: bool) -> list[Stage]:
         Stage("passes", python("tests.notebooks.passes"), 5),
         Stage("chapters", python("pytest", "--nbval", str(CHAPTERS), *NBVAL), 230),
         Stage("book", ["make", "--no-print-directory", "book"], 40),
-        Stage("site", python("pytest", "tests/site"), 270),
+        Stage("site", python("pytest", "tests/site", "--dist", "worksteal"), 270),
     ]
 
 

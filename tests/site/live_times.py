@@ -26,8 +26,7 @@ from drn_lib.checkpoints.files import SHIPPED
 from drn_lib.checkpoints.onnx import Trained, onnx_model
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
-from tests.site import test_browser
-from tests.site.explorers import serve
+from tests.site.browser import FLAGS, SITE, WIDTHS, executable, serve
 from tests.site.live import FIRST, ask_worker, difference, native
 
 SIZES = (64, 224, 448)
@@ -37,7 +36,7 @@ RUNS = 5
 
 def visit(browser, address: str) -> tuple[float, int, int]:
     """One reader: seconds to the first answers, and bytes that were loaded before the click and by it."""
-    context = browser.new_context(viewport=test_browser.WIDTHS["wide"])
+    context = browser.new_context(viewport=WIDTHS["wide"])
     page, sizes = context.new_page(), {}
     page.on("response", lambda r: sizes.__setitem__(r.url.split("?")[0], int(r.headers.get("content-length", 0))))
     page.goto(f"{address}/book/live.html", wait_until="networkidle")
@@ -117,10 +116,10 @@ def measure() -> dict:
     live = files.collect()
     if live.missing:
         raise SystemExit(f"nothing to measure: {live.missing}")
-    server = serve(test_browser.SITE)
+    server = serve(SITE)
     address = f"http://127.0.0.1:{server.server_port}"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=test_browser.executable(), args=test_browser.FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         visits = [visit(browser, address) for _ in range(VISITS)]
         page = browser.new_page()
         page.goto(f"{address}/book/live.html")

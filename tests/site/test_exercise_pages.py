@@ -11,17 +11,15 @@ import pytest
 from book.exercises import exercise as exercises
 from book.exercises.exercise import all_exercises, check
 from book.extensions import exercises as exercise_pages
-from book.extensions import minify
 from book.figures import style
+from tests import ROOT
 from tests.notebooks import chapters
-from tests.site import test_browser
-from tests.site.explorers import serve
-from tests.site.test_browser import Visit, axe_script, browser  # noqa: F401  fixtures
+from tests.site.browser import Visit, serve
 
 EXERCISES = all_exercises()
 IN_PAGE = [name for name, exercise in EXERCISES.items() if exercise_pages.asked_in_page(exercise)]
-FOLDER = test_browser.ROOT / "book" / "_static"
-MOST_BYTES = 6_000  # script and style as the site has them, without the explorers' dom.mjs
+FOLDER = ROOT / "book" / "_static"
+MOST_BYTES = 6_000  # script and style as they are written, without the explorers' dom.mjs
 JUNK = ["junk", "", "49 cells", "1/0", "-12345.678", "1e300", "0", "-0.1", "three", "2/", "nan", "Infinity", "0x10"]
 PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
 <link rel="stylesheet" href="../_static/exercises/exercises.css">
@@ -44,7 +42,7 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture
-def seen(browser, address):  # noqa: F811
+def seen(browser, address):
     visit = Visit(browser, address, "narrow")
     visit.page.goto(f"{address}/notebooks/page.html", wait_until="load")
     visit.page.wait_for_selector("form")
@@ -82,15 +80,15 @@ def test_no_answer_is_read_at_a_glance():
 
 
 def test_script_and_style_are_small_and_quiet():
-    files = [path for path in (FOLDER / "exercises").iterdir() if path.suffix in minify.SHRINK]
-    assert len(files) == 2 and sum(len(minify.small(path).encode()) for path in files) < MOST_BYTES
+    files = list((FOLDER / "exercises").iterdir())
+    assert len(files) == 2 and sum(path.stat().st_size for path in files) < MOST_BYTES
     for path in files:
         assert not re.search(r"https?://|url\(", path.read_text()), path.name
     assert f"--exercise-accent: {style.ACCENT};" in (FOLDER / "exercises" / "exercises.css").read_text()
 
 
 @pytest.mark.slow
-def test_the_page_marks_as_check_does(browser, address, capsys, monkeypatch):  # noqa: F811
+def test_the_page_marks_as_check_does(browser, address, capsys, monkeypatch):
     """Every solution, mistake, choice and some junk, four times in a row: message for message what `check` prints."""
     cases = []
     for name in IN_PAGE:
@@ -130,7 +128,7 @@ def test_the_page_marks_as_check_does(browser, address, capsys, monkeypatch):  #
 
 
 @pytest.mark.slow
-def test_what_counts_as_a_number(browser, address):  # noqa: F811
+def test_what_counts_as_a_number(browser, address):
     written = {
         "12": 12,
         " .5 ": 0.5,
@@ -200,7 +198,7 @@ def test_nothing_chosen_is_said_and_print_leaves_all_of_it_out(seen):
 
 
 @pytest.mark.slow
-def test_without_javascript_there_is_nothing(browser, address):  # noqa: F811
+def test_without_javascript_there_is_nothing(browser, address):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{address}/notebooks/page.html", wait_until="load")
@@ -212,22 +210,13 @@ def test_without_javascript_there_is_nothing(browser, address):  # noqa: F811
 # ------------------------------------------------------------------------------------------------ in the built book
 
 
-@pytest.fixture(scope="module")
-def site():
-    if not (test_browser.SITE / "index.html").is_file():
-        pytest.skip("the built site: `make book` makes it")
-    server = serve(test_browser.SITE)
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-def test_every_chapter_has_its_exercises_behind_their_cells(site):
-    for path in sorted((test_browser.ROOT / "notebooks").glob("[0-9]*.ipynb")):
+def test_every_chapter_has_its_exercises_after_their_cells(built):
+    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
         asked = []
         for cell in chapters.read(path)["cells"]:
             call = exercise_pages.CALL.search("".join(cell["source"])) if cell["cell_type"] == "code" else None
             asked += [call[1]] if call else []
-        html = (test_browser.SITE / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+        html = (built / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
         codes = re.findall(r'<div class="page-exercise" data-exercise="([^"]*)"></div>', html)
         names = [json.loads(base64.b64decode(code))["name"] if code else None for code in codes]
         assert asked and names == [name if name in IN_PAGE else None for name in asked], path.name
@@ -235,28 +224,17 @@ def test_every_chapter_has_its_exercises_behind_their_cells(site):
 
 
 @pytest.mark.slow
-def test_in_the_book(browser, axe_script, site):  # noqa: F811
+def test_in_the_book(in_book, axe_script):
     """One chapter, each kind answered: no error, no other host; wide and narrow, light and dark: fits, accessible."""
-    seen = Visit(browser, site, "wide")
-    seen.page.route("**/mathjax/**", lambda route: route.fulfill(content_type="text/javascript", body=""))
-    seen.page.goto(f"{site}/notebooks/04_degridding.html", wait_until="load")
-    number, choice = seen.page.locator("form.wrong, .page-exercise form").all()
+    page = in_book.page
+    page.route("**/mathjax/**", lambda route: route.fulfill(content_type="text/javascript", body=""))
+    page.goto(f"{in_book.address}/notebooks/04_degridding.html", wait_until="load")
+    number, choice = page.locator("form.wrong, .page-exercise form").all()
     number.get_by_label("Your answer").fill("16")
     number.get_by_role("button").click()
     choice.get_by_label("all of it").check()
     choice.get_by_role("button").click()
     assert number.get_by_role("status").inner_text().startswith("Not yet. Level 6 alone")
     assert choice.get_by_role("status").inner_text().startswith("Right. ")
-    assert seen.problems == []
-    for width, scheme in (("wide", "light"), ("narrow", "light"), ("narrow", "dark")):
-        seen.page.set_viewport_size(test_browser.WIDTHS[width])
-        seen.set_scheme(scheme)
-        assert seen.overflow() <= 0, (width, scheme)
-        seen.page.evaluate(axe_script)
-        options = json.dumps({"runOnly": test_browser.AXE_TAGS, "resultTypes": ["violations"]})
-        result = seen.page.evaluate(f"axe.run('.page-exercise', {options})")
-        assert [f"{v['id']}: {n['html'][:200]}" for v in result["violations"] for n in v["nodes"]] == [], (
-            width,
-            scheme,
-        )
-    seen.context.close()
+    assert in_book.part_faults(axe_script, ".page-exercise") == []
+    assert in_book.problems == []

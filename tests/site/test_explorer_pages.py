@@ -2,71 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from book.cells.gridding import tile
 from book.explorers import networks
-from book.extensions import explorers
 from drn_lib import geometry, gridding
 from drn_lib.geometry.axis import Layer
-from tests.site import test_browser
-from tests.site.explorers import DATA, FOLDER, MOST_OF_A_PAGE, PAGES, library_stages, serve, sizes
-from tests.site.test_browser import Visit, axe_script, browser  # noqa: F401  the fixtures are used by their names
+from tests.site.browser import PATIENCE, WIDTHS
+from tests.site.explorers import DATA, MOST_OF_A_PAGE, PAGES, library_stages, sizes, words
+
+expect.set_options(timeout=PATIENCE)
 
 ONE_OF_EACH = ["receptive-01", "gridding-04", "threshold-06"]
-PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
-<link rel="stylesheet" href="../_static/explorers/explorers.css">
-<script type="module" src="../_static/explorers/start.mjs"></script></head><body><main>{figure}</main></body></html>"""
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """Small pages with nothing but an explorer each, as the extension writes it, in a sub-folder of a host."""
-    root = tmp_path_factory.mktemp("host")
-    folder = root / "some" / "folder"
-    (folder / "notebooks").mkdir(parents=True)
-    (folder / "_static").symlink_to(FOLDER.parent, target_is_directory=True)
-    for place in PAGES:
-        page = PAGE.format(figure=explorers.figure(place, "../"))
-        (folder / "notebooks" / f"{place}.html").write_text(page, encoding="utf-8")
-    server = serve(root)
-    yield f"http://127.0.0.1:{server.server_port}/some/folder"
-    server.shutdown()
-
-
-@pytest.fixture
-def visit(browser, address):  # noqa: F811
-    visits = []
-
-    def start(place: str) -> tuple[Visit, object]:
-        seen = Visit(browser, address, "wide")
-        visits.append(seen)
-        seen.page.goto(f"{address}/notebooks/{place}.html", wait_until="load")
-        seen.page.wait_for_selector(f"#explorer-{place}.explorer-live")
-        return seen, seen.page.locator(f"#explorer-{place}")
-
-    yield start
-    for one in visits:
-        problems = one.problems
-        one.context.close()
-        assert problems == []
-
-
-def faults(page, script: str, place: str) -> list[str]:
-    """What axe finds in the explorer; test_browser asks it about the whole page."""
-    page.evaluate(script)
-    options = json.dumps({"runOnly": test_browser.AXE_TAGS, "resultTypes": ["violations"]})
-    result = page.evaluate(f"axe.run('#explorer-{place}', {options})")
-    return [f"{found['id']}: {node['html'][:200]}" for found in result["violations"] for node in found["nodes"]]
-
-
-def words(figure) -> list[str]:
-    return figure.locator(".words").all_inner_texts()
-
 
 def operate(place: str, figure) -> None:
     """Open what is closed and leave an explorer in a state with everything in it."""
@@ -129,15 +80,14 @@ def test_point_click_and_arrows(visit):
     stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    shown = figure.locator(".words").nth(1)
     seen.page.mouse.move(*middle)
-    seen.page.wait_for_timeout(200)
-    assert cell() == (14, 14), "pointing shows the cell under the pointer"
+    expect(shown).to_contain_text("row 14, column 14")  # pointing shows the cell under the pointer
     seen.page.mouse.move(5, 5)
-    seen.page.wait_for_timeout(200)
-    assert cell() == (16, 16), "and the chosen one again when the pointer leaves"
+    expect(shown).to_contain_text("row 16, column 16")  # and the chosen one again when the pointer leaves
     seen.page.mouse.click(*middle)
     seen.page.mouse.move(5, 5)
-    seen.page.wait_for_timeout(200)
+    figure.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert cell() == (14, 14)
     stage.focus()
     for key in ("ArrowUp", "ArrowUp", "ArrowLeft"):
@@ -176,7 +126,7 @@ def test_the_keyboard_alone_reaches_and_works_everything(visit, place):
     assert live.inner_text() == "", "what stood there from the beginning is not news"
     figure.locator("input[type=range]").first.focus()
     seen.page.keyboard.press("ArrowLeft")
-    seen.page.wait_for_timeout(700)
+    expect(live).not_to_be_empty()
     said = live.text_content()
     assert said == " ".join(text.replace(" Its frame lies outside what is drawn.", "") for text in words(figure))
 
@@ -299,25 +249,25 @@ def test_the_active_cell_moves(visit):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PAGES)
-def test_without_javascript_there_is_a_still_with_its_caption(browser, address, place):  # noqa: F811
-    context = browser.new_context(java_script_enabled=False, viewport=test_browser.WIDTHS["narrow"])
+def test_without_javascript_there_is_a_still_with_its_caption(browser, explorer_pages, place):
+    context = browser.new_context(java_script_enabled=False, viewport=WIDTHS["narrow"])
     page = context.new_page()
-    page.goto(f"{address}/notebooks/{place}.html", wait_until="load")
+    page.goto(f"{explorer_pages}/notebooks/{place}.html", wait_until="load")
     figure = page.locator(f"#explorer-{place}")
     assert len(figure.locator("img").get_attribute("alt")) > 40
-    page.wait_for_timeout(500)
+    expect(figure.locator("img")).not_to_have_js_property("naturalWidth", 0)
     assert figure.locator("img").bounding_box()["height"] > 50
     assert "needs JavaScript" in figure.locator("figcaption").inner_text()
     context.close()
 
 
 @pytest.mark.slow
-def test_the_still_stays_where_something_is_missing(browser, address):  # noqa: F811
+def test_the_still_stays_where_something_is_missing(browser, explorer_pages):
     for missing in ("gridding.json", "lattice.mjs"):
         page = browser.new_page()
         page.route(f"**/{missing}", lambda route: route.abort())
-        page.goto(f"{address}/notebooks/gridding-04.html", wait_until="load")
-        page.wait_for_timeout(500)
+        page.goto(f"{explorer_pages}/notebooks/gridding-04.html", wait_until="load")
+        page.wait_for_load_state("networkidle")
         assert page.locator("#explorer-gridding-04 img").count() == 1, missing
         page.close()
 
@@ -346,54 +296,38 @@ def test_the_drawing_follows_the_color_scheme(visit):
     pixels = "(canvas) => canvas.toDataURL()"
     light = figure.locator("canvas").first.evaluate(pixels)
     seen.page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    seen.page.wait_for_timeout(200)
-    assert figure.locator("canvas").first.evaluate(pixels) != light
+    figure.page.wait_for_function(
+        "(light) => document.querySelector('#explorer-receptive-02 canvas').toDataURL() !== light", arg=light
+    )
 
 
 # ------------------------------------------------------------------------------------------------ in the built book
 
 
-@pytest.fixture(scope="module")
-def site():
-    if not (test_browser.SITE / "index.html").is_file():
-        pytest.skip("the built site: `make book` makes it")
-    server = serve(test_browser.SITE)
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PAGES)
-def test_in_the_book(browser, axe_script, site, place):  # noqa: F811
+def test_in_the_book(in_book, axe_script, built, place):
     """Live, all opened: no error, no other host; wide and narrow, light and dark: no overflow, accessible."""
-    seen, requests = Visit(browser, site, "wide"), []
-    seen.page.on("request", lambda request: requests.append(request.url))
     # Formulas are tested with the other pages; here they would only cost time.
-    seen.page.route("**/mathjax/**", lambda route: route.fulfill(content_type="text/javascript", body=""))
-    seen.page.goto(f"{site}/notebooks/{PAGES[place]}.html", wait_until="load")
-    seen.page.wait_for_selector(f"#explorer-{place}.explorer-live")
-    figure = seen.page.locator(f"#explorer-{place}")
+    in_book.page.route("**/mathjax/**", lambda route: route.fulfill(content_type="text/javascript", body=""))
+    in_book.page.goto(f"{in_book.address}/notebooks/{PAGES[place]}.html", wait_until="load")
+    in_book.page.wait_for_selector(f"#explorer-{place}.explorer-live")
+    figure = in_book.page.locator(f"#explorer-{place}")
     before = words(figure)
     assert before and all(len(text) > 60 for text in before)
     operate(place, figure)
     assert words(figure) != before
-    assert seen.page.get_by_text("The book’s page has an explorer here").count() == 0, "that sentence is Colab's"
-    assert seen.problems == []
-    for width, scheme in (("wide", "light"), ("narrow", "light"), ("narrow", "dark")):
-        seen.page.set_viewport_size(test_browser.WIDTHS[width])
-        seen.set_scheme(scheme)
-        assert seen.overflow() <= 0, (width, scheme)
-        assert faults(seen.page, axe_script, place) == [], (width, scheme)
-    loaded = {url.split("?")[0].rsplit("/", 1)[-1] for url in requests if "/explorers/" in url}
+    assert in_book.page.get_by_text("The book’s page has an explorer here").count() == 0, "that sentence is Colab's"
+    assert in_book.part_faults(axe_script, f"#explorer-{place}") == []
+    assert in_book.problems == []
+    loaded = {url.split("?")[0].rsplit("/", 1)[-1] for url in in_book.requests if "/explorers/" in url}
     kinds = {"receptive", "gridding", "threshold"}
     assert {name.split(".")[0] for name in loaded} & kinds == {place.split("-")[0]}
-    built = test_browser.SITE / "_static" / "explorers"
-    found = {name: (built / name).stat().st_size for name in loaded}
-    assert found == {name: sizes()[name] for name in loaded}, "the site has the small scripts"
+    found = {name: (built / "_static" / "explorers" / name).stat().st_size for name in loaded}
+    assert found == {name: sizes()[name] for name in loaded}, "the site has the scripts as they are written"
     assert "start.mjs" in loaded and sum(found.values()) < MOST_OF_A_PAGE
-    seen.context.close()
 
 
-def test_only_the_pages_with_an_explorer_load_one(site):
-    with_one = {path.stem for path in test_browser.SITE.rglob("*.html") if "/explorers/start.mjs" in path.read_text()}
+def test_only_the_pages_with_an_explorer_load_one(built):
+    with_one = {path.stem for path in built.rglob("*.html") if "/explorers/start.mjs" in path.read_text()}
     assert with_one == set(PAGES.values())

@@ -16,13 +16,12 @@ from book.cells.gridding import tile
 from book.cells.photographs import photograph
 from book.explorers import data, networks
 from book.explorers.threshold import data as threshold_data
-from book.extensions import explorers, minify
+from book.extensions import explorers
 from book.figures import style
 from drn_lib import geometry, gridding
 from drn_lib.geometry.axis import Layer
 from tests.notebooks import chapters
-from tests.site.explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, modules, sizes  # noqa: F401  a fixture
-from tests.site.test_browser import browser  # noqa: F401  a fixture
+from tests.site.explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, sizes
 
 # ------------------------------------------------------------------------------------------------ files and data
 
@@ -99,15 +98,6 @@ def test_versions_of_a_network():
     assert neither.size == (28, 28) and neither.receptive_field < geometry.receptive_field(drn)
 
 
-def test_small_scripts_lose_comments_only_and_a_template_within_another_is_refused(tmp_path):
-    script = tmp_path / "script.mjs"
-    script.write_text("// a word\nexport const said = (a) => `${a ? 'one,  two' : { b: 1 }.b}  three`; // more\n")
-    assert minify.small(script) == "export const said=(a)=>`${a ? 'one,  two' : { b: 1 }.b}  three`;"
-    script.write_text("const said = (a) => `${a ? `one,  two` : 0} three`;")
-    with pytest.raises(ValueError, match="script.mjs: give the template literal"):
-        minify.small(script)
-
-
 # ---------------------------------------------------------------------------------------------------- in chapters
 
 
@@ -151,7 +141,7 @@ def as_layers(stack: list[dict]) -> list[Layer]:
 
 
 @pytest.mark.slow
-def test_the_recurrences_are_the_library_s(modules):  # noqa: F811
+def test_the_recurrences_are_the_library_s(modules):
     """Size, jump, first and last pixel, live share, reach: on random stacks; what does not fit is an error in both."""
     draw = random.Random(6)
     cases = [{"stack": random_stack(draw), "size": draw.randint(5, 70)} for _ in range(400)]
@@ -204,7 +194,7 @@ class Residual(torch.nn.Module):
 
 
 @pytest.mark.slow
-def test_residuals_count_as_in_torch(modules):  # noqa: F811
+def test_residuals_count_as_in_torch(modules):
     """Field, jump and size as `geometry.trace` reads them off the module; paths as the gradient counts them."""
     draw = random.Random(7)
     cases = [{"stack": random_stack(draw, same=True), "size": draw.randint(24, 48)} for _ in range(30)]
@@ -237,7 +227,7 @@ def test_residuals_count_as_in_torch(modules):  # noqa: F811
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [224, 64])
-def test_every_network_at_every_level(modules, size):  # noqa: F811
+def test_every_network_at_every_level(modules, size):
     """What the page says of each network, level and version against `geometry.table` of the same."""
     found = modules(
         """return Object.keys(argument.data.networks).map((name) => networks.KINDS.map(([kind]) => {
@@ -275,7 +265,7 @@ def level_of(row) -> int:
 
 
 @pytest.mark.slow
-def test_maps_and_lattice_energies_are_the_library_s(modules):  # noqa: F811
+def test_maps_and_lattice_energies_are_the_library_s(modules):
     draw = random.Random(8)
     cases = []
     for _ in range(40):
@@ -303,7 +293,7 @@ def test_maps_and_lattice_energies_are_the_library_s(modules):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_lattice_energy_at_its_ends(modules):  # noqa: F811
+def test_lattice_energy_at_its_ends(modules):
     """A constant has none, a pure lattice all; and it is a constant's up to rounding that counts as one."""
     body = """const map = (f) => Float64Array.from({ length: 784 }, (_, i) => f(Math.floor(i / 28), i % 28));
       return [map(() => 3), map((r, c) => 1 + 1e-15 * ((r * c) % 4)), map((r, c) => (r % 4) * 2 - (c % 4))]

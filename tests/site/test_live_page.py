@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from playwright.sync_api import expect
 
 from book.cells.photographs import photograph
 from book.extensions import live as live_page
@@ -19,16 +20,16 @@ from drn_lib import localization
 from drn_lib.checkpoints.files import SHIPPED
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
-from tests.site import test_browser
-from tests.site.explorers import serve
+from tests.site.browser import PATIENCE, WIDTHS, Visit, serve
+from tests.site.explorers import words as words_of
 from tests.site.live import FIRST, ask_worker, difference, native, write_site
-from tests.site.test_browser import Visit, axe_script, browser  # noqa: F401  the fixtures are used by their names
-from tests.site.test_explorer_pages import site  # noqa: F401
 
 STUBBED_CAMERA = """() => { navigator.mediaDevices.getUserMedia = async () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 240 });
   const context = canvas.getContext("2d");
+  window.painted = 0;
   window.cameraPaints = setInterval(() => {
+    window.painted += 1;
     context.fillStyle = `hsl(${performance.now() % 360}, 80%, 50%)`;
     context.fillRect(0, 0, 320, 240);
   }, 50);
@@ -57,17 +58,15 @@ def address(live, tmp_path_factory):
     server.shutdown()
 
 
-def start(browser, address: str) -> SimpleNamespace:  # noqa: F811
+def start(browser, address: str) -> SimpleNamespace:
     """The page before the click, in a context of its own, with a list of the files it asks for."""
-    host = address.split("/some/")[0]
-    seen, asked = Visit(browser, host, "wide"), []
-    seen.page.on("request", lambda request: asked.append(request.url.split("?")[0]))
+    seen = Visit(browser, address.split("/some/")[0])
     seen.page.goto(address, wait_until="load")
-    return SimpleNamespace(seen=seen, page=seen.page, figure=seen.page.locator("#live"), asked=asked)
+    return SimpleNamespace(seen=seen, page=seen.page, figure=seen.page.locator("#live"), asked=seen.requests)
 
 
 @pytest.fixture(scope="module")
-def running(browser, address):  # noqa: F811
+def running(browser, address):
     """One page whose networks were loaded once, and what was asked for before and after the click; tests share it."""
     opened = start(browser, address)
     opened.page.wait_for_selector(".begin")
@@ -98,7 +97,7 @@ def panels(running) -> list:
 
 
 def words(running) -> list[str]:
-    return running.figure.locator(".words").all_inner_texts()
+    return words_of(running.figure)
 
 
 def name_of(url: str) -> str:
@@ -237,9 +236,9 @@ def test_another_class_and_threshold_with_the_keyboard(running):
     assert words(running)[1] == before[1], "at its left end there is no threshold"
     running.figure.get_by_label("Class").select_option(label="sock")
     assert all(text.startswith("sock:") for text in words(running))
-    running.page.wait_for_timeout(700)
-    said = running.figure.locator("[aria-live=polite]").text_content()
-    assert all(part in said for part in ("DRN-A-18 names", "DRN-C-26 names", *words(running)))
+    said = running.figure.locator("[aria-live=polite]")
+    for part in (*words(running), "DRN-A-18 names", "DRN-C-26 names"):
+        expect(said).to_contain_text(part, timeout=PATIENCE)
 
 
 @pytest.mark.slow
@@ -320,15 +319,15 @@ def test_a_file_that_is_dropped_and_one_that_is_no_picture(running):
 @pytest.mark.slow
 def test_the_camera_by_single_frames_and_one_after_the_other(running):
     """With reduced motion a frame is taken when the reader asks; a box says otherwise."""
+    frame = "document.querySelector('.question canvas').toDataURL()"
+    sample = running.page.evaluate(frame)
     running.page.evaluate(STUBBED_CAMERA)
     running.figure.get_by_role("button", name="Use the camera").click()
-    running.page.wait_for_function("!!window.cameraStream")
-    running.page.wait_for_timeout(300)
+    running.page.wait_for_function(f"{frame} !== {sample!r}")
     settle(running.page)
     assert not running.figure.get_by_label("frame after frame").is_checked()
-    frame = "document.querySelector('.question canvas').toDataURL()"
-    first = running.page.evaluate(frame)
-    running.page.wait_for_timeout(300)
+    first, painted = running.page.evaluate(f"[{frame}, painted]")
+    running.page.wait_for_function(f"painted > {painted} + 5")
     assert running.page.evaluate(frame) == first, "nothing moves by itself"
     running.figure.get_by_role("button", name="Take a frame").click()
     running.page.wait_for_function(f"{frame} !== {first!r}")
@@ -379,7 +378,7 @@ def test_nothing_is_animated(running):
     ],
     ids=["offline", "404", "no script", "no worker", "memory", "no SIMD", "no WebAssembly"],
 )
-def test_errors_are_sentences_and_the_picture_stays(browser, address, file, instead, says):  # noqa: F811
+def test_errors_are_sentences_and_the_picture_stays(browser, address, file, instead, says):
     opened = start(browser, address)
     if instead == "WebAssembly":
         script = "delete self.WebAssembly;" + (live_page.FOLDER / file).read_text(encoding="utf-8")
@@ -396,7 +395,7 @@ def test_errors_are_sentences_and_the_picture_stays(browser, address, file, inst
 
 
 @pytest.mark.slow
-def test_a_second_try_after_the_network_came_back(browser, address):  # noqa: F811
+def test_a_second_try_after_the_network_came_back(browser, address):
     opened = start(browser, address)
     opened.page.route("**/drn_c_26.onnx", lambda route: route.abort())
     opened.page.locator(".begin").click()
@@ -409,8 +408,8 @@ def test_a_second_try_after_the_network_came_back(browser, address):  # noqa: F8
 
 
 @pytest.mark.slow
-def test_without_javascript_there_is_a_stored_picture(browser, address):  # noqa: F811
-    context = browser.new_context(java_script_enabled=False, viewport=test_browser.WIDTHS["narrow"])
+def test_without_javascript_there_is_a_stored_picture(browser, address):
+    context = browser.new_context(java_script_enabled=False, viewport=WIDTHS["narrow"])
     page = context.new_page()
     page.goto(address, wait_until="load")
     assert page.locator("#live > img").bounding_box()["height"] > 50
@@ -419,17 +418,17 @@ def test_without_javascript_there_is_a_stored_picture(browser, address):  # noqa
 
 
 @pytest.mark.slow
-def test_opened_as_a_file_there_is_a_stored_picture(browser, live, tmp_path):  # noqa: F811
+def test_opened_as_a_file_there_is_a_stored_picture(browser, live, tmp_path):
     page = browser.new_page()
     page.goto(write_site(tmp_path, live).as_uri(), wait_until="load")
-    page.wait_for_timeout(300)
+    page.wait_for_load_state("networkidle")
     assert page.locator("#live > img").evaluate("(image) => image.naturalWidth") > 300
     assert page.locator("button").count() == 0 and "opened as a file" in page.locator("figcaption").inner_text()
     page.close()
 
 
 @pytest.mark.slow
-def test_a_book_built_without_the_networks_says_why(browser, tmp_path):  # noqa: F811
+def test_a_book_built_without_the_networks_says_why(browser, tmp_path):
     made = files.collect(tmp_path / "nothing fetched")
     assert made.files == {} and made.networks == []
     server = serve(tmp_path)
@@ -447,26 +446,19 @@ def test_a_book_built_without_the_networks_says_why(browser, tmp_path):  # noqa:
 
 
 @pytest.mark.slow
-def test_in_the_book(browser, axe_script, live, site):  # noqa: F811
+def test_in_the_book(in_book, axe_script, live):
     """Live: no error, no other host; wide and narrow, light and dark: no overflow, accessible."""
-    seen = Visit(browser, site, "wide")
-    seen.page.goto(f"{site}/book/live.html", wait_until="load")
-    seen.page.locator(".begin").click()
-    seen.page.wait_for_selector(FIRST)
-    assert seen.problems == []
-    for width, scheme in (("wide", "light"), ("narrow", "light"), ("narrow", "dark")):
-        seen.page.set_viewport_size(test_browser.WIDTHS[width])
-        seen.set_scheme(scheme)
-        assert seen.overflow() <= 0, (width, scheme)
-        assert seen.accessibility(axe_script) == [], (width, scheme)
-    seen.context.close()
+    in_book.page.goto(f"{in_book.address}/book/live.html", wait_until="load")
+    in_book.page.locator(".begin").click()
+    in_book.page.wait_for_selector(FIRST)
+    assert in_book.part_faults(axe_script) == []
+    assert in_book.problems == []
 
 
-def test_only_the_live_page_offers_it_and_the_tour_leads_there(site):  # noqa: F811
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in test_browser.SITE.rglob("*.html")}
+def test_only_the_live_page_offers_it_and_the_tour_leads_there(built):
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in built.rglob("*.html")}
     assert {stem for stem, text in texts.items() if "live/start.mjs" in text} == {"live"}
     cards = {stem: text.count('class="live-card" href="../book/live.html"') for stem, text in texts.items()}
     assert {stem: count for stem, count in cards.items() if count} == {"00_the_tour": 1}
-    built = test_browser.SITE / "_static" / "live"
     if not files.collect().missing:
-        assert all((built / name).is_file() for name in files.FROM_PACKAGE)
+        assert all((built / "_static" / "live" / name).is_file() for name in files.FROM_PACKAGE)

@@ -10,7 +10,6 @@ import pytest
 from book.extensions import check_site
 from tests import ROOT
 
-SITE = ROOT / "_build" / "html"
 WORDS = "word " * check_site.MIN_WORDS
 PIXEL = b"\x89PNG\r\n\x1a\n"
 
@@ -44,6 +43,9 @@ def test_a_page_without_fault_passes(small_site):
         ('<img src="b.png" alt="  ">', "without alt text"),
         ('<img src="b.png" alt="../_images/b.png">', "alt text is a file name"),
         ('<img src="gone.png" alt="A map">', "missing resource"),
+        ('<a href="https://example.org/x">x</a>', "link to a host that is not in LINKED_HOSTS"),
+        ('<a href="http://segment.py">x</a>', "link to a host that is not in LINKED_HOSTS"),
+        ('<meta http-equiv="Refresh" content="0; url=gone.html">', "dead link"),
         ('<script src="https://cdn.example.org/x.js"></script>', "another host"),
         ('<link rel="stylesheet" href="//cdn.example.org/x.css">', "another host"),
         ('<iframe src="http://example.org"></iframe>', "another host"),
@@ -55,8 +57,8 @@ def test_each_fault_is_found(small_site, html, expected):
     assert len(problems) == 1 and expected in problems[0]
 
 
-def test_external_links_and_data_pictures_are_allowed(small_site):
-    assert append(small_site, '<a href="https://example.org/x">x</a><img src="data:image/png;base64,AA" alt="A">') == []
+def test_listed_hosts_and_data_pictures_are_allowed(small_site):
+    assert append(small_site, '<a href="https://arxiv.org/x">x</a><img src="data:image/png;base64,AA" alt="A">') == []
 
 
 def test_a_page_with_heavy_pictures_is_found(small_site):
@@ -68,6 +70,11 @@ def test_an_empty_page_and_an_empty_site_are_found(small_site, tmp_path_factory)
     (small_site / "c.html").write_text("<article><h1>Only a title</h1></article>")
     assert any("is empty" in problem for problem in check_site.site_problems(small_site))
     assert "no page was built" in check_site.site_problems(tmp_path_factory.mktemp("empty"))[0]
+
+
+def test_a_page_that_only_leads_to_another_needs_no_words(small_site):
+    (small_site / "c.html").write_text('<meta http-equiv="refresh" content="0; url=a.html">')
+    assert check_site.site_problems(small_site) == []
 
 
 def test_a_page_that_was_not_built_is_found(small_site):
@@ -85,22 +92,15 @@ def test_pruning_keeps_what_pages_ask_for(small_site):
     assert [p.name for p in mathjax.iterdir()] == ["tex-chtml.js"]
 
 
-@pytest.fixture(scope="module")
-def site() -> Path:
-    if not (SITE / "index.html").is_file():
-        pytest.skip("the built site: `make book` makes it")
-    return SITE
+def test_the_built_site_has_no_problem(built):
+    assert check_site.missing_pages(built, ROOT / "book" / "_toc.yml") == []
+    assert check_site.site_problems(built) == []
 
 
-def test_the_built_site_has_no_problem(site):
-    assert check_site.missing_pages(site, ROOT / "book" / "_toc.yml") == []
-    assert check_site.site_problems(site) == []
-
-
-def test_the_built_site_works_under_another_folder(site, tmp_path):
+def test_the_built_site_works_under_another_folder(built, tmp_path):
     """A project's page on a public host lies in a sub-folder: no address may start at the host's root."""
     copy = tmp_path / "some" / "folder"
-    shutil.copytree(site, copy, ignore=shutil.ignore_patterns("_static", "_images"))
+    shutil.copytree(built, copy, ignore=shutil.ignore_patterns("_static", "_images"))
     for path in check_site.content_pages(copy):
         page = check_site.Page(path.read_text(encoding="utf-8"))
         assert [a for a in page.links + page.resources if a.startswith("/")] == [], path.name

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from book.cells.localization import stored_curves
 from book.explorers.threshold import data as threshold_data
@@ -16,9 +17,8 @@ from drn_lib import localization
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
 from drn_lib.localization import scores
-from tests.site.explorers import DATA, modules  # noqa: F401  a fixture
-from tests.site.test_browser import browser  # noqa: F401  a fixture
-from tests.site.test_explorer_pages import address, visit, words  # noqa: F401  fixtures
+from tests.site.browser import PATIENCE
+from tests.site.explorers import DATA, words
 
 KNOWN = DATA["threshold"]
 
@@ -66,7 +66,7 @@ def test_the_curves_are_the_study_s():
 
 
 @pytest.mark.slow
-def test_boxes_and_overlaps_are_the_library_s(modules):  # noqa: F811
+def test_boxes_and_overlaps_are_the_library_s(modules):
     """The three equations on random maps with ties, thresholds out of reach among them; and IoU with a random box."""
     random, cases = np.random.default_rng(9), []
     for _ in range(300):
@@ -103,7 +103,7 @@ def test_boxes_and_overlaps_are_the_library_s(modules):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_stored_maps_give_the_library_s_boxes(modules):  # noqa: F811
+def test_stored_maps_give_the_library_s_boxes(modules):
     """Every network, picture and threshold: the box that the page makes of a stored map is the network's own."""
     found = modules(
         """return Object.values(argument.pictures).map(({ size, maps }) => Object.values(maps).map((map) => {
@@ -131,7 +131,7 @@ def test_stored_maps_give_the_library_s_boxes(modules):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_the_page_shows_what_the_library_says(visit):  # noqa: F811
+def test_the_page_shows_what_the_library_says(visit):
     """Along the slider: cells, box, overlap and the measured error; by the keyboard alone, told in one sentence."""
     seen, figure = visit("threshold-06")
     picture = KNOWN["pictures"]["canvas"]
@@ -172,13 +172,12 @@ def test_the_page_shows_what_the_library_says(visit):  # noqa: F811
     assert {overlap > 0.5 for overlap in overlaps} == {True, False}
     slider.focus()
     seen.page.keyboard.press("ArrowLeft")
-    seen.page.wait_for_timeout(700)
-    assert figure.locator("[aria-live=polite]").text_content() == words(figure)[0]
+    expect(figure.locator("[aria-live=polite]")).to_have_text(words(figure)[0], timeout=PATIENCE)
     assert slider.get_attribute("aria-valuetext").startswith("4.85 deviations, t = ")
 
 
 @pytest.mark.slow
-def test_the_plots_follow_and_can_be_dragged(visit):  # noqa: F811
+def test_the_plots_follow_and_can_be_dragged(visit):
     seen, figure = visit("threshold-06")
     plots, slider = figure.locator(".plots"), figure.get_by_role("slider", name="Threshold")
     plots.scroll_into_view_if_needed()
@@ -198,7 +197,7 @@ def test_the_plots_follow_and_can_be_dragged(visit):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_a_picture_without_a_true_box_has_no_overlap(visit):  # noqa: F811
+def test_a_picture_without_a_true_box_has_no_overlap(visit):
     _, figure = visit("threshold-06")
     figure.get_by_label("Picture").select_option("cup")
     (text,) = words(figure)
