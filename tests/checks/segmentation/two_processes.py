@@ -19,10 +19,7 @@ from tests.checks.two_processes import in_two_processes
 if __name__ == "__main__":
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
-    train_set, val_set = (
-        scenes("train", 6),
-        scenes("tune", 3),
-    )  # two validation images for one process, one for the other
+    train_set, val_set = scenes("train", 6), scenes("tune", 3)  # two of the latter for one process, one for the other
 
     def work(rank: int) -> None:
         torch.manual_seed(0)

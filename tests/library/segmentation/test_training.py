@@ -23,6 +23,7 @@ from drn_lib.segmentation.training import train_segmentation, training_crop
 from drn_lib.training.loop import RunOptions
 from drn_lib.training.recipes import SegmentationRecipe, list_recipes, recipe
 from tests import ROOT
+from tests.library import same_weights
 
 TINY = SegmentationRecipe("tiny", "streets", crop=32, width=0.125, epochs=2, batch_size=4, lr=0.05)
 EMPTY = [round(255 * value) for value in NORMALIZATION["imagenet"][0]]
@@ -36,10 +37,6 @@ def streets(part="train", count=6):
 def backbone(name="drn_d_22", seed=0):
     torch.manual_seed(seed)
     return make_backbone(name, TINY.width)
-
-
-def same_weights(left, right):
-    return all(torch.equal(a, b) for a, b in zip(left.state_dict().values(), right.state_dict().values(), strict=True))
 
 
 def numbered(height, width):

@@ -16,7 +16,7 @@ from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
 from drn_lib.training import RunOptions, augmentation, batches, classification, loop
 from drn_lib.training.recipes import recipe
-from tests.library import fake_imagenet
+from tests.library import fake_imagenet, same_weights
 
 RECIPE = fake_imagenet.small_recipe()
 
@@ -36,10 +36,6 @@ def whole(parts, tmp_path_factory):
     """An uninterrupted run and its folder."""
     place = tmp_path_factory.mktemp("whole")
     return training.train_from_files(RECIPE, "drn_d_22", 0, *parts, options=RunOptions(place)), place
-
-
-def same_weights(left, right):
-    return all(torch.equal(a, b) for a, b in zip(left.state_dict().values(), right.state_dict().values(), strict=True))
 
 
 # The recipe

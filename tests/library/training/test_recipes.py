@@ -20,9 +20,10 @@ def test_one_table_has_the_recipes_of_both_kinds():
     parts = [list_recipes(kind) for kind in (ClassificationRecipe, SegmentationRecipe)]
     assert sum(parts, []) == list_recipes() and len(set(list_recipes())) == len(list_recipes())
     with pytest.raises(ValueError, match="no recipe is called .*imagenet-released, camvid-reduced"):
-        recipe("none")
+        recipe("imagenet-tomorrow")
     with pytest.raises(ValueError, match="no recipe is called 'camvid-reduced'; .* imagenet-released$"):
         recipe("camvid-reduced", ClassificationRecipe)
+    assert recipe("shapes-live", epochs=1).epochs == 1
 
 
 @pytest.mark.parametrize(
