@@ -7,8 +7,8 @@ In a Markdown cell of a chapter or in a page of book/:
 A line must not begin with such a comment (Markdown would take the whole line for HTML). The key is one term, or two
 with " - " or " / " between them, then perhaps "|" ("\\|" in a table's cell) and a Python format:
 
-    results:STUDY/NETWORK/METRIC        mean over seeds; behind it #n, #std, #min, #max, #s0 (one seed) or #interval
-    diff:STUDY/LEFT/RIGHT/METRIC        left - right; behind it #n, #p or #interval
+    results:STUDY/NETWORK/METRIC        mean over seeds; after it #n, #std, #min, #max, #s0 (one seed) or #interval
+    diff:STUDY/LEFT/RIGHT/METRIC        left - right; after it #n, #p or #interval
     run:STUDY/NETWORK-s0/FIELD          a field of one run, dots go deeper: dataset.counts.test
     paper:TABLE/ROW/COLUMN              a cell of data/paper/TABLE.csv, as printed where no format is given
     time:CHAPTER/FIELD                  data/results/timings.json, for example time:00/seconds
@@ -32,6 +32,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from book.numbers.tables import common
@@ -40,6 +41,16 @@ from book.studies import files, intervals, paper, results
 
 NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.DOTALL)
 TABLE = re.compile(r"<!-- table:(?P<key>\S+) -->\n(?P<value>.*?)<!-- /table -->", re.DOTALL)
+
+TABLES = {
+    "paper": (common.paper_table, (1, 2)),
+    "results": (common.results_table, (2,)),
+    "beside": (common.beside_table, (4,)),
+    "summary": (common.summary_table, (3,)),
+    "scores": (partial(common.summary_table, costs=False), (3,)),
+    "differences": (common.differences_table, (3,)),
+}
+"""By the first word of a table's key: what makes it, and how many names may follow."""
 
 
 def fill(text: str, where: str, tables: dict[str, Callable[[], str]] | None = None) -> str:
@@ -81,19 +92,10 @@ def table(key: str, tables: dict[str, Callable[[], str]] | None = None) -> str:
     if tables and key in tables:
         return tables[key]()
     kind, *parts = key.split("/")
-    if kind == "paper" and len(parts) in (1, 2):
-        return common.paper_table(*parts)
-    if kind == "results" and len(parts) == 2:
-        return common.results_table(*parts)
-    if kind == "beside" and len(parts) == 4:
-        return common.beside_table(*parts)
-    if kind == "summary" and len(parts) == 3:
-        return common.summary_table(*parts)
-    if kind == "scores" and len(parts) == 3:
-        return common.summary_table(*parts, costs=False)
-    if kind == "differences" and len(parts) == 3:
-        return common.differences_table(*parts)
-    known = ["paper/…", "results/…", "beside/…", "summary/…", "scores/…", "differences/…", *(tables or ())]
+    make, lengths = TABLES.get(kind, (None, ()))
+    if len(parts) in lengths:
+        return make(*parts)
+    known = [*(f"{kind}/…" for kind in TABLES), *(tables or ())]
     raise MarkerError(f"no table is called {key!r}; there are: {', '.join(known)}")
 
 

@@ -10,10 +10,10 @@ the right box. The mask asks more of a map:
     mask_pointing_error  the highest cell's middle does not lie on the animal or its border
     best70.gt_known_70   the box error at IoU 0.7, with a threshold that was chosen for 0.7
 
-They stand beside the box errors of `localization_runs`, beside answers that look at no photograph, each fitted to its
-own column on the tune part, and beside the best that whole tiles allow (`tiles_32`, `tiles_8`). Every threshold t is
-chosen on the tune part. A ResNet is measured twice, as trained and, under `posthoc`, dilated afterwards by the exact
-rule.
+They stand beside the box errors of `localization`, beside answers that look at no photograph, each fitted to its
+own column on the validation split, and beside the best that whole tiles allow (`tiles_32`, `tiles_8`). Every
+threshold t is chosen on the validation split. A ResNet is measured twice, as trained and, under `posthoc`, dilated
+afterwards by the exact rule.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import torch
 from torch import Tensor, nn
 
 from book.studies.localization import (
-    READING,
-    Evidence,
-    View,
-    gather,
+    REPORTED_VARIANT,
+    ClassMaps,
+    EvalSet,
+    collect_class_maps,
     measure_setting,
     percent,
     stored_iou,
-    trivial_answers,
+    trivial_baselines,
 )
 from drn_lib.conversion import dilate
 from drn_lib.datasets.base import ImageDataset
@@ -45,7 +45,7 @@ from drn_lib.network import Network
 def measure_masks(
     model: Network, image_size: int, tune: ImageDataset, test: ImageDataset
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Localization of a trained network on photographs with masks, with all that is chosen chosen on the tune part.
+    """Localization of a trained network on photographs with masks, everything chosen on the validation split.
 
     Args:
         model: a network of the book, trained; it is put in evaluation mode.
@@ -54,35 +54,35 @@ def measure_masks(
 
     Returns:
         Metrics by names that begin with `pets.`, `pets.posthoc.` and `pets.trivial.`: those of
-        `localization_runs.measure_setting`, and those at the head of this file (overlaps are means over photographs,
+        `localization.measure_setting`, and those at the head of this file (overlaps are means over photographs,
         0 to 1, errors in percent), with `mask_threshold`. And arrays by the same beginnings, one entry for each
         photograph: `mask_iou`, `mask_iou_own` and `best70.iou` (`stored_iou`), `mask_pointing` (bool); `mask_curve`
-        (41, 2) is the mean of `mask_iou` against the 41 thresholds on tune and on test.
+        (41, 2) is the mean of `mask_iou` against the 41 thresholds on validation and on test.
     """
-    (tune_view, tune_masks), (test_view, test_masks) = _with_masks(tune), _with_masks(test)
-    metrics = trivial_answers(tune_view, test_view, "pets.trivial")
-    metrics.update(_trivial_masks((tune_view, tune_masks), (test_view, test_masks)))
+    (tune_set, tune_masks), (test_set, test_masks) = _with_masks(tune), _with_masks(test)
+    metrics = trivial_baselines(tune_set, test_set, "pets.trivial")
+    metrics.update(_trivial_masks((tune_set, tune_masks), (test_set, test_masks)))
     networks = {"pets": model}
     if model.table.dilation_rule is None:
         networks["pets.posthoc"] = dilate(model, output_stride=8, dilation_rule="exact")
     per_image = {}
     for prefix, network in networks.items():
-        found, arrays = measure_setting(network, tune_view, test_view, image_size)
-        evidence = gather(network, tune_view, image_size)
-        thresholds = evidence.readings()[READING[0]][1]  # (41,), in the unit of the tune part
+        found, arrays = measure_setting(network, tune_set, test_set, image_size)
+        maps = collect_class_maps(network, tune_set, image_size)
+        thresholds = maps.variants()[REPORTED_VARIANT[0]][1]  # (41,), in the unit of the validation split
         tune_ious, tune_own = (
-            mask_overlaps(evidence, thresholds, tune_masks, wins) for wins in (True, False)
+            mask_overlaps(maps, thresholds, tune_masks, must_win) for must_win in (True, False)
         )  # (41, N)
         best, best_own = (int(ious.mean(dim=1).argmax()) for ious in (tune_ious, tune_own))
-        best_70 = int(scoring.gt_known_error(evidence.overlaps(tune_view.true, *READING), 0.7).argmin())
-        unit = {"mean": evidence.mean, "deviation": evidence.deviation}
-        evidence = replace(gather(network, test_view, image_size), **unit)
-        test_ious, test_own = (mask_overlaps(evidence, thresholds, test_masks, wins) for wins in (True, False))
-        boxes_70 = evidence.overlaps(test_view.true, *READING)[best_70]
+        best_70 = int(scoring.gt_known_error(maps.overlaps(tune_set.gt_boxes, *REPORTED_VARIANT), 0.7).argmin())
+        unit = {"mean": maps.mean, "deviation": maps.deviation}
+        maps = replace(collect_class_maps(network, test_set, image_size), **unit)
+        test_ious, test_own = (mask_overlaps(maps, thresholds, test_masks, must_win) for must_win in (True, False))
+        boxes_70 = maps.overlaps(test_set.gt_boxes, *REPORTED_VARIANT)[best_70]
         found["mask_iou_own"] = test_own[best_own].mean().item()
         found["best70.gt_known_70"] = scoring.gt_known_error(boxes_70, 0.7).item()
         arrays["mask_iou_own"], arrays["best70.iou"] = stored_iou(test_own[best_own]), stored_iou(boxes_70)
-        pointing = on_mask(peak_points(evidence.own, evidence.size, jump=evidence.jump), test_masks)
+        pointing = on_mask(peak_points(maps.class_scores, maps.size, jump=maps.jump), test_masks)
         found["mask_threshold"], found["mask_iou"] = thresholds[best].item(), test_ious[best].mean().item()
         found["mask_pointing_error"] = percent(~pointing)
         arrays["mask_iou"] = stored_iou(test_ious[best])
@@ -93,11 +93,11 @@ def measure_masks(
     return metrics, per_image
 
 
-def mask_overlaps(evidence: Evidence, thresholds: Tensor, masks: Tensor, must_win: bool = True) -> Tensor:
+def mask_overlaps(maps: ClassMaps, thresholds: Tensor, masks: Tensor, must_win: bool = True) -> Tensor:
     """Intersection over union of the qualifying cells' tiles with the animal, at every threshold.
 
     Args:
-        evidence: of the photographs, whose sides are multiples of the network's output stride.
+        maps: of the photographs, whose sides are multiples of the network's output stride.
         thresholds: (T,), in logits.
         masks: uint8 (N, H, W): 0 background, 1 animal, 255 counted nowhere.
         must_win: whether the class has to score highest at a cell, by equation (1), or only above the threshold.
@@ -108,17 +108,15 @@ def mask_overlaps(evidence: Evidence, thresholds: Tensor, masks: Tensor, must_wi
     Raises:
         ValueError: masks of another size than the network's input, or cells that do not tile it.
     """
-    jump = evidence.jump
-    expected = tuple(cells * jump for cells in evidence.own.shape[1:])
-    if tuple(masks.shape[1:]) != expected or evidence.size != expected:
-        raise ValueError(
-            f"masks {tuple(masks.shape[1:])} and input {evidence.size} are not {expected}, cells of {jump} px"
-        )
+    jump = maps.jump
+    expected = tuple(cells * jump for cells in maps.class_scores.shape[1:])
+    if tuple(masks.shape[1:]) != expected or maps.size != expected:
+        raise ValueError(f"masks {tuple(masks.shape[1:])} and input {maps.size} are not {expected}, cells of {jump} px")
     animal, counted = (_pixels_by_tile(part, jump) for part in (masks == 1, masks != IGNORE))  # (N, h, w)
     wanted = animal.sum(dim=(1, 2))
     overlaps = []
     for threshold in thresholds:
-        cells = ((evidence.own > threshold) & (evidence.wins | (not must_win))).double()
+        cells = ((maps.class_scores > threshold) & (maps.is_argmax | (not must_win))).double()
         shared = (cells * animal).sum(dim=(1, 2))
         either = (cells * counted).sum(dim=(1, 2)) + wanted - shared
         overlaps.append(torch.where(either > 0, shared / either.clip(min=1), torch.zeros_like(either)))
@@ -139,7 +137,7 @@ def _pixels_by_tile(inside: Tensor, jump: int) -> Tensor:
 def tile_ceiling(masks: Tensor, jump: int) -> Tensor:
     """The best overlap (N,) with each animal that tiles of `jump` x `jump` pixels can have, if the best are taken.
 
-    The best set of so many tiles holds those with the largest shares of animal among their counted pixels.
+    The best set of so many tiles holds those with the largest fractions of animal among their counted pixels.
     """
     animal, counted = (_pixels_by_tile(part, jump).flatten(1) for part in (masks == 1, masks != IGNORE))  # (N, tiles)
     order = (animal / counted.clip(min=1)).argsort(dim=1, descending=True)
@@ -147,20 +145,20 @@ def tile_ceiling(masks: Tensor, jump: int) -> Tensor:
     return (shared / (taken + animal.sum(dim=1, keepdim=True) - shared).clip(min=1)).amax(dim=1)
 
 
-def _trivial_masks(tune: tuple[View, Tensor], test: tuple[View, Tensor]) -> dict[str, float]:
-    """The answers that look at no photograph, each chosen on the tune part for its own column; what tiles allow."""
-    (tune_view, tune_masks), (test_view, masks) = tune, test
+def _trivial_masks(tune: tuple[EvalSet, Tensor], test: tuple[EvalSet, Tensor]) -> dict[str, float]:
+    """Image-agnostic answers, each chosen on the validation split for its own column, and what tiles allow."""
+    (tune_set, tune_masks), (test_set, masks) = tune, test
     metrics = {}
-    metrics["whole_image.mask_iou"] = _overlap(torch.ones(test_view.size), masks)
-    height, width = test_view.size
+    metrics["whole_image.mask_iou"] = _overlap(torch.ones(test_set.size), masks)
+    height, width = test_set.size
     middle = torch.tensor([[width / 2, height / 2]]).expand(len(masks), 2)
     metrics["whole_image.mask_pointing_error"] = percent(~on_mask(middle, masks))
 
-    box = scoring.best_fixed_box(tune_view.true, tune_view.size, level=0.7)
-    ious = scoring.best_iou(box.expand(len(masks), 4), test_view.true)
+    box = scoring.best_fixed_box(tune_set.gt_boxes, tune_set.size, level=0.7)
+    ious = scoring.best_iou(box.expand(len(masks), 4), test_set.gt_boxes)
     metrics["fixed_box_70.gt_known_70"] = scoring.gt_known_error(ious, 0.7).item()
     often = (tune_masks == 1).double().mean(dim=0)  # (H, W), how often the animal is there
-    candidates = [(often > share / 20).double() for share in range(20)]
+    candidates = [(often > twentieths / 20).double() for twentieths in range(20)]
     fixed = max(candidates, key=lambda inside: _overlap(inside, tune_masks))
     metrics["fixed_mask.mask_iou"] = _overlap(fixed, masks)
     row, column = divmod(int((tune_masks != 0).double().mean(dim=0).argmax()), width)
@@ -178,10 +176,10 @@ def _overlap(inside: Tensor, masks: Tensor) -> float:
     return (shared / either.clip(min=1)).mean().item()
 
 
-def _with_masks(dataset: ImageDataset) -> tuple[View, Tensor]:
+def _with_masks(dataset: ImageDataset) -> tuple[EvalSet, Tensor]:
     """All photographs of a dataset, read once, and their masks as uint8 (N, H, W)."""
     samples = [dataset[index] for index in range(len(dataset))]
     images = torch.stack([sample["image"] for sample in samples])
     labels = torch.tensor([sample["label"] for sample in samples])
     masks = torch.stack([sample["mask"].to(torch.uint8) for sample in samples])
-    return View(images, labels, scoring.pad_boxes([sample["boxes"] for sample in samples])), masks
+    return EvalSet(images, labels, scoring.pad_boxes([sample["boxes"] for sample in samples])), masks

@@ -9,7 +9,14 @@ from torch import nn
 
 import drn_lib
 from book.studies import localization
-from book.studies.localization import View, gather, measure, measure_setting, trivial_answers, view
+from book.studies.localization import (
+    EvalSet,
+    collect_class_maps,
+    load_eval_set,
+    measure,
+    measure_setting,
+    trivial_baselines,
+)
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.clutter import Clutter
 from drn_lib.datasets.synthetic.sets import SyntheticShapes
@@ -19,7 +26,7 @@ NAME = re.compile(r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")
 
 
 class Bright(nn.Module):
-    """Finds white on black: class 1 scores where a tile of 8x8 is bright; `sign` -1 finds the ground instead."""
+    """Finds white on black: class 1 scores where a tile of 8x8 is bright; `sign` -1 finds the background instead."""
 
     def __init__(self, sign=1.0):
         super().__init__()
@@ -40,12 +47,12 @@ def squares(count=30, size=64):
         x1, y1 = x0 + 8 * int(random.integers(1, 4)), y0 + 8 * int(random.integers(1, 4))
         image[:, y0:y1, x0:x1] = 255
         true.append([[x0, y0, x1, y1]])
-    return View(images, torch.ones(count, dtype=torch.int64), torch.tensor(true, dtype=torch.float32))
+    return EvalSet(images, torch.ones(count, dtype=torch.int64), torch.tensor(true, dtype=torch.float32))
 
 
 def test_a_network_that_finds_the_object_makes_no_error():
     seen = squares()
-    metrics, arrays = measure_setting(Bright(), seen, seen, 64, usual=True)
+    metrics, arrays = measure_setting(Bright(), seen, seen, 64, with_cam=True)
     for key in ("gt_known_30", "gt_known_50", "gt_known_70", "pointing_error", "no_box"):
         assert metrics[key] == 0.0, key
     assert metrics["mean_iou"] == pytest.approx(1.0)
@@ -56,20 +63,20 @@ def test_a_network_that_finds_the_object_makes_no_error():
     assert metrics["top1_classification"] == metrics["top1_localization"] == 100.0
 
 
-def test_a_network_that_finds_the_ground_errs_everywhere():
+def test_a_network_that_finds_the_background_errs_everywhere():
     seen = squares()
     metrics, _ = measure_setting(Bright(-1.0), seen, seen, 64)
     assert metrics["pointing_error"] == 100.0 and metrics["gt_known_50"] > 90.0
     assert metrics["top1_localization"] >= metrics["gt_known_50"] and metrics["top1_classification"] == 0.0
 
 
-def test_the_threshold_comes_from_the_tune_part():
+def test_the_threshold_comes_from_the_validation_split():
     """The test part is another scale of gray: its own statistics would give another threshold."""
     seen = squares()
-    dim = View(seen.images // 4, seen.labels, seen.true)
+    dim = EvalSet(seen.images // 4, seen.labels, seen.gt_boxes)
     metrics, _ = measure_setting(Bright(), seen, dim, 64)
     own, _ = measure_setting(Bright(), dim, dim, 64)
-    alone = gather(Bright(), seen, 64)
+    alone = collect_class_maps(Bright(), seen, 64)
     expected = alone.mean + alone.deviation * metrics["threshold_u"]
     assert metrics["threshold"] == pytest.approx(expected, rel=1e-4)
     assert metrics["threshold"] != pytest.approx(own["threshold"], rel=1e-2)
@@ -77,17 +84,17 @@ def test_the_threshold_comes_from_the_tune_part():
 
 def test_boxes_of_enlarged_images_are_scaled_back():
     seen = squares()
-    evidence = gather(Bright(), seen, 128)
-    assert evidence.own.shape == (30, 16, 16) and evidence.scale == 0.5
-    best = evidence.overlaps(seen.true, "logits", "tile").mean(dim=1).max()
+    maps = collect_class_maps(Bright(), seen, 128)
+    assert maps.class_scores.shape == (30, 16, 16) and maps.scale == 0.5
+    best = maps.overlaps(seen.gt_boxes, "logits", "tile").mean(dim=1).max()
     assert best > 0.85
-    assert evidence.pointing(seen.true, "logits", "tile").all()
-    assert evidence.cam_overlaps(seen.true, 0.5).mean() > 0.85
+    assert maps.pointing(seen.gt_boxes, "logits", "tile").all()
+    assert maps.cam_overlaps(seen.gt_boxes, 0.5).mean() > 0.85
 
 
-def test_trivial_answers():
+def test_trivial_baselines():
     seen = squares()
-    metrics = trivial_answers(seen, seen, "t")
+    metrics = trivial_baselines(seen, seen, "t")
     assert metrics["t.whole_image.gt_known_50"] == 100.0
     assert metrics["t.fixed_box.gt_known_50"] < 90.0
     assert 0 <= metrics["t.fixed_box.x0"] < metrics["t.fixed_box.x1"] <= 64
@@ -145,8 +152,8 @@ def test_canvases_are_enlarged_like_the_images(small):
     assert metrics["clutter.n"] == 6 and metrics["clutter.tune.n"] == 3
 
 
-def test_a_view_holds_the_boxes_of_the_samples():
+def test_an_eval_set_holds_the_boxes_of_the_samples():
     shapes = SyntheticShapes("test", 5)
-    seen = view(shapes)
-    assert torch.equal(seen.true[3], shapes[3]["boxes"]) and seen.size == (64, 64)
+    seen = load_eval_set(shapes)
+    assert torch.equal(seen.gt_boxes[3], shapes[3]["boxes"]) and seen.size == (64, 64)
     assert torch.equal(seen.every(2).images, seen.images[::2])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from book.studies import masks as localization_masks
-from book.studies.localization import Evidence
+from book.studies.localization import ClassMaps
 from book.studies.masks import mask_overlaps, measure_masks, on_mask, tile_ceiling
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import IGNORE
@@ -65,12 +65,12 @@ def test_answers_that_look_at_nothing_are_fitted_to_their_own_column():
 
 def test_a_class_that_scores_high_but_never_wins_has_its_own_map_alone():
     own = torch.tensor([[[3.0, -1.0], [2.0, -1.0]]])
-    evidence = Evidence(own, own, own > 9, own, 0.0, 1.0, (16, 16), 1.0, 8)
+    maps = ClassMaps(own, own, own > 9, own, 0.0, 1.0, (16, 16), 1.0, 8)
     masks = torch.zeros(1, 16, 16, dtype=torch.uint8)
     masks[0, :, :8] = 1
     limit = torch.tensor([0.0])
-    assert mask_overlaps(evidence, limit, masks).item() == 0.0
-    assert mask_overlaps(evidence, limit, masks, must_win=False).item() == 1.0
+    assert mask_overlaps(maps, limit, masks).item() == 0.0
+    assert mask_overlaps(maps, limit, masks, must_win=False).item() == 1.0
 
 
 def test_the_best_tiles_by_trying_all_sets():
@@ -96,17 +96,17 @@ def test_a_network_that_finds_the_ground_does_not():
 
 def test_overlaps_by_hand_and_the_border_counts_nowhere():
     own = torch.tensor([[[3.0, 1.0], [2.0, 0.0]]])
-    evidence = Evidence(own, own, own > -1, own, 0.0, 1.0, (16, 16), 1.0, 8)
+    maps = ClassMaps(own, own, own > -1, own, 0.0, 1.0, (16, 16), 1.0, 8)
     masks = torch.zeros(1, 16, 16, dtype=torch.uint8)
     masks[0, :8, :8] = 1
     masks[0, 8:, :8] = IGNORE
-    found = mask_overlaps(evidence, torch.tensor([-1.0, 0.5, 1.5, 3.0]), masks)[:, 0]
+    found = mask_overlaps(maps, torch.tensor([-1.0, 0.5, 1.5, 3.0]), masks)[:, 0]
     # All four tiles: 64 of 192 counted pixels; three: 64 of 128; two, one of them border: all; none.
     assert found.tolist() == pytest.approx([64 / 192, 64 / 128, 1.0, 0.0])
     assert on_mask(torch.tensor([[4.0, 4.0]]), masks).all() and on_mask(torch.tensor([[4.0, 12.0]]), masks).all()
     assert not on_mask(torch.tensor([[12.0, 4.0]]), masks).any()  # x and y are not exchanged
     with pytest.raises(ValueError, match="cells of 8 px"):
-        mask_overlaps(evidence, torch.tensor([0.0]), masks[:, :8])
+        mask_overlaps(maps, torch.tensor([0.0]), masks[:, :8])
 
 
 def test_a_resnet_is_measured_again_dilated_afterwards():
