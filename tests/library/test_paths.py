@@ -54,12 +54,3 @@ def test_replacing_leaves_the_old_file_where_writing_fails(tmp_path):
         temporary.write_text("new")
     assert file.read_text() == "new"
     assert list(tmp_path.iterdir()) == [file]
-
-
-def test_paths_and_results_need_no_torch():
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "import drn_lib.paths, book.studies.results, book.studies.intervals, drn_lib.architecture"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr

@@ -57,13 +57,13 @@ def test_train_then_evaluate_beside_the_papers_numbers(root, tmp_path, capsys, s
 def test_the_authors_form_of_a_file_needs_the_networks_name(root, tmp_path, capsys, small, monkeypatch):
     import torch
 
-    from drn_lib import network
+    from drn_lib.checkpoints import weights
 
     model = create_model("drn_d_22", 3, 0.125)
     file = tmp_path / "theirs.pth"
     torch.save(released_state_dict(model), file)
-    made = network.create_model  # a released network has 1000 classes and full width
-    monkeypatch.setattr(network, "create_model", lambda name: made(name, 3, 0.125))
+    made = weights.create_model  # a released network has 1000 classes and full width
+    monkeypatch.setattr(weights, "create_model", lambda name: made(name, 3, 0.125))
     common = ["evaluate", "--recipe", "imagenet", "--root", str(root), "--workers", "0", "--weights", str(file)]
     assert main([*common, "--arch", "drn_d_22"]) == 0
     assert "README of the released code" in capsys.readouterr().out
