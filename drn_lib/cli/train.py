@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from drn_lib import paths
 from drn_lib.cli.options import RECIPES, add_flags, scored_split
-from drn_lib.training.recipes import ClassificationRecipe, SegmentationRecipe, list_recipes, recipe, with_fields
+from drn_lib.training import recipes
+from drn_lib.training.recipes import ClassificationRecipe, SegmentationRecipe
 
 if TYPE_CHECKING:
     from drn_lib.training import RunOptions
@@ -29,16 +30,16 @@ def add_commands(commands) -> None:
     train.set_defaults(function=_train)
 
     pixels = commands.add_parser("train-segmentation", help="train a segmentation network, resuming where it stopped")
-    _add_flags(pixels, pixels, "camvid-reduced", f"one of {', '.join(list_recipes(SegmentationRecipe))}")
+    _add_flags(pixels, pixels, "camvid-reduced", f"one of {', '.join(recipes.list_recipes(SegmentationRecipe))}")
     add_flags(pixels, "--weights", help="trained classifier to start from: a file, a shipped name, or 'released'")
     pixels.add_argument("--output-stride", type=int, choices=(8, 16), help="dilate a ResNet to it (default: leave it)")
     pixels.add_argument("--score-every", type=int, default=10, help="epochs between scores of val (default 10)")
     pixels.set_defaults(function=_train_segmentation)
 
 
-def _add_flags(command, files, default: str, recipes: str) -> None:
-    """The flags of both commands; `files` takes those that only recipes that read files use."""
-    command.add_argument("--recipe", default=default, help=f"{recipes} (default %(default)s)")
+def _add_flags(command, files, default: str, known: str) -> None:
+    """The flags of both commands; `files` takes those that only known that read files use."""
+    command.add_argument("--recipe", default=default, help=f"{known} (default %(default)s)")
     add_flags(command, "--arch", required=True, help="the network, for instance drn_c_26")
     command.add_argument("--dilation-rule", help="exact, levels or released (default: the family's own)")
     command.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
@@ -119,7 +120,7 @@ def _run_of(options: argparse.Namespace, kind: type) -> tuple[Path, Any]:
     """The folder of a training run and its recipe of a kind, with the fields that the options change."""
     out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
     epochs = [] if options.epochs is None else [f"epochs={options.epochs}"]
-    return out, with_fields(recipe(options.recipe, kind), [*options.set, *epochs])
+    return out, recipes.with_fields(recipes.recipe(options.recipe, kind), [*options.set, *epochs])
 
 
 def _run_options(options: argparse.Namespace, out: Path, device: str) -> RunOptions:

@@ -1,5 +1,7 @@
 """The figures of chapter 07 show what they are given, in Cityscapes' colors."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import torch
 from matplotlib.colors import to_hex, to_rgb

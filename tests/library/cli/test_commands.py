@@ -273,7 +273,7 @@ def test_once_they_have_joined_each_process_says_its_own(as_process, capsys, mon
         error.silent = True
         raise error
 
-    monkeypatch.setattr("drn_lib.cli.train.recipe", silently)
+    monkeypatch.setattr(recipes, "recipe", silently)
     as_process(WRONG, 1)
     assert capsys.readouterr().err == ""
 
