@@ -38,7 +38,7 @@ def add_commands(commands) -> None:
 
 
 def _add_flags(command, files, default: str, known: str) -> None:
-    """The flags of both commands; `files` takes those that only known that read files use."""
+    """The flags of both commands; `files` takes those that only recipes that read files use."""
     command.add_argument("--recipe", default=default, help=f"{known} (default %(default)s)")
     add_flags(command, "--arch", required=True, help="the network, for instance drn_c_26")
     command.add_argument("--dilation-rule", help="exact, levels or released (default: the family's own)")
