@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+import scipy
 
 MATCH_MARGIN = 1.0
 """Two networks *match* only where the whole interval of their difference lies within this many points of zero."""
@@ -73,7 +73,7 @@ def student_t(sample: Sample, level: float = 0.95) -> Interval:
         raise ValueError("no values: nothing was measured yet")
     if sample.n == 1:
         return Interval(sample.mean, math.nan, math.nan, 1, "Student's t over seeds")
-    half = float(stats.t.ppf(0.5 + level / 2, sample.n - 1)) * sample.std / math.sqrt(sample.n)
+    half = float(scipy.stats.t.ppf(0.5 + level / 2, sample.n - 1)) * sample.std / math.sqrt(sample.n)
     return Interval(sample.mean, sample.mean - half, sample.mean + half, sample.n, "Student's t over seeds")
 
 
@@ -102,7 +102,7 @@ def student_t_difference(left: Sample, right: Sample, level: float = 0.95, paire
     spread = np.std(sides[0] - sides[1]) if paired else max(np.std(side) for side in sides)
     if spread == 0:  # equal values for every seed: the difference has no spread
         return Interval(estimate, estimate, estimate, n, method, float(estimate == 0))
-    test = stats.ttest_rel(*sides) if paired else stats.ttest_ind(*sides, equal_var=False)
+    test = scipy.stats.ttest_rel(*sides) if paired else scipy.stats.ttest_ind(*sides, equal_var=False)
     low, high = test.confidence_interval(level)
     return Interval(estimate, float(low), float(high), n, method, float(test.pvalue))
 
@@ -185,7 +185,7 @@ def expected_reach(left: np.ndarray, right: np.ndarray, seeds: float, level: flo
     # That single images come out differently from seed to seed is in the spread of the seeds already: it is taken out.
     of_trainings = sum(side.var(axis=0, ddof=1).mean() / len(side) for side in sides)
     of_images = (left.mean(axis=0) - right.mean(axis=0)).var(ddof=1) - of_trainings
-    quantile = stats.t.ppf(0.5 + level / 2, 2 * (seeds - 1))
+    quantile = scipy.stats.t.ppf(0.5 + level / 2, 2 * (seeds - 1))
     return float(100 * quantile * math.sqrt(between_seeds + max(of_images, 0) / left.shape[1]))
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -58,10 +59,14 @@ class RandomSet:
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """Results, weights and working folders under tmp_path; random images for data."""
-    monkeypatch.setattr(files, "results_dir", lambda: tmp_path / "results")
-    monkeypatch.setattr(paths, "checkpoints_dir", lambda: tmp_path / "checkpoints")
-    monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
+    """Results, weights and working folders under tmp_path; random images for data. Gives the parts as they open."""
+    return redirect(monkeypatch, tmp_path)
+
+
+def redirect(monkeypatch, folder):
+    monkeypatch.setattr(files, "results_dir", lambda: folder / "results")
+    monkeypatch.setattr(paths, "checkpoints_dir", lambda: folder / "checkpoints")
+    monkeypatch.setenv("DRN_CACHE", str(folder / "cache"))
     opened = []
 
     def open_random(name, part, **options):
@@ -70,7 +75,26 @@ def elsewhere(tmp_path, monkeypatch):
 
     monkeypatch.setattr(runs, "open_dataset", open_random)
     monkeypatch.setattr(runs, "LATTICE_IMAGES", 2)
+    monkeypatch.setattr(runs, "LATTICE_SIZE", 128)  # period 4 needs 16 cells a side
     return opened
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with the finished runs drn_a_18-s0 and resnet_18-s0, trained once."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        redirect(monkeypatch, folder)
+        for network in ("drn_a_18", "resnet_18"):
+            runs.run_one(PLAN, network, 0)
+    return folder
+
+
+@pytest.fixture
+def done(elsewhere, trained, tmp_path):
+    """As `elsewhere`, with a copy of the finished runs; gives their JSON files by network."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return {network: PLAN.result_file(f"{network}-s0") for network in ("drn_a_18", "resnet_18")}
 
 
 def test_one_run_leaves_json_outcomes_and_weights(elsewhere, tmp_path):
@@ -99,12 +123,11 @@ def test_a_variant_has_its_own_size_and_rule_and_the_json_says_so(elsewhere):
     assert run["recipe"]["image_size"] == 24
 
 
-def test_a_trained_resnet_is_also_scored_dilated_afterwards(elsewhere):
-    metrics = json.loads(runs.run_one(PLAN, "resnet_18", 0).read_text())["metrics"]
+def test_a_trained_resnet_is_also_scored_dilated_afterwards(done):
+    metrics = json.loads(done["resnet_18"].read_text())["metrics"]
     assert {f"posthoc.{rule}.test.top1" for rule in DILATION_RULES} <= set(metrics)
     assert {f"posthoc.{rule}.lattice_energy.score_map" for rule in DILATION_RULES} <= set(metrics)
-    metrics = json.loads(runs.run_one(PLAN, "drn_a_18", 0).read_text())["metrics"]
-    assert not [key for key in metrics if key.startswith("posthoc")]
+    assert not [key for key in json.loads(done["drn_a_18"].read_text())["metrics"] if key.startswith("posthoc")]
 
 
 def test_a_pilot_opens_no_test_image(elsewhere):
@@ -137,16 +160,15 @@ def test_objects_are_looked_for_at_the_scale_of_training(elsewhere, monkeypatch,
     assert np.load(file.with_suffix(".npz"))["clutter.pointing"].shape == (3,)
 
 
-def test_a_done_run_is_not_repeated(elsewhere):
-    file = runs.run_one(PLAN, "resnet_18", 0)
+def test_a_done_run_is_not_repeated(elsewhere, done):
+    file = done["resnet_18"]
     before = file.read_bytes()
-    elsewhere.clear()
     assert runs.run_one(PLAN, "resnet_18", 0) == file
     assert elsewhere == [] and file.read_bytes() == before
 
 
-def test_a_run_that_was_trained_by_another_recipe_does_not_count_as_done(elsewhere):
-    file = runs.run_one(PLAN, "resnet_18", 0)
+def test_a_run_that_was_trained_by_another_recipe_does_not_count_as_done(done):
+    file = done["resnet_18"]
     changed = replace(PLAN.variants["resnet_18"], recipe=replace(TINY, lr=0.02))
     plan = replace(PLAN, variants={**PLAN.variants, "resnet_18": changed})
     for count in (lambda: runs.run_one(plan, "resnet_18", 0), lambda: plans.status(plan)):
@@ -204,11 +226,10 @@ def test_two_processes_cannot_do_one_run(elsewhere):
         runs.run_one(PLAN, "resnet_18", 0)
 
 
-def test_status_and_hours_left(elsewhere):
+def test_status_and_hours_left(elsewhere, trained, tmp_path):
     assert [item.done for item in plans.status(PLAN)] == [False] * 5
     assert plans.hours_left(PLAN, plans.status(PLAN)) is None
-    runs.run_one(PLAN, "drn_a_18", 0)
-    runs.run_one(PLAN, "resnet_18", 0)
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     statuses = plans.status(PLAN)[:4]
     assert [item.name for item in statuses if item.done] == ["drn_a_18-s0", "resnet_18-s0"]
     expected = sum(item.seconds for item in statuses if item.done) / 3600  # the same again with the other seed
@@ -228,13 +249,13 @@ def test_a_network_that_has_never_run_is_taken_to_cost_by_its_multiply_adds():
     assert work["a_levels"] > 2 * work["drn_a_18"]  # 24 px against 16, whose last maps have 9 cells and 4
 
 
-def test_seconds_of_a_gpu_tell_nothing_of_a_cpus_hours(elsewhere):
-    done = plans.RunStatus("drn_a_18-s0", 10, 10, 7200.0, True)
+def test_seconds_of_a_gpu_tell_nothing_of_a_cpus_hours(done):
+    slow = plans.RunStatus("drn_a_18-s0", 10, 10, 7200.0, True)
     fast = plans.RunStatus("drn_a_18-s1", 10, 10, 72.0, True, on_a_cpu=False)
     left = plans.RunStatus("drn_a_18-s2", 0, 0, 0.0, False)
-    assert plans.hours_left(PLAN, [done, fast, left]) == (pytest.approx(2.0), False)
+    assert plans.hours_left(PLAN, [slow, fast, left]) == (pytest.approx(2.0), False)
     assert plans.hours_left(PLAN, [fast, left]) is None
-    file = runs.run_one(PLAN, "drn_a_18", 0)
+    file = done["drn_a_18"]
     file.write_text(json.dumps({**json.loads(file.read_text()), "device": "Tesla T4 (GPU), AMD EPYC"}))
     assert [item.on_a_cpu for item in plans.status(PLAN)[:2]] == [False, True]
 
@@ -259,6 +280,7 @@ def test_workers_compute_on_the_device_that_the_study_was_given(elsewhere, monke
         return subprocess.Popen([sys.executable, "-c", ""], **options)
 
     monkeypatch.setattr(plans, "subprocess", SimpleNamespace(Popen=start, STDOUT=subprocess.STDOUT))
+    monkeypatch.setattr(plans, "time", SimpleNamespace(sleep=lambda _: time.sleep(0.02), strftime=time.strftime))
     plans.run(PLAN, workers=5, device="cuda")
     assert [words[words.index("--device") + 1] for words in said] == ["cuda"] * 5
 
@@ -274,6 +296,7 @@ def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch)
         return process
 
     monkeypatch.setattr(plans, "_start_worker", start)
+    monkeypatch.setattr(plans, "time", SimpleNamespace(sleep=lambda _: time.sleep(0.02), strftime=time.strftime))
     with pytest.raises(RuntimeError, match="1 of the runs failed: resnet_18-s0"):
         plans.run(PLAN, workers=2)
     assert len(running) == 5 and max(most) == 2

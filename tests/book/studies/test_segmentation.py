@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -34,6 +35,12 @@ PLAN = plans.Plan(
 )
 
 
+@cache
+def few(part):
+    """Six drawn streets, drawn once for all tests."""
+    return InMemory(open_dataset("streets", part, count=6, size=TINY.size))
+
+
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """Results, weights and working folders under tmp_path; six drawn streets a part. Gives the parts as they open."""
@@ -45,7 +52,7 @@ def elsewhere(tmp_path, monkeypatch):
 
     def open_few(name, part, **options):
         opened.append(part)
-        return open_dataset(name, part, **{**options, "count": 6})
+        return few(part)
 
     monkeypatch.setattr(segmentation, "open_dataset", open_few)
     return opened
@@ -71,7 +78,7 @@ def test_one_run_leaves_json_counts_and_weights(elsewhere):
 
     model = load_segmentation(PLAN.weights_file("drn_d_22-s0"))
     assert model.classes == run["dataset"]["classes"]
-    found, _ = score_segmentation(model, open_dataset("streets", "test", count=6, size=64))
+    found, _ = score_segmentation(model, few("test"))
     assert found["pixel_accuracy"] == pytest.approx(run["metrics"]["final.test.pixel_accuracy"], abs=1)  # 16 bits
 
 
@@ -97,10 +104,9 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(elsewhere, tmp_path, mo
     monkeypatch.setenv("DRN_CACHE", str(tmp_path / "other_cache"))
     PLAN.result_file("drn_d_22-s1").unlink()
     folder = PLAN.work_folder("drn_d_22-s1")
-    train_set, tune_set = (open_dataset("streets", part, count=6, size=64) for part in ("train", "tune"))
     torch.manual_seed(1)
     stopped = RunOptions(folder, max_steps=3)
-    train_segmentation(TINY, make_backbone("drn_d_22", TINY.width), 1, train_set, tune_set, options=stopped)
+    train_segmentation(TINY, make_backbone("drn_d_22", TINY.width), 1, few("train"), few("tune"), options=stopped)
     state = next(item for item in plans.status(PLAN) if item.name == "drn_d_22-s1")
     assert (state.step, state.total_steps, state.done) == (3, 4, False)
     again = json.loads(runs.run_one(PLAN, "drn_d_22", 1).read_text())
