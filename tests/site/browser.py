@@ -54,6 +54,9 @@ THEME_FAULTS = {
     "aria-deprecated-role": ('class="citation"',),
     "aria-required-children": ('class="citation-list"',),
 }
+NAMES = """(all) => all.map((n) =>
+  n.ariaLabel || [...(n.labels ?? [])].map((label) => label.textContent).join("") || n.textContent)"""
+"""The name of each of some controls, as a screen reader says it."""
 # Formulas are set after the load event; then fonts and layout follow.
 SETTLED = """async () => {
   await window.MathJax?.startup?.promise;
@@ -118,7 +121,7 @@ class Visit:
 
     def layout(self) -> list[str]:
         """What is wider than its room: the page, a table on a wide screen, a name in two lines."""
-        found = self.page.evaluate("""() => {
+        return self.page.evaluate("""() => {
           const root = document.documentElement, all = (query) => [...document.querySelectorAll(query)];
           const wide = root.scrollWidth > root.clientWidth ? ["the page is wider than the window"] : [];
           const tables = all(".pst-scrollable-table-container").filter((box) => box.scrollWidth > box.clientWidth);
@@ -126,7 +129,6 @@ class Visit:
           return [...wide, ...(innerWidth > 999 ? tables : []).map((box) => "cut table: " + box.innerText.slice(0, 60)),
             ...names.map((name) => "in two lines: " + name.innerText)];
         }""")
-        return found
 
     def accessibility(self, script: str, rules: str = "all", within: str = "html") -> list[str]:
         """What axe finds in the elements of a selector.

@@ -88,7 +88,7 @@ def test_script_and_style_are_small_and_quiet():
 
 
 @pytest.mark.slow
-def test_the_page_marks_as_check_does(browser, address, capsys, monkeypatch):
+def test_the_page_marks_as_check_does(seen, capsys, monkeypatch):
     """Every solution, mistake, choice and some junk, four times in a row: message for message what `check` prints."""
     cases = []
     for name in IN_PAGE:
@@ -101,9 +101,7 @@ def test_the_page_marks_as_check_does(browser, address, capsys, monkeypatch):
         answers = [exercise.solution, *(mistake.answer for mistake in exercise.mistakes), *exercise.choices]
         texts = [*map(str, answers), *map(repr, near), *JUNK]
         cases += [{"name": name, "text": text, "known": exercise_pages.known(exercise)} for text in texts]
-    page = browser.new_page()
-    page.goto(f"{address}/notebooks/page.html")
-    found = page.evaluate(
+    found = seen.page.evaluate(
         """async (cases) => {
           const { mark, read } = await import("../_static/exercises/exercises.mjs");
           return cases.map(({ text, known }) => {
@@ -113,7 +111,6 @@ def test_the_page_marks_as_check_does(browser, address, capsys, monkeypatch):
         }""",
         cases,
     )
-    page.close()
     monkeypatch.setattr(exercises.textwrap, "fill", lambda text, width: text)
     right = 0
     for case, (answer, marks) in zip(cases, found, strict=True):
@@ -128,7 +125,7 @@ def test_the_page_marks_as_check_does(browser, address, capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_counts_as_a_number(browser, address):
+def test_what_counts_as_a_number(seen):
     written = {
         "12": 12,
         " .5 ": 0.5,
@@ -140,15 +137,12 @@ def test_what_counts_as_a_number(browser, address):
         "7.": 7,
     }
     words = ["0,5", "600,60", "1/9/2", "twelve", "12 px", "--3", "1_000", "."]
-    page = browser.new_page()
-    page.goto(f"{address}/notebooks/page.html")
     read = """async (texts) => {
       const { read } = await import("../_static/exercises/exercises.mjs");
       return texts.map(read);
     }"""
-    assert page.evaluate(read, list(written)) == pytest.approx(list(written.values()))
-    assert page.evaluate(read, words) == words
-    page.close()
+    assert seen.page.evaluate(read, list(written)) == pytest.approx(list(written.values()))
+    assert seen.page.evaluate(read, words) == words
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from book.cells.gridding import tile
 from book.explorers import networks
 from drn_lib import geometry, gridding
 from drn_lib.geometry.axis import Layer
-from tests.site.browser import PATIENCE, WIDTHS
+from tests.site.browser import NAMES, PATIENCE, WIDTHS
 from tests.site.explorers import DATA, MOST_OF_A_PAGE, PAGES, library_stages, sizes, words
 
 expect.set_options(timeout=PATIENCE)
@@ -132,19 +132,20 @@ def test_the_keyboard_alone_reaches_and_works_everything(visit, place):
 
 
 @pytest.mark.slow
-def test_every_control_has_a_name(visit):
-    for place in ONE_OF_EACH:
-        seen, figure = visit(place)
-        operate(place, figure)
-        names = figure.locator("select, input, button").evaluate_all(
-            """(nodes) => nodes.map((n) =>
-            n.ariaLabel || [...(n.labels ?? [])].map((label) => label.textContent).join("") || n.textContent)"""
-        )
-        assert names and all(name.strip() for name in names), names
-        values = figure.locator("input[type=range]").evaluate_all(
-            "(n) => n.map((i) => i.getAttribute('aria-valuetext'))"
-        )
-        assert all(values), values
+@pytest.mark.parametrize("place", ONE_OF_EACH)
+def test_controls_have_names_nothing_moves_by_itself_and_print_leaves_the_drawings(visit, place):
+    """There is no animation, so there is none to reduce."""
+    seen, figure = visit(place)
+    seen.page.emulate_media(media="print")
+    assert figure.locator("canvas").first.is_visible() and figure.locator(".words").first.is_visible()
+    assert not any(control.is_visible() for control in figure.locator("input, .controls select").all())
+    seen.page.emulate_media(media="screen")
+    operate(place, figure)
+    names = figure.locator("select, input, button").evaluate_all(NAMES)
+    assert names and all(name.strip() for name in names), names
+    values = figure.locator("input[type=range]").evaluate_all("(n) => n.map((i) => i.getAttribute('aria-valuetext'))")
+    assert all(values), values
+    assert figure.evaluate("(f) => f.getAnimations({ subtree: true }).length") == 0
 
 
 @pytest.mark.slow
@@ -270,24 +271,6 @@ def test_the_still_stays_where_something_is_missing(browser, explorer_pages):
         page.wait_for_load_state("networkidle")
         assert page.locator("#explorer-gridding-04 img").count() == 1, missing
         page.close()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ONE_OF_EACH)
-def test_in_print_the_drawings_stay_and_the_controls_go(visit, place):
-    seen, figure = visit(place)
-    seen.page.emulate_media(media="print")
-    assert figure.locator("canvas").first.is_visible() and figure.locator(".words").first.is_visible()
-    assert not any(control.is_visible() for control in figure.locator("input, .controls select").all())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ONE_OF_EACH)
-def test_nothing_moves_by_itself(visit, place):
-    """The explorers have no animation, so there is none to reduce."""
-    _, figure = visit(place)
-    operate(place, figure)
-    assert figure.evaluate("(f) => f.getAnimations({ subtree: true }).length") == 0
 
 
 @pytest.mark.slow

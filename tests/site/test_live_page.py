@@ -20,7 +20,7 @@ from drn_lib import localization
 from drn_lib.checkpoints.files import SHIPPED
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
-from tests.site.browser import PATIENCE, WIDTHS, Visit, serve
+from tests.site.browser import NAMES, PATIENCE, WIDTHS, Visit, serve
 from tests.site.explorers import words as words_of
 from tests.site.live import FIRST, ask_worker, difference, native, write_site
 
@@ -253,10 +253,7 @@ def test_tab_reaches_every_control(running):
         visited.add(running.figure.evaluate(inside))
         running.page.keyboard.press("Tab")
     assert len(visited - {-1}) == reachable
-    names = running.figure.locator("button, select, input").evaluate_all(
-        """(all) => all.map((n) =>
-        n.ariaLabel || [...(n.labels ?? [])].map((label) => label.textContent).join("") || n.textContent)"""
-    )
+    names = running.figure.locator("button, select, input").evaluate_all(NAMES)
     assert all(name.strip() for name in names)
 
 
@@ -349,16 +346,12 @@ def test_the_camera_by_single_frames_and_one_after_the_other(running):
 
 
 @pytest.mark.slow
-def test_in_print_the_answers_stay_and_the_controls_go(running):
+def test_nothing_is_animated_and_in_print_the_answers_stay_and_the_controls_go(running):
+    assert running.figure.evaluate("(f) => f.getAnimations({ subtree: true }).length") == 0
     running.page.emulate_media(media="print")
     assert running.figure.locator(".panel > canvas").first.is_visible() and all(words(running))
     assert not any(control.is_visible() for control in running.figure.locator("button, input, select").all())
     running.page.emulate_media(media="screen")
-
-
-@pytest.mark.slow
-def test_nothing_is_animated(running):
-    assert running.figure.evaluate("(f) => f.getAnimations({ subtree: true }).length") == 0
 
 
 # ------------------------------------------------------------------------------------------------- what can go wrong
