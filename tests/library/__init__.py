@@ -1,5 +1,3 @@
-"""What tests of the library share."""
-
 import os
 import subprocess
 import sys
@@ -8,11 +6,9 @@ import torch
 
 from tests import ROOT
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
-
 
 def run(*command, **more):
-    environment = {**ENVIRONMENT, **more}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0", **more}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,24 +13,12 @@ from drn_lib import distributed
 from drn_lib.network import create_model
 from drn_lib.training.batches import BatchPlan
 from tests import ROOT
-from tests.library import fake_imagenet
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
-
-
-def run(*command: str, **more) -> subprocess.CompletedProcess:
-    return subprocess.run(command, cwd=ROOT, env={**ENVIRONMENT, **more}, capture_output=True, text=True, timeout=240)
-
-
-def two_processes(folder: Path, *scenes: str) -> str:
-    answer = run(sys.executable, "-m", "tests.checks.two_processes", str(folder), *scenes)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return answer.stdout
+from tests.library import fake_imagenet, run, run_check
 
 
 @pytest.mark.slow
 def test_two_processes_equal_one_that_accumulates_their_shares(tmp_path):
-    said = two_processes(tmp_path, "equal", "uneven")
+    said = run_check("two_processes", tmp_path, "equal", "uneven")
     assert "the loss fell by" in said
     assert said.count("a batch of 1 images for 2 processes") == 2  # each refuses, before anything is trained
     assert not (tmp_path / "state.pt").exists()
@@ -41,7 +26,7 @@ def test_two_processes_equal_one_that_accumulates_their_shares(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_process_ends_all_and_the_resumed_run_ends_the_same(tmp_path):
-    said = two_processes(tmp_path, "killed").splitlines()
+    said = run_check("two_processes", tmp_path, "killed").splitlines()
     assert said[0].startswith("process 0: ProcessEnded: another process of this training ended")
     assert str(tmp_path / "disturbed" / "state.pt") in said[0]
     assert "belongs to another run (different processes)" in said[-1]

@@ -1,9 +1,6 @@
 """Training of a segmentation network: crops, schedules, the loss, exact resume, several processes."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from functools import cache
 
@@ -22,8 +19,7 @@ from drn_lib.segmentation.network import NORMALIZATION, SegmentationNetwork, mak
 from drn_lib.segmentation.training import train_segmentation, training_crop
 from drn_lib.training.loop import RunOptions
 from drn_lib.training.recipes import SegmentationRecipe, list_recipes, recipe
-from tests import ROOT
-from tests.library import same_weights
+from tests.library import run_check, same_weights
 
 TINY = SegmentationRecipe("tiny", "streets", crop=32, width=0.125, epochs=2, batch_size=4, lr=0.05)
 EMPTY = [round(255 * value) for value in NORMALIZATION["imagenet"][0]]
@@ -205,12 +201,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path):
 
 @pytest.mark.slow
 def test_killed_at_8_random_moments_ends_bit_identical(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
-    script = "tests.checks.segmentation.kill_and_resume"
-    command = [sys.executable, "-m", script, str(tmp_path / "run"), "8", "7"]
-    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "killed 8 times" in answer.stdout
+    assert "killed 8 times" in run_check("segmentation.kill_and_resume", tmp_path / "run", 8, 7)
 
 
 def test_the_head_has_its_own_rate():
@@ -243,10 +234,7 @@ def test_what_cannot_be_trained_is_one_sentence(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_end_with_one_set_of_weights_and_one_score(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
-    command = [sys.executable, "-m", "tests.checks.segmentation.two_processes", str(tmp_path)]
-    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    run_check("segmentation.two_processes", tmp_path)
     curves = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     assert curves[0] == curves[1] and curves[0][-1]["val_pixel_accuracy"] > 0
     left, right = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))

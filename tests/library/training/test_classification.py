@@ -1,9 +1,6 @@
 """The training loop: exact resume, purity of order and augmentation, half precision, errors."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -15,9 +12,8 @@ from drn_lib.distributed import Group
 from drn_lib.network import create_model
 from drn_lib.training import Init, RunOptions, augmentation, loop
 from drn_lib.training.recipes import ClassificationRecipe, recipe
-from tests import ROOT
 from tests.checks import gpu_check
-from tests.library import same_weights
+from tests.library import run_check, same_weights
 
 TINY = ClassificationRecipe(
     "tiny", "random", image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2
@@ -32,11 +28,7 @@ def random_set(count=10, size=16, classes=3):
 
 @pytest.mark.slow
 def test_killed_at_20_random_moments_ends_bit_identical(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
-    command = [sys.executable, "-m", "tests.checks.kill_and_resume", str(tmp_path / "run"), "20", "7"]
-    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "killed 20 times" in answer.stdout
+    assert "killed 20 times" in run_check("kill_and_resume", tmp_path / "run", 20, 7)
 
 
 def test_same_seed_same_weights_other_seed_others():
