@@ -25,27 +25,17 @@ if TYPE_CHECKING:
 
 SHIPPED = "classification/{}-s0"
 """The trained network that stands for an architecture where none is named; the book's live page shows these."""
-
 SHIPPED_LICENCE = "Trained on Tiny-ImageNet, whose images are ImageNet's: non-commercial research and education only."
 OTHER_LICENCE = "That of the weights from which this file was made."
 
-RELEASED = {
-    "drn_c_26": "ddedf421",
-    "drn_c_42": "9d336e8c",
-    "drn_c_58": "0a53a92c",
-    "drn_d_22": "4bd2f8ea",
-    "drn_d_38": "eebb45f0",
-    "drn_d_54": "0e0534ff",
-    "drn_d_105": "12b40979",
-}
-"""The networks with published ImageNet weights, and the first digits of their files' SHA-256."""
+# The networks with published ImageNet weights, and the first digits of their files' SHA-256.
+RELEASED = {"drn_c_26": "ddedf421", "drn_c_42": "9d336e8c", "drn_c_58": "0a53a92c"}
+RELEASED |= {"drn_d_22": "4bd2f8ea", "drn_d_38": "eebb45f0", "drn_d_54": "0e0534ff", "drn_d_105": "12b40979"}
 
 RELEASED_HOST = "http://dl.yf.io/drn/"
 """Where the authors' code looks for the files; users report since 2019 that it does not answer."""
-
 DISK_ERRORS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM)
 """What is wrong with the reader's own disk, and not with that host."""
-
 DESCRIBED = {"architecture", "width", "num_classes", "dilation_rule", "classes"}
 """What the metadata of our own files (`checkpoints.save_weights`) say at least."""
 
@@ -132,7 +122,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
         ValueError: the file is damaged, or not the released one whose name it bears, or holds more than tensors;
             nothing in it was run.
     """
-    if path.name in {_file_name(name) for name in RELEASED}:
+    if path.name in {f"{name}-{digits}.pth" for name, digits in RELEASED.items()}:
         check_sha256(path, path.stem.rpartition("-")[2])
     if path.suffix == ".safetensors":
         tensors, about = read_safetensors(path, "pt")
@@ -152,11 +142,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
 
 
 def read_safetensors(path: Path, framework: str) -> tuple[dict[str, Any], dict | None]:
-    """The tensors of a safetensors file by name, and for our own files what their metadata tell.
-
-    Args:
-        path: the file.
-        framework: "pt" reads tensors of torch, "np" arrays of numpy, without torch.
+    """The tensors of a safetensors file by name ("pt": torch's, "np": numpy's), and what our own metadata tell.
 
     Raises:
         ValueError: the file is damaged.
@@ -204,42 +190,36 @@ def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise ValueError(f"{source} holds no state dict (names with tensors)")
-    prefix = "module."
-    if all(name.startswith(prefix) for name in content):
-        return {name.removeprefix(prefix): tensor for name, tensor in content.items()}
-    return dict(content)
-
-
-def _file_name(name: str) -> str:
-    return f"{name}-{RELEASED[name]}.pth"
+    bare = all(name.startswith("module.") for name in content)
+    return {name.removeprefix("module.") if bare else name: tensor for name, tensor in content.items()}
 
 
 def _released_file(name: str) -> Path:
     """The file of a released network in the cache, downloaded where it is not there yet."""
     from drn_lib.datasets.downloads import DownloadError, download, one_at_a_time
 
-    if name in RELEASED:
-        file = paths.cache_dir() / "weights" / _file_name(name)
-        if file.is_file():
-            return file
-        known = f"its SHA-256 begins with {RELEASED[name]}"
-        if os.environ.get("DRN_OFFLINE") == "1":
-            raise FileNotFoundError(
-                f"{file} does not exist and DRN_OFFLINE=1 forbids its download: put a copy there ({known})"
-            )
-        try:
-            with one_at_a_time(file.parent, file.name):  # if another process was first, there is nothing left to do
-                return download(RELEASED_HOST + file.name, file, checksum=f"sha256:{RELEASED[name]}")
-        except DownloadError as error:
-            if getattr(error.__cause__, "errno", None) in DISK_ERRORS:  # it says what to do
-                raise
-            raise FileNotFoundError(
-                f"the released weights of {name} cannot be had from {RELEASED_HOST}, which is often down: "
-                f"put a copy at {file} or give its path ({known})"
-            ) from error
-    if name in list_models():
+    if name not in RELEASED and name in list_models():
         advice = "torchvision has some: pass its state dict" if name.startswith("resnet") else "train it"
+        there = f"there are weights for {', '.join(RELEASED)}"
+        raise FileNotFoundError(f"no weights were published for {name} ({advice}); {there}")
+    if name not in RELEASED:
+        raise FileNotFoundError(f"{name} is neither a file nor the name of shipped or released weights")
+    file, known = (
+        paths.cache_dir() / "weights" / f"{name}-{RELEASED[name]}.pth",
+        f"its SHA-256 begins with {RELEASED[name]}",
+    )
+    if file.is_file():
+        return file
+    if os.environ.get("DRN_OFFLINE") == "1":
+        said = f"{file} does not exist and DRN_OFFLINE=1 forbids its download: put a copy there ({known})"
+        raise FileNotFoundError(said)
+    try:
+        with one_at_a_time(file.parent, file.name):  # if another process was first, there is nothing left to do
+            return download(RELEASED_HOST + file.name, file, checksum=f"sha256:{RELEASED[name]}")
+    except DownloadError as error:
+        if getattr(error.__cause__, "errno", None) in DISK_ERRORS:  # it says what to do
+            raise
         raise FileNotFoundError(
-            f"no weights were published for {name} ({advice}); there are weights for {', '.join(RELEASED)}"
-        )
-    raise FileNotFoundError(f"{name} is neither a file nor the name of shipped or released weights")
+            f"the released weights of {name} cannot be had from {RELEASED_HOST}, which is often down: "
+            f"put a copy at {file} or give its path ({known})"
+        ) from error

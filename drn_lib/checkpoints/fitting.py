@@ -84,10 +84,7 @@ def _whose(tensors: dict[str, Tensor]) -> str:
 
 
 def _fitted(tensors: dict[str, Tensor], table: Architecture, scheme: str) -> Architecture | None:
-    """The table at the width whose names and shapes are those of the tensors under a scheme; None where there is none.
-
-    The classifier may have any number of classes, or be left out.
-    """
+    """The table at the width that gives the tensors' names and shapes under a scheme, but for the classifier; else None."""
     renamed, _, unexpected = _rename(tensors, table, scheme)
     body = _body_shapes(renamed)
     if unexpected or len(HEAD_KEYS & renamed.keys()) == 1 or body.keys() != _shapes_of(table).keys():
@@ -97,7 +94,6 @@ def _fitted(tensors: dict[str, Tensor], table: Architecture, scheme: str) -> Arc
 
 
 def _shapes_of(table: Architecture) -> dict[str, torch.Size]:
-    """The shapes of a network's tensors, but for its classifier and the counters."""
     with torch.device("meta"):
         return _body_shapes(Network(table).state_dict())
 
@@ -126,12 +122,10 @@ def width_of(table: Architecture) -> float | None:
     if table.dilation_rule is not None and table.dilation_rule not in dilation_rules(table.name):
         return None
     original = architecture(table.name, table.dilation_rule)
-    widths = _widths(table.level(6).channels)
-    return next((width for width in widths if scale_width(original, width) == table), None)
+    return next((w for w in _widths(table.level(6).channels) if scale_width(original, w) == table), None)
 
 
 def _some(names: list[str]) -> str:
     """The first three of the names, and how many more there are."""
-    if not names:
-        return "nothing"
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more or "nothing"

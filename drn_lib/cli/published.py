@@ -9,13 +9,10 @@ from drn_lib.paths import paper_dir
 
 
 def paper_table(name: str) -> dict[str, dict[str, str]]:
-    """A table of the paper.
+    """A table of the paper: row name (the first column) to the row, column name to the text as printed.
 
     Args:
         name: a CSV of `data/paper/` without its ending, for example "table1_classification".
-
-    Returns:
-        Row name (the first column) to the row, column name to the text as printed.
 
     Raises:
         FileNotFoundError: there is no such table; the message lists those there are.
@@ -29,11 +26,7 @@ def paper_table(name: str) -> dict[str, dict[str, str]]:
 
 
 def published_errors(architecture: str, crops: int) -> tuple[float, float, str] | None:
-    """What the authors print for a network on ImageNet's 50,000 validation images, read from data/paper.
-
-    Args:
-        architecture: a name of `list_models()`.
-        crops: 1 or 10.
+    """What the authors print for a network on ImageNet's 50,000 validation images, by 1 or 10 crops.
 
     Returns:
         Top-1 error, top-5 error, in percent, and where they stand; None where nothing is printed.
