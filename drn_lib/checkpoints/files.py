@@ -59,11 +59,7 @@ def find_shipped(name_or_path: str | Path) -> Path | None:
 
 
 def weights_named(weights: str | None, arch: str | None) -> str:
-    """The weights that --weights and --arch name together: without the first, the network that ships for the second.
-
-    Raises:
-        ValueError: neither is given.
-    """
+    """The weights that --weights and --arch, or one of them, name: without the first, what ships for the second."""
     if weights is None and arch is None:
         raise ValueError("say which network: --arch for one of this book's, or --weights for another")
     return weights or SHIPPED.format(arch)
@@ -95,11 +91,7 @@ def sha256_of(file: Path) -> str:
 
 
 def check_sha256(path: Path, expected: str) -> None:
-    """Compare a file's SHA-256 with the expected one or with its first digits, at least 8.
-
-    Raises:
-        ValueError: it differs, or `expected` is no such thing.
-    """
+    """Raise ValueError where a file's SHA-256 is not the expected one, of which the first 8 digits are enough."""
     expected = expected.lower()
     if not 8 <= len(expected) <= 64 or set(expected) - set("0123456789abcdef"):
         raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits, not {expected!r}")
@@ -111,16 +103,11 @@ def check_sha256(path: Path, expected: str) -> None:
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
-    """The tensors of a file by name, and for our own files what their metadata tell.
-
-    A file that bears the name of a released one must have its SHA-256, which is checked before anything is read.
-
-    Returns:
-        (tensors, description); the description is None for the files of others.
+    """The tensors of a file by name, and for our own files what their metadata tell, else None.
 
     Raises:
-        ValueError: the file is damaged, or not the released one whose name it bears, or holds more than tensors;
-            nothing in it was run.
+        ValueError: the file is damaged, holds more than tensors, or bears the name of a released one and has another
+            SHA-256, which is checked first; nothing in it was run.
     """
     if path.name in {f"{name}-{digits}.pth" for name, digits in RELEASED.items()}:
         check_sha256(path, path.stem.rpartition("-")[2])
@@ -142,11 +129,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
 
 
 def read_safetensors(path: Path, framework: str) -> tuple[dict[str, Any], dict | None]:
-    """The tensors of a safetensors file by name ("pt": torch's, "np": numpy's), and what our own metadata tell.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
+    """As `read_weights`, tensors of torch ("pt") or arrays of numpy ("np"); ValueError for a damaged file."""
     try:
         with safe_open(path, framework) as file:
             metadata = file.metadata() or {}
@@ -176,10 +159,7 @@ def task_of(path: Path) -> str | None:
 
 
 def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
-    """Names and tensors, taken out of a training checkpoint and freed of DataParallel's prefix.
-
-    Raises:
-        ValueError: there are no named tensors in `content`.
+    """Names and tensors, taken out of a training checkpoint and freed of DataParallel's prefix; else ValueError.
 
     Source: the two file forms of fyu/drn: a bare state dict, and {epoch, arch, state_dict, best_prec1} whose names
     begin with "module.".
@@ -204,10 +184,8 @@ def _released_file(name: str) -> Path:
         raise FileNotFoundError(f"no weights were published for {name} ({advice}); {there}")
     if name not in RELEASED:
         raise FileNotFoundError(f"{name} is neither a file nor the name of shipped or released weights")
-    file, known = (
-        paths.cache_dir() / "weights" / f"{name}-{RELEASED[name]}.pth",
-        f"its SHA-256 begins with {RELEASED[name]}",
-    )
+    file = paths.cache_dir() / "weights" / f"{name}-{RELEASED[name]}.pth"
+    known = f"its SHA-256 begins with {RELEASED[name]}"
     if file.is_file():
         return file
     if os.environ.get("DRN_OFFLINE") == "1":

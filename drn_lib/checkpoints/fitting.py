@@ -19,8 +19,7 @@ COUNTER = "num_batches_tracked"
 def fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) -> None:
     """Copy tensors, named as in one of `naming.SCHEMES`, into the model; `source` and `head` as in `load_weights`.
 
-    Raises:
-        ValueError: they do not fit; the sentence says whose they are, what is missing and what is unexpected.
+    Raises ValueError where they do not fit; the sentence says whose they are, what is missing and what is unexpected.
     """
     wanted = _without_counters(model.state_dict())
     readings = [_rename(tensors, model.table, scheme) for scheme in schemes(model.table)]
@@ -84,7 +83,7 @@ def _whose(tensors: dict[str, Tensor]) -> str:
 
 
 def _fitted(tensors: dict[str, Tensor], table: Architecture, scheme: str) -> Architecture | None:
-    """The table at the width that gives the tensors' names and shapes under a scheme, but for the classifier; else None."""
+    """The table at the width that gives the tensors' names and shapes (no classifier's) under a scheme; else None."""
     renamed, _, unexpected = _rename(tensors, table, scheme)
     body = _body_shapes(renamed)
     if unexpected or len(HEAD_KEYS & renamed.keys()) == 1 or body.keys() != _shapes_of(table).keys():

@@ -33,12 +33,7 @@ def schemes(table: Architecture) -> tuple[str, ...]:
 def module_names(table: Architecture, scheme: str) -> list[tuple[str, str]]:
     """Our name and theirs of every module that holds tensors, in the order that all of them share.
 
-    Args:
-        table: the network's rows; the width does not matter.
-        scheme: one of `schemes(table)`.
-
-    Returns:
-        Pairs such as ("stem.conv", "conv1"); a tensor's name is its module's with ".weight" and so on.
+    Pairs such as ("stem.conv", "conv1"), at any width; a tensor's name is its module's with ".weight" and so on.
 
     Raises:
         ValueError: a scheme that is unknown or that has no names for this network.

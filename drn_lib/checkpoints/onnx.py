@@ -75,11 +75,7 @@ def read_trained(file: Path) -> Trained:
 
 
 def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
-    """The network as an ONNX model, checked by onnx; see the head of this file.
-
-    Args:
-        trained: the network and its weights.
-        storage: of the kernels, "float16" or "float32".
+    """The network as an ONNX model with kernels of a storage, "float16" or "float32", checked by onnx.
 
     Raises:
         RuntimeError: the package onnx is not installed.

@@ -29,7 +29,7 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
 
     Args:
         model: a network from `create_model`.
-        path: the file to write; its folder is made.
+        path: the file to write, which is returned; its folder is made.
         classes: the classes' names, in the classifier's order.
         metadata: more to store: texts as they are, all else as JSON.
 

@@ -51,7 +51,7 @@ def _default(name: str) -> str:
 def coco_document(
     photographs: Sequence[tuple[str, int, int]], found: Sequence[Found], classes: Sequence[str], note: str = ""
 ) -> dict:
-    """Boxes in the form of COCO's annotation files: `images`, `annotations` and `categories`, numbered from 1.
+    """Boxes in the form of COCO's annotation files, for `json`: `images`, `annotations`, `categories`, numbered from 1.
 
     Args:
         photographs: (file name, height, width) of each.
@@ -59,9 +59,8 @@ def coco_document(
         classes: the network's, in its order; they become categories 1, 2, ...
         note: how the boxes were made, for `info`.
 
-    Returns:
-        What `json` can write. A `bbox` is [x, y, width, height] in pixels of the photograph, from its top left corner;
-        `score` is the probability of the class. The outline asked for by `segmentation` is the box itself.
+    A `bbox` is [x, y, width, height] in pixels of the photograph, from its top left corner; `score` is the probability
+    of the class. The outline asked for by `segmentation` is the box itself.
     """
     images, annotations = [], []
     for number, ((name, height, width), one) in enumerate(zip(photographs, found, strict=True), start=1):

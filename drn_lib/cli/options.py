@@ -48,10 +48,10 @@ def scored_split(dataset: str) -> str:
 
 
 def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Callable[[int], str]) -> None:
-    """Do the work for each of the images, with a progress bar; raise DataError at the end for what could not be read.
+    """Do the work for each image of `options.images`, with a progress bar; DataError at the end for what was not read.
 
-    `options` holds `images` and `out`, the folder to make; `end` gives what is printed in the end, from the number of
-    files, and is called after an interruption too.
+    `options.out` is a folder to make; `end` gives what is printed in the end, from the number of files, and is called
+    after an interruption too.
     """
     from tqdm import tqdm
 
