@@ -201,7 +201,5 @@ class _FailureMarker:
 
 
 def _is_lost_partner(error: RuntimeError) -> bool:
-    if isinstance(error, torch.distributed.DistError):  # NCCL's and the store's
-        return True
-    text = str(error).lower()
-    return "gloo" in text or "connection closed by peer" in text or "connection reset by peer" in text
+    signs = "gloo", "connection closed by peer", "connection reset by peer"  # beside NCCL's and the store's DistError
+    return isinstance(error, torch.distributed.DistError) or any(sign in str(error).lower() for sign in signs)

@@ -43,8 +43,7 @@ def paper_dir() -> Path:
 def cache_dir() -> Path:
     """The folder for downloaded datasets and weights, $DRN_CACHE or `~/.cache/drn_lib`; it need not exist yet."""
 
-    named = os.environ.get("DRN_CACHE")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "drn_lib"
+    return Path(os.environ.get("DRN_CACHE") or "~/.cache/drn_lib").expanduser()
 
 
 def output_folder(path: Path, option: str = "--out") -> Path:

@@ -97,9 +97,8 @@ def check_sha256(path: Path, expected: str) -> None:
         raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits, not {expected!r}")
     found = sha256_of(path)
     if not found.startswith(expected):
-        raise ValueError(
-            f"{path.name} has SHA-256 {found[:16]}…, not {expected[:16]}…: it is damaged or another file, get it again"
-        )
+        advice = "it is damaged or another file, get it again"
+        raise ValueError(f"{path.name} has SHA-256 {found[:16]}…, not {expected[:16]}…: {advice}")
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
@@ -122,9 +121,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
         reason = f" ({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})"
         if isinstance(error, pickle.UnpicklingError) or "weights_only" in reason:
             reason = ""  # torch's own advice is to read the file all the same
-        raise ValueError(
-            f"{path.name} is damaged or holds more than tensors, so it was refused and nothing in it was run{reason}"
-        ) from None
+        refused = f"so it was refused and nothing in it was run{reason}"
+        raise ValueError(f"{path.name} is damaged or holds more than tensors, {refused}") from None
     return bare_state_dict(content, path.name), None
 
 
@@ -197,7 +195,5 @@ def _released_file(name: str) -> Path:
     except DownloadError as error:
         if getattr(error.__cause__, "errno", None) in DISK_ERRORS:  # it says what to do
             raise
-        raise FileNotFoundError(
-            f"the released weights of {name} cannot be had from {RELEASED_HOST}, which is often down: "
-            f"put a copy at {file} or give its path ({known})"
-        ) from error
+        host = f"{RELEASED_HOST}, which is often down: put a copy at {file} or give its path ({known})"
+        raise FileNotFoundError(f"the released weights of {name} cannot be had from {host}") from error

@@ -31,10 +31,9 @@ def fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) -> 
     unexpected += [theirs(name) for name in given if name not in wanted]
     misshapen = [name for name in given if name in wanted and given[name].shape != wanted[name].shape]
     if misshapen and not missing and not unexpected and HEAD_KEYS.issuperset(misshapen):
-        raise ValueError(
-            f"{source} has {len(given['classifier.bias'])} classes and the model {model.classifier.out_channels}: "
-            "make the model with as many, or keep its own classifier with head='drop'"
-        )
+        counts = f"{len(given['classifier.bias'])} classes and the model {model.classifier.out_channels}"
+        advice = "make the model with as many, or keep its own classifier with head='drop'"
+        raise ValueError(f"{source} has {counts}: {advice}")
     if missing or unexpected or misshapen:
         shapes = [f"{theirs(name)} {list(given[name].shape)} for {list(wanted[name].shape)}" for name in misshapen]
         raise ValueError(

@@ -21,7 +21,6 @@ SCHEMES = ("ours", "released", "segmentation", "pytorchcv")
 ``pytorchcv``     the package pytorchcv; only DRN-C and DRN-D, because its ResNets come with either place of the
                   stride under the same names
 """
-
 _CLASSIFIERS = {"ours": "classifier", "released": "fc", "segmentation": "seg", "pytorchcv": "output"}
 
 

@@ -40,22 +40,14 @@ NORMALIZATION = {"order": "RGB", "range": [0, 1], "mean": list(MEAN), "std": lis
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network without torch.
+    """A trained network without torch."""
 
-    table      its rows, at their final width
-    tensors    its state dict, by the names of `network.Network`
-    classes    the classes' names, in the classifier's order; None where they are not known
-    file       the name of the file of weights
-    sha256     of that file
-    licence    a sentence on what the weights may be used for
-    """
-
-    table: Architecture
-    tensors: Mapping[str, np.ndarray]
-    classes: list[str] | None
-    file: str
+    table: Architecture  # at its final width
+    tensors: Mapping[str, np.ndarray]  # by the names of `network.Network`
+    classes: list[str] | None  # their names, in the classifier's order, where they are known
+    file: str  # the name of the file of weights, whose SHA-256 is the next
     sha256: str
-    licence: str
+    licence: str  # a sentence on what the weights may be used for
 
 
 def read_trained(file: Path) -> Trained:
@@ -198,7 +190,6 @@ class _Graph:
 
 
 def _onnx() -> Any:
-    """The package onnx, which only those need who export."""
     try:
         import onnx
         import onnx.checker

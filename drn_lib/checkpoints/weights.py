@@ -21,8 +21,6 @@ from drn_lib.checkpoints.fitting import COUNTER, fill, width_of
 from drn_lib.checkpoints.naming import dead_modules, module_names
 from drn_lib.network import Network, create_model
 
-HEADS = ("strict", "drop")
-
 
 def save_weights(model: Network, path: str | Path, classes: list[str] | None = None, **metadata: object) -> Path:
     """Write the weights and the description of `model` to one safetensors file, whole or not at all.
@@ -136,7 +134,7 @@ def load_weights(
     """
     if not isinstance(model, Network):
         raise ValueError(f"load_weights fills a network from create_model, not a {type(model).__name__}")
-    if head not in HEADS:
+    if head not in ("strict", "drop"):
         raise ValueError(f"head must be 'strict' or 'drop', not {head!r}")
     if isinstance(path_or_name, Mapping):
         if sha256 is not None:

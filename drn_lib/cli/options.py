@@ -14,10 +14,8 @@ from drn_lib.training.recipes import ClassificationRecipe, list_recipes
 
 PATIENCE = 30.0
 """Seconds in which torchrun has ended a process that waits for it."""
-
 RECIPES = " or ".join(", ".join(list_recipes(ClassificationRecipe)).rsplit(", ", 1))
 """The recipes of `train` and `evaluate`, for their help."""
-
 FLAGS: dict[str, dict[str, Any]] = {
     "images": {"nargs": "+", "type": Path, "metavar": "IMAGE", "help": "files of any size, or folders of them"},
     "--arch": {"help": "the network, e.g. drn_c_26, where the file does not say it: the authors' weights"},

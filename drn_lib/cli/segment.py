@@ -21,7 +21,6 @@ from drn_lib.images import read_photograph
 WHOLE_PIXELS = 2048 * 1024
 """Larger images are read by windows where --window does not say otherwise: then no more than a window of the network's
 maps is held. The average over --scales or --mirror still holds its answer, (classes, height, width), at full size."""
-
 WINDOW = 1024
 OVERLAP = 0.25
 """Side of such a window in pixels, and the fraction of it that neighbours have in common."""
@@ -36,7 +35,6 @@ def add_commands(commands) -> None:
     segment.add_argument("--shorter-side", type=int, metavar="N", help=size)
     _add_reading(segment, "--weights", required=True)
     segment.set_defaults(function=_segment)
-
     score = commands.add_parser("score-segmentation", help="mean IoU and more of a trained segmentation network")
     score.add_argument("--dataset", default="camvid", help="camvid, cityscapes or streets (default %(default)s)")
     score.add_argument("--split", help="default val, of streets tune; test is only for final results")

@@ -27,7 +27,6 @@ def add_commands(commands) -> None:
     files = train.add_argument_group("recipes that read photographs from files (imagenet)")
     _add_flags(train, files, "tiny-imagenet-20-reduced", RECIPES)
     train.set_defaults(function=_train)
-
     pixels = commands.add_parser("train-segmentation", help="train a segmentation network, resuming where it stopped")
     _add_flags(pixels, pixels, "camvid-reduced", f"one of {', '.join(list_recipes(SegmentationRecipe))}")
     add_flags(pixels, "--weights", help="trained classifier to start from: a file, a shipped name, or 'released'")

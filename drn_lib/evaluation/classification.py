@@ -24,7 +24,7 @@ from drn_lib.images import cut_crops, enlarge, normalize
 
 @torch.inference_mode()
 def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_size: int = 100) -> Tensor:
-    """Logits (N, classes), on the CPU and in eval mode, of uint8 images (N, 3, H, W), at `size` pixels a side or as is."""
+    """Logits (N, classes), on the CPU, in eval mode, of uint8 (N, 3, H, W), at `size` pixels a side or as is."""
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
     logits = [model(normalize(enlarge(batch, size).to(device))).float().cpu() for batch in images.split(batch_size)]

@@ -29,20 +29,13 @@ MARGIN = 256 / 224
 
 @dataclass(frozen=True)
 class Found:
-    """What a network found in one image.
+    """What a network found in one image; boxes are (x0, y0, x1, y1), pixel edges in the image as it was given."""
 
-    index        number of the class that was looked for
-    box          (x0, y0, x1, y1), pixel edges in the image as it was given; None where no cell qualifies
-    probability  of the class, from the logits that `class_from` chose
-    class_map    scores of the class, (h, w)
-    seen         the part of the image that the map lies over, as the box; None: the whole image
-    """
-
-    index: int
-    box: tuple[float, float, float, float] | None
-    probability: float
-    class_map: Tensor
-    seen: tuple[float, float, float, float] | None = None
+    index: int  # of the class that was looked for
+    box: tuple[float, float, float, float] | None  # None where no cell qualifies
+    probability: float  # of the class, from the logits that `class_from` chose
+    class_map: Tensor  # scores of the class, (h, w)
+    seen: tuple[float, float, float, float] | None = None  # what the map lies over; None: the whole image
 
 
 def find_object(

@@ -173,12 +173,11 @@ def best_fixed_box(gt_boxes: Tensor, image_size: Pair, level: float = 0.5) -> Te
 
 def _best_of(boxes: Tensor, gt_boxes: Tensor, level: float) -> tuple[Tensor, tuple[float, float]]:
     """The best of boxes (B, 4) and its (fraction right, mean overlap)."""
-    right, mean = [], []
+    scores = []
     for some in boxes.split(512):
         ious = best_iou(some[:, None].expand(-1, len(gt_boxes), 4), gt_boxes)  # (512, N)
-        right.append((ious > level).double().mean(dim=1))
-        mean.append(ious.double().mean(dim=1))
-    scores = list(zip(torch.cat(right).tolist(), torch.cat(mean).tolist()))
+        right, mean = (ious > level).double().mean(dim=1), ious.double().mean(dim=1)
+        scores += zip(right.tolist(), mean.tolist())
     index = max(range(len(scores)), key=scores.__getitem__)
     return boxes[index], scores[index]
 
