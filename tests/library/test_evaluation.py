@@ -47,8 +47,7 @@ def test_topk_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("labels", "k", "message"),
-    [([0, 3], 1, "0..2"), ([0], 1, "as many labels"), ([0, 1], 4, "k must")],
+    ("labels", "k", "message"), [([0, 3], 1, "0..2"), ([0], 1, "as many labels"), ([0, 1], 4, "k must")]
 )
 def test_bad_input_is_refused(labels, k, message):
     pytest.raises(ValueError, evaluation.topk_error, torch.zeros(2, 3), torch.tensor(labels), k).match(message)

@@ -127,7 +127,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old(tmp_path, monkeypatch):
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
 
 
-def test_what_does_not_fit_is_a_sentence(tmp_path):
+def test_what_does_not_fit_is_a_sentence(tmp_path, monkeypatch):
     _, trained = fresh("drn_c_26")
     kernel, missing = "levels.5.0.convs.0.conv.weight", dict(trained.tensors)
     pytest.raises(ValueError, onnx_model, trained, "int8").match("the storage is float16 or float32, not int8")
@@ -140,9 +140,6 @@ def test_what_does_not_fit_is_a_sentence(tmp_path):
     (tmp_path / "half.safetensors").write_bytes(SHIPPED[0].read_bytes()[:1000])
     pytest.raises(ValueError, read_trained, tmp_path / "half.safetensors").match("not a whole safetensors file")
     pytest.raises(FileNotFoundError, read_trained, tmp_path / "none.safetensors").match("no weights at")
-
-
-def test_without_the_package_onnx(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     pytest.raises(RuntimeError, onnx_model, read_trained(SHIPPED[0])).match("pip install onnx")
 

@@ -77,13 +77,8 @@ def test_drn_a_computes_what_the_released_class_computes_under_the_released_rule
     known = reference(name)
     images = image(0, 1, 3, 224, 224)
     assert relative(filled(name, known["keys"], dilation_rule="released")(images), known["logits"]) < TOLERANCE
-
-
-@torch.inference_mode()
-def test_another_rule_computes_something_else():
-    known = reference("drn_a_18")
-    model = filled("drn_a_18", known["keys"], dilation_rule="exact")
-    assert relative(model(image(0, 1, 3, 224, 224)), known["logits"]) > 1e-2
+    if name == "drn_a_18":  # another rule computes something else
+        assert relative(filled(name, known["keys"], dilation_rule="exact")(images), known["logits"]) > 1e-2
 
 
 @pytest.mark.parametrize("name", slow_but(QUICK, ["drn_c_26", "drn_d_22", "drn_d_38"]))

@@ -258,12 +258,9 @@ def test_a_file_of_nobody_is_told_as_such():
     assert "missing: fc.weight, fc.bias;" in message(small("drn_d_22"), headless)
 
 
-def test_another_number_of_classes_says_what_to_do():
+def test_another_number_of_classes_and_wrong_arguments_say_what_to_do():
     text = message(small("drn_d_22", num_classes=7), released_state_dict(small("drn_d_22")))
     assert text.startswith("the state dict has 5 classes and the model 7: ") and "head='drop'" in text
-
-
-def test_wrong_arguments():
     state = released_state_dict(small("drn_d_22"))
     assert "head must be 'strict' or 'drop', not 'keep'" in message(small("drn_d_22"), state, head="keep")
     assert "for a file, not for a state dict" in message(small("drn_d_22"), state, sha256="0" * 64)

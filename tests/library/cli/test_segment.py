@@ -120,16 +120,17 @@ def test_options_are_refused_before_a_network_is_loaded(command, options, says, 
     assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_for_predictions_that_is_a_file_is_refused(tmp_path, never_loaded):
-    (tmp_path / "file").write_text("kept")
-    with pytest.raises(ValueError, match="--predictions .*file is a file: name a folder"):
-        run("score-segmentation", "w", "--predictions", tmp_path / "file")
-
-
-@pytest.mark.parametrize("side", [0, -3])
-def test_a_shorter_side_without_pixels_is_refused(side, tmp_path, never_loaded):
-    with pytest.raises(ValueError, match=f"--shorter-side is a number of pixels, not {side}"):
-        run("segment", "a.png", "--weights", "w", "--out", tmp_path, f"--shorter-side={side}")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (f"score-segmentation w --predictions {__file__}", "--predictions .* is a file: name a folder"),
+        ("segment a.png --weights w --shorter-side=0", "--shorter-side is a number of pixels, not 0"),
+        ("segment a.png --weights w --shorter-side=-3", "--shorter-side is a number of pixels, not -3"),
+    ],
+)
+def test_files_for_folders_and_sizes_without_pixels_are_refused(arguments, says, tmp_path, monkeypatch, never_loaded):
+    monkeypatch.chdir(tmp_path)
+    pytest.raises(ValueError, run, *arguments.split()).match(says)
 
 
 def test_a_photograph_does_not_grow_beyond_the_memory(weights, tmp_path, capsys):

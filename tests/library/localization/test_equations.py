@@ -250,9 +250,8 @@ def test_other_bad_input_is_refused():
 def test_small_integers_may_name_the_classes():
     score_map = torch.randn(2, 3, 4, 4)
     wanted = boxes(score_map, torch.tensor([2, 0]), -math.inf, 32)
-    assert torch.equal(
-        boxes(score_map, torch.tensor([2, 0], dtype=torch.uint8), -math.inf, 32).nan_to_num(-1), wanted.nan_to_num(-1)
-    )
+    found = boxes(score_map, torch.tensor([2, 0], dtype=torch.uint8), -math.inf, 32)
+    assert torch.equal(found.nan_to_num(-1), wanted.nan_to_num(-1))
 
 
 def test_evidence_is_all_that_boxes_need():
