@@ -1,10 +1,9 @@
 """Several processes, one training: who takes which images, and what happens when one of them ends.
 
 `torchrun --nproc-per-node=8 -m drn_lib train ...` starts eight processes and tells each in its environment who it is.
-The batch of the recipe is the batch of all processes together: each takes every eighth image of it, and the gradient
-is that of the whole batch, also where their parts differ by an image. So neither the number of steps nor the learning
-rate depends on the number of processes. The statistics of batch normalization do: each process normalizes by its own
-part, unless they are synchronized.
+The recipe's batch is that of all processes together: each takes every eighth image of it, and the gradient is the whole
+batch's, also where their parts differ by an image. So neither the number of steps nor the learning rate depends on the
+number of processes. Batch normalization does: each normalizes by its own part, unless they are synchronized.
 """
 
 from __future__ import annotations
@@ -41,12 +40,10 @@ class Group:
     device: torch.device
 
     @property
-    def leads(self) -> bool:
-        """Whether this is the process that prints and saves."""
+    def leads(self) -> bool:  # prints and saves
         return self.rank == 0
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean of a tensor over the processes."""
         return self.sum(value) / self.world
 
     def sum(self, value: Tensor) -> Tensor:
@@ -58,11 +55,7 @@ class Group:
         return total
 
     def check_share(self, images: int) -> None:
-        """Refuse a set to score of which a process would get nothing, before an epoch is spent on finding out.
-
-        Raises:
-            ValueError: there are fewer images than processes.
-        """
+        """Raise ValueError where a process would get none of the images to score, before an epoch is spent."""
         if images < self.world:
             raise ValueError(f"{images} validation images are too few for {self.world} processes: start fewer")
 
@@ -74,11 +67,7 @@ class Group:
 
 
 def device_of(named: str | None) -> str:
-    """The device that --device names; without a name the GPU where torch sees one by CUDA, else the CPU.
-
-    Raises:
-        ValueError: torch has no such device here.
-    """
+    """The device that --device names, cpu or cuda, if it is there; without a name the GPU where torch sees one."""
     if named is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -112,11 +101,7 @@ def leave() -> None:
 
 
 def synchronize_norms(model: nn.Module, device: torch.device) -> nn.Module:
-    """Batch normalization by the statistics of all processes' images together, instead of each process's own.
-
-    Raises:
-        ValueError: the device is not a GPU.
-    """
+    """Batch normalization by the statistics of all GPUs' images together, instead of each process's own."""
     if device.type != "cuda":
         raise ValueError("batch normalization can be synchronized on GPUs alone: leave --sync-batch-norm out")
     return nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -136,10 +121,7 @@ def raise_on_all_ranks(group: Group) -> Iterator[None]:
 def abort_all_on_failure(group: Group, folder: Path | None, state_file: Path | None) -> Iterator[None]:
     """While a training runs: where one of its processes ends, all end, and one of them says so in one sentence.
 
-    The others notice it by a collective operation that fails, or by the SIGTERM that torchrun sends them.
-
-    Raises:
-        ProcessEnded: another process ended, so that this one cannot go on.
+    The others notice it by a collective operation that fails (`ProcessEnded`), or by the SIGTERM of torchrun.
     """
     if group.world == 1:
         yield
@@ -164,7 +146,6 @@ class _FailureMarker:
         self.lock, self.is_raised = threading.Lock(), False
 
     def ended(self) -> ProcessEnded:
-        """The error for the main thread to raise."""
         with self.lock:
             self.is_raised = True
         error = ProcessEnded(self.sentence())
@@ -172,21 +153,19 @@ class _FailureMarker:
         return error
 
     def sentence(self) -> str:
+        state = "nothing was saved yet, and the same command starts again"
         if self.state_file is not None and self.state_file.exists():
             state = f"the state in {self.state_file} is whole, and the same command goes on from it"
-        else:
-            state = "nothing was saved yet, and the same command starts again"
         return f"another process of this training ended or was told to, so all end: {state}"
 
     def is_first(self) -> bool:
-        if self.folder is None:
-            return True
         try:
-            os.close(os.open(self.folder / ENDED, os.O_CREAT | os.O_EXCL))
+            if self.folder is not None:
+                os.close(os.open(self.folder / ENDED, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return False
         except OSError:  # a folder that is gone or full: better said twice than not at all
-            return True
+            pass
         return True
 
     @contextmanager
@@ -209,11 +188,10 @@ class _FailureMarker:
 
     def _listen(self, listening: socket.socket) -> None:
         with listening:
-            while number := listening.recv(1):  # empty when the other end is closed
-                if number[0] == signal.SIGTERM:
-                    break
-            else:
-                return
+            while (number := listening.recv(1)) and number[0] != signal.SIGTERM:
+                pass
+        if not number:  # the other end is closed
+            return
         with self.lock:
             if self.is_raised:  # the main thread has noticed by itself and is about to speak
                 return
@@ -223,7 +201,5 @@ class _FailureMarker:
 
 
 def _is_lost_partner(error: RuntimeError) -> bool:
-    if isinstance(error, torch.distributed.DistError):  # NCCL's and the store's
-        return True
-    text = str(error).lower()
-    return "gloo" in text or "connection closed by peer" in text or "connection reset by peer" in text
+    signs = "gloo", "connection closed by peer", "connection reset by peer"  # beside NCCL's and the store's DistError
+    return isinstance(error, torch.distributed.DistError) or any(sign in str(error).lower() for sign in signs)

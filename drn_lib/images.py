@@ -23,15 +23,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def normalize(images: Tensor, mean: Sequence[float] | Tensor = MEAN, std: Sequence[float] | Tensor = STD) -> Tensor:
-    """Bytes (N, 3, H, W) in 0..255 to the float32 input of a network.
-
-    Args:
-        images: uint8.
-        mean, std: of the colors in 0..1, one number a channel.
-
-    Raises:
-        ValueError: the tensor does not hold bytes, or has not three channels.
-    """
+    """Bytes (N, 3, H, W), else ValueError, to the float32 input of a network; `mean`, `std`: of colors in 0..1."""
     import torch
 
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
@@ -55,14 +47,10 @@ def cut_crops(image: Tensor, shorter_side: int, size: int, crops: int = 1) -> Te
     Args:
         image: uint8 (3, H, W), of any size.
         shorter_side: pixels to which its shorter side is resized first, bilinearly with antialiasing.
-        size: pixels a side of a crop.
-        crops: 1 or 10.
+        size, crops: pixels a side of a crop, at most `shorter_side`; 1 or 10 crops.
 
     Returns:
         uint8 (crops, 3, size, size).
-
-    Raises:
-        ValueError: another number of crops, or crops larger than the resized image.
 
     Source: Table 1, "1 crop" and "10 crops"; the corners are those of the whole resized image, as in fb.resnet.torch.
     """
@@ -80,11 +68,7 @@ def cut_crops(image: Tensor, shorter_side: int, size: int, crops: int = 1) -> Te
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
-    """The files themselves, and what images there are in the folders among them, sorted.
-
-    Raises:
-        DataError: a folder holds no image.
-    """
+    """The files themselves, and the images, at least one, in each folder among them, sorted."""
     files = []
     for path in paths:
         found = sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
@@ -126,8 +110,8 @@ def read_photograph(file: Path, shorter_side: int | None = None) -> Tensor:
     height, width = image.shape[1:]
     grown = height * width * (shorter_side / min(height, width)) ** 2
     if grown > max(MOST_PIXELS, height * width):
+        grown = f"would grow to {grown / 1e6:.0f} million pixels by a shorter side of {shorter_side}"
         raise DataError(
-            f"{file} ({width}x{height} px would grow to {grown / 1e6:.0f} million pixels by a shorter side of "
-            f"{shorter_side}: ask for a smaller one, or cut the photograph into pieces)"
+            f"{file} ({width}x{height} px {grown}: ask for a smaller one, or cut the photograph into pieces)"
         )
     return functional.resize(image, [shorter_side], antialias=True)

@@ -1,7 +1,6 @@
 """Where the committed data and the download cache of the book lie.
 
-The library is used from a checkout of the repository: the folder `data/` stands beside the package.
-Nothing here touches the network or imports torch.
+The library is used from a checkout of the repository: `data/` stands beside the package. No network, no torch.
 """
 
 from __future__ import annotations
@@ -16,14 +15,7 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def data_dir() -> Path:
-    """The folder `data/` of the checkout that holds this package.
-
-    Returns:
-        The absolute path of `data/`.
-
-    Raises:
-        FileNotFoundError: the package is not in a checkout, so that there is no `data/` beside it.
-    """
+    """The absolute folder `data/` of the checkout that holds this package; FileNotFoundError outside a checkout."""
     folder = _CHECKOUT / "data"
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -49,24 +41,15 @@ def paper_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """The folder for downloaded datasets and weights; it need not exist yet.
+    """The folder for downloaded datasets and weights, $DRN_CACHE or `~/.cache/drn_lib`; it need not exist yet."""
 
-    Returns:
-        The folder named by the environment variable `DRN_CACHE`, else `~/.cache/drn_lib`.
-    """
-    named = os.environ.get("DRN_CACHE")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "drn_lib"
+    return Path(os.environ.get("DRN_CACHE") or "~/.cache/drn_lib").expanduser()
 
 
 def output_folder(path: Path, option: str = "--out") -> Path:
-    """`path`, once it is known that its files can be written; nothing is left there.
+    """`path`, a folder that need not exist yet, once its files can be written; nothing is left there.
 
-    Args:
-        path: of a folder, which need not exist yet.
-        option: what names it on the command line, for the error.
-
-    Raises:
-        ValueError: it is a file or lies below one, or the system lets nobody write there.
+    Raises ValueError, which names the command line's `option`, where it is or lies below a file, or nobody may write.
     """
     there = next(place for place in (path, *path.parents) if os.path.lexists(place))
     if not there.is_dir():
@@ -84,7 +67,7 @@ def output_folder(path: Path, option: str = "--out") -> Path:
 def replacing(file: Path) -> Iterator[Path]:
     """Gives a temporary path beside `file` to write to, and moves it there when all went well.
 
-    A reader, or a run that goes on after a crash or a full disk, so sees the old file or the new one, never half.
+    A reader, or a run that resumes after a crash or a full disk, so sees the old file or the new one, never half.
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:

@@ -25,27 +25,17 @@ if TYPE_CHECKING:
 
 SHIPPED = "classification/{}-s0"
 """The trained network that stands for an architecture where none is named; the book's live page shows these."""
-
 SHIPPED_LICENCE = "Trained on Tiny-ImageNet, whose images are ImageNet's: non-commercial research and education only."
 OTHER_LICENCE = "That of the weights from which this file was made."
 
-RELEASED = {
-    "drn_c_26": "ddedf421",
-    "drn_c_42": "9d336e8c",
-    "drn_c_58": "0a53a92c",
-    "drn_d_22": "4bd2f8ea",
-    "drn_d_38": "eebb45f0",
-    "drn_d_54": "0e0534ff",
-    "drn_d_105": "12b40979",
-}
-"""The networks with published ImageNet weights, and the first digits of their files' SHA-256."""
+# The networks with published ImageNet weights, and the first digits of their files' SHA-256.
+RELEASED = {"drn_c_26": "ddedf421", "drn_c_42": "9d336e8c", "drn_c_58": "0a53a92c"}
+RELEASED |= {"drn_d_22": "4bd2f8ea", "drn_d_38": "eebb45f0", "drn_d_54": "0e0534ff", "drn_d_105": "12b40979"}
 
 RELEASED_HOST = "http://dl.yf.io/drn/"
 """Where the authors' code looks for the files; users report since 2019 that it does not answer."""
-
 DISK_ERRORS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM)
 """What is wrong with the reader's own disk, and not with that host."""
-
 DESCRIBED = {"architecture", "width", "num_classes", "dilation_rule", "classes"}
 """What the metadata of our own files (`checkpoints.save_weights`) say at least."""
 
@@ -69,11 +59,7 @@ def find_shipped(name_or_path: str | Path) -> Path | None:
 
 
 def weights_named(weights: str | None, arch: str | None) -> str:
-    """The weights that --weights and --arch name together: without the first, the network that ships for the second.
-
-    Raises:
-        ValueError: neither is given.
-    """
+    """The weights that --weights and --arch, or one of them, name: without the first, what ships for the second."""
     if weights is None and arch is None:
         raise ValueError("say which network: --arch for one of this book's, or --weights for another")
     return weights or SHIPPED.format(arch)
@@ -105,34 +91,24 @@ def sha256_of(file: Path) -> str:
 
 
 def check_sha256(path: Path, expected: str) -> None:
-    """Compare a file's SHA-256 with the expected one or with its first digits, at least 8.
-
-    Raises:
-        ValueError: it differs, or `expected` is no such thing.
-    """
+    """Raise ValueError where a file's SHA-256 is not the expected one, of which the first 8 digits are enough."""
     expected = expected.lower()
     if not 8 <= len(expected) <= 64 or set(expected) - set("0123456789abcdef"):
         raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits, not {expected!r}")
     found = sha256_of(path)
     if not found.startswith(expected):
-        raise ValueError(
-            f"{path.name} has SHA-256 {found[:16]}…, not {expected[:16]}…: it is damaged or another file, get it again"
-        )
+        advice = "it is damaged or another file, get it again"
+        raise ValueError(f"{path.name} has SHA-256 {found[:16]}…, not {expected[:16]}…: {advice}")
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
-    """The tensors of a file by name, and for our own files what their metadata tell.
-
-    A file that bears the name of a released one must have its SHA-256, which is checked before anything is read.
-
-    Returns:
-        (tensors, description); the description is None for the files of others.
+    """The tensors of a file by name, and for our own files what their metadata tell, else None.
 
     Raises:
-        ValueError: the file is damaged, or not the released one whose name it bears, or holds more than tensors;
-            nothing in it was run.
+        ValueError: the file is damaged, holds more than tensors, or bears the name of a released one and has another
+            SHA-256, which is checked first; nothing in it was run.
     """
-    if path.name in {_file_name(name) for name in RELEASED}:
+    if path.name in {f"{name}-{digits}.pth" for name, digits in RELEASED.items()}:
         check_sha256(path, path.stem.rpartition("-")[2])
     if path.suffix == ".safetensors":
         tensors, about = read_safetensors(path, "pt")
@@ -145,22 +121,13 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
         reason = f" ({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})"
         if isinstance(error, pickle.UnpicklingError) or "weights_only" in reason:
             reason = ""  # torch's own advice is to read the file all the same
-        raise ValueError(
-            f"{path.name} is damaged or holds more than tensors, so it was refused and nothing in it was run{reason}"
-        ) from None
+        refused = f"so it was refused and nothing in it was run{reason}"
+        raise ValueError(f"{path.name} is damaged or holds more than tensors, {refused}") from None
     return bare_state_dict(content, path.name), None
 
 
 def read_safetensors(path: Path, framework: str) -> tuple[dict[str, Any], dict | None]:
-    """The tensors of a safetensors file by name, and for our own files what their metadata tell.
-
-    Args:
-        path: the file.
-        framework: "pt" reads tensors of torch, "np" arrays of numpy, without torch.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
+    """As `read_weights`, tensors of torch ("pt") or arrays of numpy ("np"); ValueError for a damaged file."""
     try:
         with safe_open(path, framework) as file:
             metadata = file.metadata() or {}
@@ -190,10 +157,7 @@ def task_of(path: Path) -> str | None:
 
 
 def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
-    """Names and tensors, taken out of a training checkpoint and freed of DataParallel's prefix.
-
-    Raises:
-        ValueError: there are no named tensors in `content`.
+    """Names and tensors, taken out of a training checkpoint and freed of DataParallel's prefix; else ValueError.
 
     Source: the two file forms of fyu/drn: a bare state dict, and {epoch, arch, state_dict, best_prec1} whose names
     begin with "module.".
@@ -204,42 +168,32 @@ def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise ValueError(f"{source} holds no state dict (names with tensors)")
-    prefix = "module."
-    if all(name.startswith(prefix) for name in content):
-        return {name.removeprefix(prefix): tensor for name, tensor in content.items()}
-    return dict(content)
-
-
-def _file_name(name: str) -> str:
-    return f"{name}-{RELEASED[name]}.pth"
+    bare = all(name.startswith("module.") for name in content)
+    return {name.removeprefix("module.") if bare else name: tensor for name, tensor in content.items()}
 
 
 def _released_file(name: str) -> Path:
     """The file of a released network in the cache, downloaded where it is not there yet."""
     from drn_lib.datasets.downloads import DownloadError, download, one_at_a_time
 
-    if name in RELEASED:
-        file = paths.cache_dir() / "weights" / _file_name(name)
-        if file.is_file():
-            return file
-        known = f"its SHA-256 begins with {RELEASED[name]}"
-        if os.environ.get("DRN_OFFLINE") == "1":
-            raise FileNotFoundError(
-                f"{file} does not exist and DRN_OFFLINE=1 forbids its download: put a copy there ({known})"
-            )
-        try:
-            with one_at_a_time(file.parent, file.name):  # if another process was first, there is nothing left to do
-                return download(RELEASED_HOST + file.name, file, checksum=f"sha256:{RELEASED[name]}")
-        except DownloadError as error:
-            if getattr(error.__cause__, "errno", None) in DISK_ERRORS:  # it says what to do
-                raise
-            raise FileNotFoundError(
-                f"the released weights of {name} cannot be had from {RELEASED_HOST}, which is often down: "
-                f"put a copy at {file} or give its path ({known})"
-            ) from error
-    if name in list_models():
+    if name not in RELEASED and name in list_models():
         advice = "torchvision has some: pass its state dict" if name.startswith("resnet") else "train it"
-        raise FileNotFoundError(
-            f"no weights were published for {name} ({advice}); there are weights for {', '.join(RELEASED)}"
-        )
-    raise FileNotFoundError(f"{name} is neither a file nor the name of shipped or released weights")
+        there = f"there are weights for {', '.join(RELEASED)}"
+        raise FileNotFoundError(f"no weights were published for {name} ({advice}); {there}")
+    if name not in RELEASED:
+        raise FileNotFoundError(f"{name} is neither a file nor the name of shipped or released weights")
+    file = paths.cache_dir() / "weights" / f"{name}-{RELEASED[name]}.pth"
+    known = f"its SHA-256 begins with {RELEASED[name]}"
+    if file.is_file():
+        return file
+    if os.environ.get("DRN_OFFLINE") == "1":
+        said = f"{file} does not exist and DRN_OFFLINE=1 forbids its download: put a copy there ({known})"
+        raise FileNotFoundError(said)
+    try:
+        with one_at_a_time(file.parent, file.name):  # if another process was first, there is nothing left to do
+            return download(RELEASED_HOST + file.name, file, checksum=f"sha256:{RELEASED[name]}")
+    except DownloadError as error:
+        if getattr(error.__cause__, "errno", None) in DISK_ERRORS:  # it says what to do
+            raise
+        host = f"{RELEASED_HOST}, which is often down: put a copy at {file} or give its path ({known})"
+        raise FileNotFoundError(f"the released weights of {name} cannot be had from {host}") from error

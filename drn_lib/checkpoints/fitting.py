@@ -19,8 +19,7 @@ COUNTER = "num_batches_tracked"
 def fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) -> None:
     """Copy tensors, named as in one of `naming.SCHEMES`, into the model; `source` and `head` as in `load_weights`.
 
-    Raises:
-        ValueError: they do not fit; the sentence says whose they are, what is missing and what is unexpected.
+    Raises ValueError where they do not fit; the sentence says whose they are, what is missing and what is unexpected.
     """
     wanted = _without_counters(model.state_dict())
     readings = [_rename(tensors, model.table, scheme) for scheme in schemes(model.table)]
@@ -32,10 +31,9 @@ def fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) -> 
     unexpected += [theirs(name) for name in given if name not in wanted]
     misshapen = [name for name in given if name in wanted and given[name].shape != wanted[name].shape]
     if misshapen and not missing and not unexpected and HEAD_KEYS.issuperset(misshapen):
-        raise ValueError(
-            f"{source} has {len(given['classifier.bias'])} classes and the model {model.classifier.out_channels}: "
-            "make the model with as many, or keep its own classifier with head='drop'"
-        )
+        counts = f"{len(given['classifier.bias'])} classes and the model {model.classifier.out_channels}"
+        advice = "make the model with as many, or keep its own classifier with head='drop'"
+        raise ValueError(f"{source} has {counts}: {advice}")
     if missing or unexpected or misshapen:
         shapes = [f"{theirs(name)} {list(given[name].shape)} for {list(wanted[name].shape)}" for name in misshapen]
         raise ValueError(
@@ -84,10 +82,7 @@ def _whose(tensors: dict[str, Tensor]) -> str:
 
 
 def _fitted(tensors: dict[str, Tensor], table: Architecture, scheme: str) -> Architecture | None:
-    """The table at the width whose names and shapes are those of the tensors under a scheme; None where there is none.
-
-    The classifier may have any number of classes, or be left out.
-    """
+    """The table at the width that gives the tensors' names and shapes (no classifier's) under a scheme; else None."""
     renamed, _, unexpected = _rename(tensors, table, scheme)
     body = _body_shapes(renamed)
     if unexpected or len(HEAD_KEYS & renamed.keys()) == 1 or body.keys() != _shapes_of(table).keys():
@@ -97,7 +92,6 @@ def _fitted(tensors: dict[str, Tensor], table: Architecture, scheme: str) -> Arc
 
 
 def _shapes_of(table: Architecture) -> dict[str, torch.Size]:
-    """The shapes of a network's tensors, but for its classifier and the counters."""
     with torch.device("meta"):
         return _body_shapes(Network(table).state_dict())
 
@@ -126,12 +120,10 @@ def width_of(table: Architecture) -> float | None:
     if table.dilation_rule is not None and table.dilation_rule not in dilation_rules(table.name):
         return None
     original = architecture(table.name, table.dilation_rule)
-    widths = _widths(table.level(6).channels)
-    return next((width for width in widths if scale_width(original, width) == table), None)
+    return next((w for w in _widths(table.level(6).channels) if scale_width(original, w) == table), None)
 
 
 def _some(names: list[str]) -> str:
     """The first three of the names, and how many more there are."""
-    if not names:
-        return "nothing"
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more or "nothing"

@@ -10,8 +10,6 @@ of ours. Nothing here imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from drn_lib.architecture import Architecture, Level, convolutions
 
 SCHEMES = ("ours", "released", "segmentation", "pytorchcv")
@@ -23,11 +21,7 @@ SCHEMES = ("ours", "released", "segmentation", "pytorchcv")
 ``pytorchcv``     the package pytorchcv; only DRN-C and DRN-D, because its ResNets come with either place of the
                   stride under the same names
 """
-
 _CLASSIFIERS = {"ours": "classifier", "released": "fc", "segmentation": "seg", "pytorchcv": "output"}
-
-# Ours and theirs of a convolution with its normalization: (our prefix, their convolution, their normalization).
-Row = tuple[str, str, str]
 
 
 def schemes(table: Architecture) -> tuple[str, ...]:
@@ -38,12 +32,7 @@ def schemes(table: Architecture) -> tuple[str, ...]:
 def module_names(table: Architecture, scheme: str) -> list[tuple[str, str]]:
     """Our name and theirs of every module that holds tensors, in the order that all of them share.
 
-    Args:
-        table: the network's rows; the width does not matter.
-        scheme: one of `schemes(table)`.
-
-    Returns:
-        Pairs such as ("stem.conv", "conv1"); a tensor's name is its module's with ".weight" and so on.
+    Pairs such as ("stem.conv", "conv1"), at any width; a tensor's name is its module's with ".weight" and so on.
 
     Raises:
         ValueError: a scheme that is unknown or that has no names for this network.
@@ -53,18 +42,17 @@ def module_names(table: Architecture, scheme: str) -> list[tuple[str, str]]:
     if scheme not in schemes(table):
         raise ValueError(f"{table.name} has no {scheme!r} names; choose one of {', '.join(schemes(table))}")
     names = []
-    for ours, conv, norm in _rows(table, scheme):
-        if scheme == "ours":
-            conv, norm = f"{ours}.conv", f"{ours}.norm"
-        names += [(f"{ours}.conv", conv), (f"{ours}.norm", norm)]
+    for row in convolutions(table):
+        conv, norm = _conv_norm_names(table, scheme, row.name)
+        names += [(f"{row.name}.conv", conv), (f"{row.name}.norm", norm)]
     return [*names, ("classifier", _CLASSIFIERS[scheme])]
 
 
 def dead_modules(table: Architecture, scheme: str) -> list[tuple[str, int, int]]:
     """Shortcuts that the authors' code builds and never adds: (their prefix, in channels, out channels).
 
-    The only one is in level 7 of DRN-C-58. It would stand after the convolutions of that level's first block, as
-    `<prefix>.0` (a 1x1 convolution) and `<prefix>.1` (its normalization).
+    The only one is in level 7 of DRN-C-58: after the convolutions of the first block, `<prefix>.0` (a 1x1 convolution)
+    and `<prefix>.1` (its normalization).
     """
     if scheme not in ("released", "segmentation"):
         return []
@@ -75,46 +63,33 @@ def dead_modules(table: Architecture, scheme: str) -> list[tuple[str, int, int]]
     ]
 
 
-def _rows(table: Architecture, scheme: str) -> Iterator[Row]:
-    """All convolutions in order: the stem, then block by block, a block's shortcut last."""
-    for row in convolutions(table):
-        if row.name == "stem":
-            yield row.name, *_stem_names(table, scheme)
-            continue
-        _, number, block, kind, *index = row.name.split(".")
-        level, block = table.level(int(number)), int(block)
-        if kind == "shortcut":
-            yield row.name, *_shortcut_names(table, scheme, level, block)
-        else:
-            yield row.name, *_convolution_names(table, scheme, level, block, int(index[0]))
+def _conv_norm_names(table: Architecture, scheme: str, name: str) -> tuple[str, str]:
+    """What a scheme calls our convolution of that name and its normalization."""
+    if scheme == "ours":
+        return f"{name}.conv", f"{name}.norm"
+    if name == "stem":
+        return _stem_names(table, scheme)
+    _, number, block, kind, *index = name.split(".")
+    level, block, number = table.level(int(number)), int(block), int(index[0]) + 1 if index else 0
+    if scheme == "pytorchcv":
+        body = ".body" if level.kind == "plain" else f".body.conv{number}"
+        unit = _unit_name(table, level, block) + (".identity_conv" if kind == "shortcut" else body)
+        return f"{unit}.conv", f"{unit}.bn"
+    within = _level_name(table, scheme, level)
+    if kind == "shortcut":
+        return f"{within}.{block}.downsample.0", f"{within}.{block}.downsample.1"
+    if level.kind == "plain":  # convolution, normalization and ReLU are three children in a row
+        return f"{within}.{3 * block}", f"{within}.{3 * block + 1}"
+    return f"{within}.{block}.conv{number}", f"{within}.{block}.bn{number}"
 
 
 def _stem_names(table: Architecture, scheme: str) -> tuple[str, str]:
     if scheme == "pytorchcv":
         return "features.init_block.conv", "features.init_block.bn"
-    first = {"segmentation": "base.0", "released": "layer0"}.get(scheme, "")
     if table.family == "drn_d":  # one child that holds convolution and normalization
+        first = "base.0" if scheme == "segmentation" else "layer0"
         return f"{first}.0", f"{first}.1"
     return ("base.0", "base.1") if scheme == "segmentation" else ("conv1", "bn1")
-
-
-def _convolution_names(table: Architecture, scheme: str, level: Level, block: int, index: int) -> tuple[str, str]:
-    name = _level_name(table, scheme, level)
-    if scheme == "pytorchcv":
-        inside = "" if level.kind == "plain" else f".conv{index + 1}"
-        unit = f"{_unit_name(table, level, block)}.body{inside}"
-        return f"{unit}.conv", f"{unit}.bn"
-    if level.kind == "plain":  # convolution, normalization and ReLU are three children in a row
-        return f"{name}.{3 * block}", f"{name}.{3 * block + 1}"
-    return f"{name}.{block}.conv{index + 1}", f"{name}.{block}.bn{index + 1}"
-
-
-def _shortcut_names(table: Architecture, scheme: str, level: Level, block: int) -> tuple[str, str]:
-    if scheme == "pytorchcv":
-        unit = f"{_unit_name(table, level, block)}.identity_conv"
-        return f"{unit}.conv", f"{unit}.bn"
-    shortcut = f"{_level_name(table, scheme, level)}.{block}.downsample"
-    return f"{shortcut}.0", f"{shortcut}.1"
 
 
 def _level_name(table: Architecture, scheme: str, level: Level) -> str:

@@ -1,15 +1,14 @@
 """A trained network as an ONNX file, for programs that have no torch: onnxruntime, or a browser.
 
-The graph is written from the network's table, as `network` builds the modules from it, and not recorded from a run:
-so it takes a second, needs neither torch nor an example, and any image size and batch may be fed in. A test compares
-the two. Kernels are stored in 16 bits, with a cast to 32 after them, and computed with in 32: half the bytes, and for
-weights that are stored in 16 bits anyway, as this book's are, no difference at all.
+The graph is written from the network's table and not recorded from a run: it takes a second, needs neither torch nor an
+example, and any image size and batch may be fed in. Kernels are stored in 16 bits, with a cast to 32 after them, and
+computed with in 32: half the bytes, and the same numbers for weights that are stored in 16 bits anyway, as this book's.
 
     input    image       (N, 3, H, W)  float32, normalized as by `images.normalize`
     outputs  score_map   (N, classes, H/8, W/8) for a DRN
              level_1 ... (N, channels, H/jump, W/jump), the map that leaves each level
 
-What a reader of the file has to know beside the graph (classes, normalization, jumps) stands in its metadata.
+Its metadata hold what a reader has to know beside the graph: classes, normalization, jumps.
 """
 
 from __future__ import annotations
@@ -36,28 +35,19 @@ OPSET = 18
 IR_VERSION = 10  # what goes with this opset; onnx would write a newer one than older runtimes read
 EPSILON = 1e-5  # of torch's BatchNorm2d, under the root of the variance
 SCORES = "score_map"
-
 NORMALIZATION = {"order": "RGB", "range": [0, 1], "mean": list(MEAN), "std": list(STD)}
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network without torch.
+    """A trained network without torch."""
 
-    table      its rows, at their final width
-    tensors    its state dict, by the names of `network.Network`
-    classes    the classes' names, in the classifier's order; None where they are not known
-    file       the name of the file of weights
-    sha256     of that file
-    licence    a sentence on what the weights may be used for
-    """
-
-    table: Architecture
-    tensors: Mapping[str, np.ndarray]
-    classes: list[str] | None
-    file: str
+    table: Architecture  # at its final width
+    tensors: Mapping[str, np.ndarray]  # by the names of `network.Network`
+    classes: list[str] | None  # their names, in the classifier's order, where they are known
+    file: str  # the name of the file of weights, whose SHA-256 is the next
     sha256: str
-    licence: str
+    licence: str  # a sentence on what the weights may be used for
 
 
 def read_trained(file: Path) -> Trained:
@@ -77,11 +67,7 @@ def read_trained(file: Path) -> Trained:
 
 
 def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
-    """The network as an ONNX model, checked by onnx; see the head of this file.
-
-    Args:
-        trained: the network and its weights.
-        storage: of the kernels, "float16" or "float32".
+    """The network as an ONNX model with kernels of a storage, "float16" or "float32", checked by onnx.
 
     Raises:
         RuntimeError: the package onnx is not installed.
@@ -99,9 +85,8 @@ def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
     image = helper.make_tensor_value_info("image", floats, ["images", 3, "height", "width"])
     graph.node("Conv", [last, graph.kernel("classifier.weight"), graph.constant("classifier.bias")], SCORES)
     made = helper.make_graph(graph.nodes, trained.table.name, [image], outputs, graph.initializers)
-    model = helper.make_model(
-        made, producer_name="drn_lib", ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
-    )
+    opset = {"ir_version": IR_VERSION, "opset_imports": [helper.make_opsetid("", OPSET)]}
+    model = helper.make_model(made, producer_name="drn_lib", **opset)
     helper.set_model_props(model, _metadata(trained, classes, storage))
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -126,24 +111,14 @@ def level_outputs(table: Architecture) -> dict[str, tuple[int, int]]:
 
 
 def _metadata(trained: Trained, classes: int, storage: str) -> dict[str, str]:
-    table = trained.table
-    published = architecture(table.name, table.dilation_rule)
-    outputs = {SCORES: {"channels": classes, "jump": table.output_stride}}
+    table, outputs = trained.table, {SCORES: {"channels": classes, "jump": trained.table.output_stride}}
     for name, (channels, jump) in level_outputs(table).items():
         outputs[name] = {"channels": channels, "jump": jump, "level": int(name.removeprefix("level_"))}
-    values = {
-        "architecture": table.name,
-        "width": table.level(6).channels / published.level(6).channels,
-        "dilation_rule": table.dilation_rule or "none",
-        "num_classes": classes,
-        "classes": trained.classes,
-        "normalization": NORMALIZATION,
-        "outputs": outputs,
-        "kernel_storage": storage,
-        "weights": trained.file,
-        "weights_sha256": trained.sha256,
-        "licence": trained.licence,
-    }
+    width = table.level(6).channels / architecture(table.name, table.dilation_rule).level(6).channels
+    values = {"architecture": table.name, "width": width, "dilation_rule": table.dilation_rule or "none"}
+    values |= {"num_classes": classes, "classes": trained.classes, "normalization": NORMALIZATION, "outputs": outputs}
+    values |= {"kernel_storage": storage, "weights": trained.file, "weights_sha256": trained.sha256}
+    values["licence"] = trained.licence
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
@@ -215,7 +190,6 @@ class _Graph:
 
 
 def _onnx() -> Any:
-    """The package onnx, which only those need who export."""
     try:
         import onnx
         import onnx.checker

@@ -16,20 +16,10 @@ from torch import Tensor, nn
 
 from drn_lib import paths
 from drn_lib.architecture import Architecture
-from drn_lib.checkpoints.files import (
-    bare_state_dict,
-    check_sha256,
-    find_shipped,
-    find_weights,
-    list_trained,
-    read_weights,
-    weights_named,
-)
+from drn_lib.checkpoints import files
 from drn_lib.checkpoints.fitting import COUNTER, fill, width_of
 from drn_lib.checkpoints.naming import dead_modules, module_names
 from drn_lib.network import Network, create_model
-
-HEADS = ("strict", "drop")
 
 
 def save_weights(model: Network, path: str | Path, classes: list[str] | None = None, **metadata: object) -> Path:
@@ -37,12 +27,9 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
 
     Args:
         model: a network from `create_model`.
-        path: the file to write; its folder is made.
+        path: the file to write, which is returned; its folder is made.
         classes: the classes' names, in the classifier's order.
         metadata: more to store: texts as they are, all else as JSON.
-
-    Returns:
-        The path.
 
     Raises:
         ValueError: there are not as many names as classes, a value does not fit 16 bits, or `create_model` cannot
@@ -54,14 +41,8 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
     width = width_of(model.table)
     if width is None:
         raise ValueError(f"create_model cannot build this {model.table.name} again: save the ResNet that it came from")
-    about = {
-        **metadata,
-        "architecture": model.table.name,
-        "width": width,
-        "num_classes": num_classes,
-        "dilation_rule": model.table.dilation_rule,
-        "classes": classes,
-    }
+    about = {**metadata, "architecture": model.table.name, "width": width, "num_classes": num_classes}
+    about |= {"dilation_rule": model.table.dilation_rule, "classes": classes}
     tensors = {}
     for name, tensor in model.state_dict().items():
         if name.endswith(COUNTER):
@@ -87,12 +68,13 @@ def load_trained(name_or_path: str | Path) -> Network:
         FileNotFoundError: no such file, no such name.
         ValueError: a file that does not describe its network (load it with `load_weights`).
     """
-    path = find_shipped(name_or_path)
+    path = files.find_shipped(name_or_path)
     if path is None and Path(name_or_path).suffix:
         raise FileNotFoundError(f"there is no file {name_or_path!s}: correct the path (shipped names have no suffix)")
     if path is None:
-        raise FileNotFoundError(f"no trained network is called {name_or_path!s}; there are {', '.join(list_trained())}")
-    tensors, about = read_weights(path)
+        there = ", ".join(files.list_trained())
+        raise FileNotFoundError(f"no trained network is called {name_or_path!s}; there are {there}")
+    tensors, about = files.read_weights(path)
     if about is None:
         raise ValueError(f"{path.name} does not say which network it holds; make one and fill it with load_weights")
     model = create_model(about["architecture"], about["num_classes"], about["width"], about["dilation_rule"])
@@ -113,13 +95,13 @@ def load_any(weights: str | None, arch: str | None = None) -> Network:
         ValueError: no network is named, a file holds another one than `arch`, or what `load_weights` refuses.
         FileNotFoundError: no such file and no such name, or nothing was published for `arch`.
     """
-    weights = weights_named(weights, arch)
+    weights = files.weights_named(weights, arch)
     if weights == "released":
         if arch is None:
             raise ValueError("--weights released needs --arch, for instance --arch drn_c_26")
         return load_weights(create_model(arch), arch).eval()
-    file = find_shipped(weights)
-    if arch is None or file is None or read_weights(file)[1] is not None:
+    file = files.find_shipped(weights)
+    if arch is None or file is None or files.read_weights(file)[1] is not None:
         model = load_trained(weights)
         if arch not in (None, model.table.name):
             raise ValueError(f"{weights} holds a {model.table.name}, not a {arch}")
@@ -128,10 +110,7 @@ def load_any(weights: str | None, arch: str | None = None) -> Network:
 
 
 def load_weights(
-    model: Network,
-    path_or_name: str | Path | Mapping[str, Tensor],
-    sha256: str | None = None,
-    head: str = "strict",
+    model: Network, path_or_name: str | Path | Mapping[str, Tensor], sha256: str | None = None, head: str = "strict"
 ) -> Network:
     """Load weights into `model`, in whichever of the published forms they come.
 
@@ -146,9 +125,6 @@ def load_weights(
         sha256: the file's SHA-256 or at least its first 8 digits, checked before anything is read.
         head: "strict" wants the file's classifier to fit; "drop" keeps the model's own, whatever the file has.
 
-    Returns:
-        The model.
-
     Raises:
         ValueError: the file is another network's (the sentence says whose, what is missing, what is unexpected), its
             classifier has another number of classes, its hash differs, or it holds more than tensors.
@@ -158,18 +134,18 @@ def load_weights(
     """
     if not isinstance(model, Network):
         raise ValueError(f"load_weights fills a network from create_model, not a {type(model).__name__}")
-    if head not in HEADS:
+    if head not in ("strict", "drop"):
         raise ValueError(f"head must be 'strict' or 'drop', not {head!r}")
     if isinstance(path_or_name, Mapping):
         if sha256 is not None:
             raise ValueError("a sha256 can be checked for a file, not for a state dict")
         source, about = "the state dict", None
-        tensors = bare_state_dict(path_or_name, source)
+        tensors = files.bare_state_dict(path_or_name, source)
     else:
-        path = find_weights(path_or_name)
+        path = files.find_weights(path_or_name)
         if sha256 is not None:
-            check_sha256(path, sha256)
-        source, (tensors, about) = path.name, read_weights(path)
+            files.check_sha256(path, sha256)
+        source, (tensors, about) = path.name, files.read_weights(path)
     if about is not None:
         _check_description(model.table, about, source)
     fill(model, tensors, source, head)
@@ -185,13 +161,10 @@ def released_state_dict(model: Network) -> dict[str, Tensor]:
     Source: fyu/drn, drn.py.
     """
     state = model.state_dict()
-    leaves: dict[str, list[str]] = {}
-    for name in state:
-        module, _, leaf = name.rpartition(".")
-        leaves.setdefault(module, []).append(leaf)
     released = {}
     for ours, theirs in module_names(model.table, "released"):
-        released.update({f"{theirs}.{leaf}": state[f"{ours}.{leaf}"] for leaf in leaves[ours]})
+        own = {name.removeprefix(ours): tensor for name, tensor in state.items() if name.rpartition(".")[0] == ours}
+        released.update({theirs + leaf: tensor for leaf, tensor in own.items()})
         for prefix, in_channels, out_channels in dead_modules(model.table, "released"):
             if theirs == prefix.replace("downsample", "bn2"):  # the authors' blocks end with their shortcut
                 released[f"{prefix}.0.weight"] = torch.zeros(out_channels, in_channels, 1, 1)
@@ -204,13 +177,11 @@ def released_state_dict(model: Network) -> dict[str, Tensor]:
 
 def _check_description(table: Architecture, about: dict, source: str) -> None:
     """Our own files know more than their names and shapes: B from C, and the dilation they were trained with."""
-    # A ResNet's weights may go into its dilated twin: that is what chapter 02 is about.
-    if about["dilation_rule"] is None and table.stem_level is not None:
+    known, rule = about["dilation_rule"], table.dilation_rule
+    if known is None and table.stem_level is not None:  # a ResNet's weights may go into its dilated twin: chapter 02
         return
     if about["architecture"] != table.name:
         raise ValueError(f"{source} holds a {about['architecture']}, not a {table.name}")
-    if about["dilation_rule"] != table.dilation_rule:
-        raise ValueError(
-            f"{source} was trained with dilation rule {about['dilation_rule']!r} and the model has "
-            f"{table.dilation_rule!r}: make it with dilation_rule={about['dilation_rule']!r}"
-        )
+    if known != rule:
+        advice = f"make it with dilation_rule={known!r}"
+        raise ValueError(f"{source} was trained with dilation rule {known!r} and the model has {rule!r}: {advice}")

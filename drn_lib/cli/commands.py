@@ -12,7 +12,8 @@ RESUMABLE = ("data", "train", "train-segmentation")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 where it went well (`options.run`)."""
+    """Run one command; 0 where it went well."""
+
     return options.run(parser(), arguments, RESUMABLE)
 
 

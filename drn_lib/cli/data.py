@@ -13,11 +13,9 @@ def add_commands(commands) -> None:
     data.add_argument("name", help="camvid, cityscapes, clutter, imagenet, pets, shapes, streets or tiny-imagenet")
     data.add_argument("split", nargs="?", help="train, tune, val or test, trainval of pets (default train or trainval)")
     add_flags(data, "--root")
-    data.add_argument(
-        "--partition",
-        help="of tiny-imagenet or pets: a list in data/splits, or '' for the whole archive (default: the book's "
-        "tiny-imagenet-20, and all pets)",
-    )
+    default = "the book's tiny-imagenet-20, and all pets"
+    lists = f"of tiny-imagenet or pets: a list in data/splits, or '' for the whole archive (default: {default})"
+    data.add_argument("--partition", help=lists)
     data.set_defaults(function=_data)
 
 
@@ -35,6 +33,8 @@ def partition_options(name: str, asked: str | None) -> dict[str, str | None]:
     """What `open_dataset` takes of --partition: '' stands for the whole archive, and None was not said."""
     from drn_lib.datasets.catalog import BOOK_PARTITIONS
 
-    if asked and name not in BOOK_PARTITIONS:
+    if name in BOOK_PARTITIONS:
+        return {} if asked is None else {"partition": asked or None}
+    if asked:
         raise ValueError(f"--partition is for {' and '.join(BOOK_PARTITIONS)}, and {name} has none: leave it out")
-    return {"partition": asked or None} if asked is not None and name in BOOK_PARTITIONS else {}
+    return {}

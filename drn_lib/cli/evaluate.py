@@ -27,9 +27,8 @@ def add_commands(commands) -> None:
         help="a list in data/splits, or '' for the whole archive (default tiny-imagenet-20 for tiny-imagenet, pets-3 "
         "for pets; the others have none)",
     )
-    evaluate.add_argument(
-        "--split", help="default tune; val of ImageNet and of all Tiny-ImageNet; test is only for final results"
-    )
+    split = "default tune; val of ImageNet and of all Tiny-ImageNet; test is only for final results"
+    evaluate.add_argument("--split", help=split)
     add_flags(evaluate, "--root", "--device", "--workers")
     evaluate.set_defaults(function=_evaluate)
 
@@ -49,7 +48,6 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")
     name, split, data_options = _scored_data(options, plan)
     device = device_of(options.device)
-
     weights = options.weights or options.file
     model = load_any(weights, options.arch)
     dataset = open_dataset(name, split, options.root, **data_options)
@@ -59,12 +57,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     model.to(device)
     if reads_files:
         _evaluate_files(options, plan, model, dataset, split)
-        return
-    metrics, _ = evaluation.evaluate(model, *dataset.arrays(), plan.image_size if plan else None)
-    print(
-        f"{name} {split}, {len(dataset)} images: top-1 error {metrics['top1']:.2f} %, "
-        f"top-5 error {metrics['top5']:.2f} %, loss {metrics['loss']:.3f}"
-    )
+    else:
+        metrics, _ = evaluation.evaluate(model, *dataset.arrays(), plan.image_size if plan else None)
+        top1, top5, loss = f"{metrics['top1']:.2f} %", f"{metrics['top5']:.2f} %", f"{metrics['loss']:.3f}"
+        print(f"{name} {split}, {len(dataset)} images: top-1 error {top1}, top-5 error {top5}, loss {loss}")
 
 
 def _scored_data(options: argparse.Namespace, plan) -> tuple[str, str, dict[str, str | None]]:
@@ -88,9 +84,8 @@ def _evaluate_files(options: argparse.Namespace, plan, model, dataset, split: st
     from drn_lib import evaluation
 
     published = published_errors(model.table.name, options.crops)  # before the hours, not after
-    metrics, _ = evaluation.evaluate_files(
-        model, dataset, plan.shorter_side, plan.image_size, options.crops, options.workers, progress=True
-    )
+    how = plan.shorter_side, plan.image_size, options.crops, options.workers
+    metrics, _ = evaluation.evaluate_files(model, dataset, *how, progress=True)
     crops = "1 crop" if options.crops == 1 else f"{options.crops} crops, logits averaged"
     print(f"{plan.dataset} {split}, {len(dataset)} images, {crops} of {plan.image_size} px from {plan.shorter_side} px")
     print(f"measured:  top-1 error {metrics['top1']:5.2f} %, top-5 error {metrics['top5']:5.2f} %")

@@ -25,12 +25,8 @@ def add_commands(commands) -> None:
     )
     add_network(command)
     add_flags(command, "--out", required=True, metavar="FILE", help="the file to write, ending in .onnx")
-    command.add_argument(
-        "--storage",
-        choices=onnx.STORAGES,
-        default="float16",
-        help="of the kernels; computed is in float32 (%(default)s)",
-    )
+    help_storage = "of the kernels; computed is in float32 (%(default)s)"
+    command.add_argument("--storage", choices=onnx.STORAGES, default="float16", help=help_storage)
     command.set_defaults(function=_export)
 
 

@@ -3,9 +3,7 @@
     python -m drn_lib localize cup.jpg rocket.png --arch drn_c_26 --out found
     python -m drn_lib localize cup.jpg --weights released --arch drn_c_26 --size 224 --out found
 
-The first takes the book's own network, which learned from pictures of 64 px: there --size is 128 where it is not given.
-`localization.find_object` is the same for one image from Python. The method is the paper's (`localization.equations`);
-what it leaves open is an option here. torch is imported when the command runs.
+From Python: `localization.find_object`, for one image. torch is imported when the command runs.
 """
 
 from __future__ import annotations
@@ -47,14 +45,13 @@ CHOICES = {
 
 
 def _default(name: str) -> str:
-    """The choice where none is made."""
     return getattr(BoxOptions, name, CHOICES[name][0][0])
 
 
 def coco_document(
     photographs: Sequence[tuple[str, int, int]], found: Sequence[Found], classes: Sequence[str], note: str = ""
 ) -> dict:
-    """Boxes in the form of COCO's annotation files: `images`, `annotations` and `categories`, numbered from 1.
+    """Boxes in the form of COCO's annotation files, for `json`: `images`, `annotations`, `categories`, numbered from 1.
 
     Args:
         photographs: (file name, height, width) of each.
@@ -62,66 +59,49 @@ def coco_document(
         classes: the network's, in its order; they become categories 1, 2, ...
         note: how the boxes were made, for `info`.
 
-    Returns:
-        What `json` can write. A `bbox` is [x, y, width, height] in pixels of the photograph, from its top left corner;
-        `score` is the probability of the class. The outline asked for by `segmentation` is the box itself.
+    A `bbox` is [x, y, width, height] in pixels of the photograph, from its top left corner; `score` is the probability
+    of the class. The outline asked for by `segmentation` is the box itself.
     """
     images, annotations = [], []
     for number, ((name, height, width), one) in enumerate(zip(photographs, found, strict=True), start=1):
         images.append({"id": number, "file_name": name, "height": height, "width": width})
-        if one.box is None:
-            continue
-        x0, y0, x1, y1 = (round(edge, 2) for edge in one.box)
-        box = [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)]
-        annotations.append(
-            {
-                "id": len(annotations) + 1,
-                "image_id": number,
-                "category_id": one.index + 1,
-                "bbox": box,
-                "area": round(box[2] * box[3], 2),
-                "segmentation": [[x0, y0, x1, y0, x1, y1, x0, y1]],
-                "iscrowd": 0,
-                "score": round(one.probability, 4),
-            }
-        )
+        if one.box is not None:
+            x0, y0, x1, y1 = (round(edge, 2) for edge in one.box)
+            box = [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)]
+            ids = {"id": len(annotations) + 1, "image_id": number, "category_id": one.index + 1}
+            outline = [[x0, y0, x1, y0, x1, y1, x0, y1]]
+            where = {"bbox": box, "area": round(box[2] * box[3], 2), "segmentation": outline}
+            annotations.append({**ids, **where, "iscrowd": 0, "score": round(one.probability, 4)})
     categories = [{"id": k, "name": name, "supercategory": "object"} for k, name in enumerate(classes, start=1)]
-    return {
-        "info": {"description": f"Boxes from the class maps of a classifier. {note}".strip()},
-        "images": images,
-        "annotations": annotations,
-        "categories": categories,
-    }
+    info = {"description": f"Boxes from the class maps of a classifier. {note}".strip()}
+    return {"info": info, "images": images, "annotations": annotations, "categories": categories}
 
 
 def draw_found(image: Tensor, found: Found) -> np.ndarray:
-    """The photograph with its box, and the class map beside it with the same box: uint8 (h, 2 w, 3).
+    """The photograph, uint8 (3, H, W), with its box, and the class map beside it with the same box: uint8 (h, 2 w, 3).
 
     What the network did not see is white beside it.
-
-    Args:
-        image: uint8 (3, H, W).
-        found: what was found in it.
     """
     from PIL import Image, ImageDraw
 
     height, width = image.shape[1:]
     factor = min(1.0, DRAWN_SIDE / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))  # Pillow's order
+
+    def scaled(edges: Sequence[float]) -> list[float]:
+        return [edge * side / whole for edge, side, whole in zip(edges, size * 2, (width, height) * 2)]
+
     values = found.class_map.numpy()
     grey = (255 * (values - values.min()) / max(float(np.ptp(values)), 1e-12)).astype(np.uint8)
     photograph = Image.fromarray(image.permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BILINEAR)
-    edges = found.seen or (0, 0, width, height)
-    x0, y0, x1, y1 = (round(edge * side / whole) for edge, side, whole in zip(edges, size * 2, (width, height) * 2))
+    x0, y0, x1, y1 = map(round, scaled(found.seen or (0, 0, width, height)))
     part = Image.fromarray(grey).resize((max(1, x1 - x0), max(1, y1 - y0)), Image.Resampling.NEAREST)
     cells = Image.new("RGB", size, "white")
     cells.paste(part.convert("RGB"), (x0, y0))
-    for picture in (photograph, cells):
-        if found.box is not None:
-            x0, y0, x1, y1 = (
-                edge * side / whole for edge, side, whole in zip(found.box, size * 2, (width, height) * 2)
-            )
-            corners = x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)  # Pillow counts the last pixel in
+    if found.box is not None:
+        x0, y0, x1, y1 = scaled(found.box)
+        corners = x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)  # Pillow counts the last pixel in
+        for picture in (photograph, cells):
             ImageDraw.Draw(picture).rectangle(corners, outline=BOX_COLOR, width=max(1, round(max(size) / 150)))
     return np.concatenate([np.asarray(photograph), np.asarray(cells)], axis=1)
 
@@ -137,16 +117,11 @@ def add_commands(commands) -> None:
     add_flags(localize, "images")
     add_network(localize)
     localize.add_argument("--class", dest="wanted", metavar="NAME", help="look for this class (default: what is named)")
-    localize.add_argument(
-        "--threshold", type=float, default=-math.inf, metavar="T", help="cells must score more (default: no threshold)"
-    )
-    localize.add_argument(
-        "--size",
-        type=int,
-        metavar="N",
-        help=f"px of the shorter side as the network sees it ({BOOK_SIZE} without --weights, since the book's networks "
-        f"know objects of about 64 px; else {SIZE})",
-    )
+    limit = "cells must score more (default: no threshold)"
+    localize.add_argument("--threshold", type=float, default=-math.inf, metavar="T", help=limit)
+    size = f"{BOOK_SIZE} without --weights, since the book's networks know objects of about 64 px; else {SIZE}"
+    size = f"px of the shorter side as the network sees it ({size})"
+    localize.add_argument("--size", type=int, metavar="N", help=size)
     for name, (known, text) in CHOICES.items():
         flag = f"--{name.replace('_', '-')}"
         localize.add_argument(flag, choices=known, default=_default(name), help=f"{text} (%(default)s)")
@@ -188,26 +163,20 @@ def _localize(options: argparse.Namespace) -> None:
         Image.fromarray(draw_found(image, one)).save(picture)
         done.append(((file.as_posix(), *image.shape[1:]), one))
 
+    def note() -> str:
+        limit = f"threshold {options.threshold:g} on {options.scores}"
+        limit = "no threshold" if options.threshold == -math.inf else limit
+        changed = [f"{name} {choice}" for name in CHOICES if (choice := getattr(options, name)) != _default(name)]
+        return ", ".join([f"Weights {weights}, {limit}, shorter side {size} px", *changed]) + "."
+
     def end(count: int) -> str:  # what was found before an interruption is not lost
-        boxes = _write_boxes(options.out, done, classes, _note(options, weights, size))
+        document = coco_document([photograph for photograph, _ in done], [one for _, one in done], classes, note())
+        with paths.replacing(options.out / "boxes.json") as temporary:
+            temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        boxes = len(document["annotations"])
         said = f"{boxes} boxes in {len(done)} of {count} images: {options.out / 'boxes.json'}, and pictures beside it"
         if boxes < len(done):
             said += f"\n{len(done) - boxes} images have no box: no cell qualifies (lower --threshold, or see --empty)"
         return said
 
     for_each(options, localize_one, end)
-
-
-def _note(options: argparse.Namespace, weights: str, size: int) -> str:
-    """How the boxes were made."""
-    limit = "no threshold" if options.threshold == -math.inf else f"threshold {options.threshold:g} on {options.scores}"
-    changed = [f"{name} {choice}" for name in CHOICES if (choice := getattr(options, name)) != _default(name)]
-    return ", ".join([f"Weights {weights}, {limit}, shorter side {size} px", *changed]) + "."
-
-
-def _write_boxes(folder: Path, done: Sequence[tuple[tuple, Found]], classes: Sequence[str], note: str) -> int:
-    """Writes boxes.json; returns how many boxes are in it."""
-    document = coco_document([photograph for photograph, _ in done], [found for _, found in done], classes, note)
-    with paths.replacing(folder / "boxes.json") as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return len(document["annotations"])

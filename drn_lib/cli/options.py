@@ -14,10 +14,8 @@ from drn_lib.training.recipes import ClassificationRecipe, list_recipes
 
 PATIENCE = 30.0
 """Seconds in which torchrun has ended a process that waits for it."""
-
 RECIPES = " or ".join(", ".join(list_recipes(ClassificationRecipe)).rsplit(", ", 1))
 """The recipes of `train` and `evaluate`, for their help."""
-
 FLAGS: dict[str, dict[str, Any]] = {
     "images": {"nargs": "+", "type": Path, "metavar": "IMAGE", "help": "files of any size, or folders of them"},
     "--arch": {"help": "the network, e.g. drn_c_26, where the file does not say it: the authors' weights"},
@@ -48,12 +46,10 @@ def scored_split(dataset: str) -> str:
 
 
 def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Callable[[int], str]) -> None:
-    """Do the work for each of the images, with a progress bar; raise DataError at the end for what could not be read.
+    """Do the work for each image of `options.images`, with a progress bar; DataError at the end for what was not read.
 
-    Args:
-        options: `images`, and `out`, the folder to make.
-        work: for one file.
-        end: for the number of files, also after an interruption; gives what is then printed.
+    `options.out` is a folder to make; `end` gives what is printed in the end, from the number of files, and is called
+    after an interruption too.
     """
     from tqdm import tqdm
 
@@ -75,9 +71,7 @@ def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Cal
         raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
 
 
-def run(
-    parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None, resumable: Sequence[str] | None = None
-) -> int:
+def run(parser: argparse.ArgumentParser, arguments: list[str] | None, resumable: Sequence[str] | None = None) -> int:
     """Parse and carry out a command; 0 where it went well. User errors are reported in one line, without a traceback.
 
     Args:
@@ -106,8 +100,8 @@ def run(
 def _process(error: Exception) -> str | None:
     """The process that the sentence about an error names, empty where it names none; None where another one says it.
 
-    Before the processes of a training run join, what a user can fix goes wrong in all of a machine alike, and the first
-    says it. A RuntimeError may be one process's own: a GPU that is not there for it.
+    Before the processes join, what a user can fix goes wrong in all alike, and the first of a machine says it. A
+    RuntimeError may be one process's own: a GPU that is not there for it.
     """
     if getattr(error, "silent", False):
         return None

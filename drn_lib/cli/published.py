@@ -9,13 +9,7 @@ from drn_lib.paths import paper_dir
 
 
 def paper_table(name: str) -> dict[str, dict[str, str]]:
-    """A table of the paper.
-
-    Args:
-        name: a CSV of `data/paper/` without its ending, for example "table1_classification".
-
-    Returns:
-        Row name (the first column) to the row, column name to the text as printed.
+    """A table of the paper, a CSV of `data/paper/`: row name (the first column) to the row, column name to the text.
 
     Raises:
         FileNotFoundError: there is no such table; the message lists those there are.
@@ -29,14 +23,9 @@ def paper_table(name: str) -> dict[str, dict[str, str]]:
 
 
 def published_errors(architecture: str, crops: int) -> tuple[float, float, str] | None:
-    """What the authors print for a network on ImageNet's 50,000 validation images, read from data/paper.
+    """Top-1 and top-5 error in percent that the authors print for a network on ImageNet's 50,000 validation images.
 
-    Args:
-        architecture: a name of `list_models()`.
-        crops: 1 or 10.
-
-    Returns:
-        Top-1 error, top-5 error, in percent, and where they stand; None where nothing is printed.
+    The third is where they stand. By 1 or 10 crops; None where nothing is printed.
     """
     name = display_name(architecture)
     row = paper_table("table1_classification").get(name)

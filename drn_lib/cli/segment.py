@@ -3,12 +3,13 @@
     python -m drn_lib segment street.jpg --weights my_run/drn_c_26-s0.safetensors
     python -m drn_lib score-segmentation my_run/drn_c_26-s0.safetensors --dataset cityscapes --predictions my_run/val
 
-`add_commands` describes them to argparse; torch is imported when one of them runs.
+torch is imported when one of them runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import colorsys
 import math
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from drn_lib.images import read_photograph
 WHOLE_PIXELS = 2048 * 1024
 """Larger images are read by windows where --window does not say otherwise: then no more than a window of the network's
 maps is held. The average over --scales or --mirror still holds its answer, (classes, height, width), at full size."""
-
 WINDOW = 1024
 OVERLAP = 0.25
 """Side of such a window in pixels, and the fraction of it that neighbours have in common."""
@@ -31,12 +31,10 @@ def add_commands(commands) -> None:
     segment = commands.add_parser("segment", help="name every pixel of photographs by a trained segmentation network")
     add_flags(segment, "images")
     add_flags(segment, "--out", default=Path("segmented"))
-    segment.add_argument(
-        "--shorter-side", type=int, metavar="N", help="resize photographs to it first, e.g. 360 for CamVid's networks"
-    )
+    size = "resize photographs to it first, e.g. 360 for CamVid's networks"
+    segment.add_argument("--shorter-side", type=int, metavar="N", help=size)
     _add_reading(segment, "--weights", required=True)
     segment.set_defaults(function=_segment)
-
     score = commands.add_parser("score-segmentation", help="mean IoU and more of a trained segmentation network")
     score.add_argument("--dataset", default="camvid", help="camvid, cityscapes or streets (default %(default)s)")
     score.add_argument("--split", help="default val, of streets tune; test is only for final results")
@@ -47,12 +45,10 @@ def add_commands(commands) -> None:
 
 
 def _add_reading(command, weights: str, **options) -> None:
-    """What tells a network and how it reads images."""
     command.add_argument(weights, help="a segmentation network's file or shipped name", **options)
     add_flags(command, "--arch", "--device")
-    command.add_argument(
-        "--window", type=int, metavar="N", help="read by windows of N px a side; 0: whole (default: by image size)"
-    )
+    windows = "read by windows of N px a side; 0: whole (default: by image size)"
+    command.add_argument("--window", type=int, metavar="N", help=windows)
     command.add_argument("--scales", default="1", help="factors, for instance 0.75,1,1.25 (default 1)")
     command.add_argument("--mirror", action="store_true", help="read each scale mirrored as well, and average")
     command.add_argument("--log-average", action="store_true", help="average logarithms, as the released code does")
@@ -78,18 +74,13 @@ def _segment(options: argparse.Namespace) -> None:
 
 
 def write_pictures(folder: Path, name: str, image, labels, num_classes: int) -> list[Path]:
-    """Writes what was found in one image: <name>_labels.png, <name>_color.png and <name>_overlay.png.
+    """Write <name>_labels.png, <name>_color.png and <name>_overlay.png of one image into a folder.
 
     Args:
-        folder: Where to.
-        name: How the files' names begin.
-        image: uint8 (3, H, W).
-        labels: Classes, integers (H, W).
-        num_classes: With 19, the label file holds Cityscapes ids and the colors are Cityscapes'; else the classes'
+        folder, name: where to, and how the files' names begin.
+        image, labels: uint8 (3, H, W), and its classes, integers (H, W).
+        num_classes: with 19, the label file holds Cityscapes ids and the colors are Cityscapes'; else the classes'
             own numbers, and colors spread over the circle of hues.
-
-    Returns:
-        The three files.
     """
     import numpy as np
     from PIL import Image
@@ -99,18 +90,15 @@ def write_pictures(folder: Path, name: str, image, labels, num_classes: int) -> 
     if num_classes == len(CLASS_COLORS):
         numbers, palette = label_ids(labels), CLASS_COLORS
     else:
-        import colorsys
-
         numbers = labels.numpy().astype(np.uint8)
         hues = [colorsys.hsv_to_rgb(index / num_classes, 0.7, 0.9) for index in range(num_classes)]
         palette = (255 * np.array(hues)).astype(np.uint8)
     colors = palette[labels.numpy()]  # (H, W, 3)
     overlay = (image.permute(1, 2, 0).numpy().astype(np.uint16) + colors) // 2
     pictures = {"labels": numbers, "color": colors, "overlay": overlay.astype(np.uint8)}
-    files = []
-    for kind, pixels in pictures.items():
-        files.append(folder / f"{name}_{kind}.png")
-        Image.fromarray(pixels).save(files[-1])
+    files = [folder / f"{name}_{kind}.png" for kind in pictures]
+    for file, pixels in zip(files, pictures.values()):
+        Image.fromarray(pixels).save(file)
     return files
 
 
@@ -139,7 +127,6 @@ def _load(options: argparse.Namespace):
 
 
 def _scales(text: str) -> tuple[float, ...]:
-    """The factors of --scales."""
     try:
         scales = tuple(float(part) for part in text.split(","))
     except ValueError:

@@ -28,7 +28,6 @@ def add_commands(commands) -> None:
     files = train.add_argument_group("recipes that read photographs from files (imagenet)")
     _add_flags(train, files, "tiny-imagenet-20-reduced", RECIPES)
     train.set_defaults(function=_train)
-
     pixels = commands.add_parser("train-segmentation", help="train a segmentation network, resuming where it stopped")
     _add_flags(pixels, pixels, "camvid-reduced", f"one of {', '.join(recipes.list_recipes(SegmentationRecipe))}")
     add_flags(pixels, "--weights", help="trained classifier to start from: a file, a shipped name, or 'released'")
@@ -44,9 +43,8 @@ def _add_flags(command, files, default: str, known: str) -> None:
     command.add_argument("--dilation-rule", help="exact, levels or released (default: the family's own)")
     command.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
-    command.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE", help="another field of the recipe, e.g. epochs=5"
-    )
+    fields = "another field of the recipe, e.g. epochs=5"
+    command.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=fields)
     add_flags(command, "--root", "--device")
     where = "folder for the state, the logs and the weights (default runs/<recipe>/<arch>-s<seed> in this folder)"
     add_flags(command, "--out", help=where)
@@ -63,22 +61,21 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
     from drn_lib.training import Init, train, train_from_files
 
-    out, plan = _run_of(options, ClassificationRecipe)
+    plan, how = _start(options, ClassificationRecipe)
     if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
         raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
-    device = distributed.device_of(options.device)
     scored = "val" if plan.reads_files else "tune"
     train_set, scored_set = (
         open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
     )
-    distributed.join(device)
-    how, rule = _run_options(options, out, device), options.dilation_rule
+    distributed.join(how.device)
+    common = plan, options.arch, options.seed
     if plan.reads_files:
         torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
-        trained = train_from_files(plan, options.arch, options.seed, train_set, scored_set, rule, how)
+        trained = train_from_files(*common, train_set, scored_set, options.dilation_rule, how)
     else:
         pairs = train_set.arrays(), len(train_set.classes), scored_set.arrays()
-        trained = train(plan, options.arch, options.seed, *pairs, Init(rule), how)
+        trained = train(*common, *pairs, Init(options.dilation_rule), how)
 
     def save(file: Path) -> str:
         save_weights(trained.model, file, train_set.classes)
@@ -86,25 +83,22 @@ def _train(options: argparse.Namespace) -> None:
         top5 = f", top-5 error {last[f'{scored}_top5']:.1f} %" if f"{scored}_top5" in last else ""
         return f"top-1 error on the {scored} part after epoch {last['epoch']}: {last[f'{scored}_top1']:.1f} %{top5}"
 
-    _finish(options, out, device, save)
+    _finish(options, how, save)
 
 
 def _train_segmentation(options: argparse.Namespace) -> None:
     import torch
 
-    from drn_lib import distributed
     from drn_lib.datasets import open_dataset
     from drn_lib.segmentation import make_backbone, save_segmentation, train_segmentation
 
-    out, plan = _run_of(options, SegmentationRecipe)
-    device = distributed.device_of(options.device)
+    plan, how = _start(options, SegmentationRecipe)
     train_set = open_dataset(plan.dataset, "train", options.root)
     val_set = open_dataset(plan.dataset, scored_split(plan.dataset), options.root)
     weights = options.arch if options.weights == "released" else options.weights
     torch.manual_seed(options.seed)
     backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
     torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
-    how = _run_options(options, out, device)
     trained = train_segmentation(plan, backbone, options.seed, train_set, val_set, options.score_every, how)
 
     def save(file: Path) -> str:
@@ -113,27 +107,26 @@ def _train_segmentation(options: argparse.Namespace) -> None:
         scores = f"{last['val_miou_present']:.1f} %, pixel accuracy {last['val_pixel_accuracy']:.1f} %"
         return f"mean IoU on validation images after epoch {last['epoch']}: {scores}"
 
-    _finish(options, out, device, save)
+    _finish(options, how, save)
 
 
-def _run_of(options: argparse.Namespace, kind: type) -> tuple[Path, Any]:
-    """The folder of a training run and its recipe of a kind, with the fields that the options change."""
-    out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
-    epochs = [] if options.epochs is None else [f"epochs={options.epochs}"]
-    return out, recipes.with_fields(recipes.recipe(options.recipe, kind), [*options.set, *epochs])
-
-
-def _run_options(options: argparse.Namespace, out: Path, device: str) -> RunOptions:
+def _start(options: argparse.Namespace, kind: type) -> tuple[Any, RunOptions]:
+    """The recipe of a kind, with the fields that the options change, and how the run is carried out."""
+    from drn_lib.distributed import device_of
     from drn_lib.training import RunOptions
 
-    return RunOptions(out, device, options.workers, options.sync_batch_norm, options.tensorboard)
+    out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
+    epochs = [] if options.epochs is None else [f"epochs={options.epochs}"]
+    plan = recipes.with_fields(recipes.recipe(options.recipe, kind), [*options.set, *epochs])
+    device = device_of(options.device)
+    return plan, RunOptions(out, device, options.workers, options.sync_batch_norm, options.tensorboard)
 
 
-def _finish(options: argparse.Namespace, out: Path, device: str, save: Callable[[Path], str]) -> None:
+def _finish(options: argparse.Namespace, how: RunOptions, save: Callable[[Path], str]) -> None:
     """The first process saves the weights and prints how well they do, as `save` says; then all leave."""
     from drn_lib import distributed
 
-    if distributed.join(device).leads:
-        file = out / f"{options.arch}-s{options.seed}.safetensors"
+    if distributed.join(how.device).leads:
+        file = how.folder / f"{options.arch}-s{options.seed}.safetensors"
         print(f"{save(file)}; weights in {file}")
     distributed.leave()

@@ -1,7 +1,7 @@
 """How good is a classifier: scores of a whole set, top-1 and top-5 error.
 
-Test images are read here and nowhere else in a study, once, after the last step of training. `evaluate` scores a set
-in memory; `evaluate_files` photographs of all sizes, by one crop or by ten, as the paper's Table 1 does.
+`evaluate` scores a set in memory; `evaluate_files` photographs of all sizes, by one crop or by ten, as Table 1 does. A
+study reads its test images here and nowhere else, once, after the last step of training.
 """
 
 from __future__ import annotations
@@ -24,12 +24,8 @@ from drn_lib.images import cut_crops, enlarge, normalize
 
 @torch.inference_mode()
 def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_size: int = 100) -> Tensor:
-    """Logits (N, classes) of uint8 images (N, 3, H, W), in evaluation mode, returned on the CPU.
-
-    The network sees the images at `size` pixels a side, or as they are.
-    """
-    device = next(model.parameters()).device
-    was_training = model.training
+    """Logits (N, classes), on the CPU, in eval mode, of uint8 (N, 3, H, W), at `size` pixels a side or as is."""
+    device, was_training = next(model.parameters()).device, model.training
     model.eval()
     logits = [model(normalize(enlarge(batch, size).to(device))).float().cpu() for batch in images.split(batch_size)]
     model.train(was_training)
@@ -37,14 +33,10 @@ def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_siz
 
 
 def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
-    """Share of images, in percent, whose class is not among the k highest scores (the paper's Table 1).
-
-    Args:
-        logits: (N, classes).
-        labels: (N,), integers in 0..classes-1.
+    """Fraction of images, in percent, whose class is not among the k highest scores (the paper's Table 1).
 
     Raises:
-        ValueError: a label out of range, k larger than the number of classes, or no image.
+        ValueError: not as many labels (N,) as rows of logits (N, classes), none, or a label or k out of range.
     """
     classes = logits.shape[1]
     if len(logits) == 0 or len(logits) != len(labels):
@@ -53,21 +45,17 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
         raise ValueError(f"k must lie in 1..{classes}, not {k}")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}; found {int(labels.min())}..{int(labels.max())}")
-    best = logits.topk(k, dim=1).indices  # (N, k)
-    hit = (best == labels[:, None]).any(dim=1)
+    hit = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
     return 100.0 * (1.0 - hit.double().mean().item())
 
 
 def evaluate(
     model: nn.Module, images: Tensor, labels: Tensor, size: int | None = None
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Score a classifier on a whole set.
+    """Score a classifier, which gives logits (N, classes), on uint8 images (N, 3, H, W) with labels (N,).
 
     Args:
-        model: gives logits (N, classes).
-        images: uint8 (N, 3, H, W).
-        labels: (N,).
-        size: pixels a side at which the network sees them; None leaves them as they are.
+        size: pixels a side at which the network sees the images; None leaves them as they are.
 
     Returns:
         The metrics {"top1", "top5" (errors in percent), "loss" (mean cross entropy, nats)}, and what each image
@@ -91,8 +79,7 @@ def evaluate_files(
     """Score a classifier on photographs that are read one by one; the logits of an image's crops are averaged.
 
     Args:
-        model: gives logits (N, classes).
-        dataset: with labels.
+        model, dataset: as for `evaluate`; with labels.
         shorter_side, size, crops: see `cut_crops`.
         workers: further processes that read and crop; 0 does it in this one.
         group: the processes that share the images; each gets the metrics of all, and its own images' outcomes.
@@ -111,12 +98,9 @@ def evaluate_files(
     places = range(group.rank, len(dataset), group.world)
     if not places:
         raise ValueError(f"{len(dataset)} images cannot be shared by {group.world} processes: use fewer")
-    loader = DataLoader(
-        _TestCrops(dataset, places, shorter_side, size, crops),
-        batch_size=max(1, batch_size // crops),
-        num_workers=workers,
-        pin_memory=device.type == "cuda",
-    )
+    crop_set = _TestCrops(dataset, places, shorter_side, size, crops)
+    pinned = device.type == "cuda"
+    loader = DataLoader(crop_set, max(1, batch_size // crops), num_workers=workers, pin_memory=pinned)
     was_training = model.training
     model.eval()
     logits, labels = [], []
@@ -138,11 +122,7 @@ def evaluate_files(
 
 @contextmanager
 def plain_data_errors() -> Iterator[None]:
-    """A `DataError` in a loader's worker arrives with a traceback for its message: leave the sentence alone.
-
-    Raises:
-        DataError: what the worker raised.
-    """
+    """A `DataError` in a loader's worker has a traceback for its message: raise it with only its sentence."""
     try:
         yield
     except DataError as error:
@@ -150,19 +130,17 @@ def plain_data_errors() -> Iterator[None]:
 
 
 class _TestCrops(Dataset):
-    """The test crops and the label of the images at `places`."""
+    """The test crops, by `how` (shorter side, size and number), and the label of the images at `places`."""
 
-    def __init__(self, images: ImageDataset, places: range, shorter_side: int, size: int, crops: int):
-        self.images, self.places = images, places
-        self.shorter_side, self.size, self.crops = shorter_side, size, crops
+    def __init__(self, images: ImageDataset, places: range, *how: int):
+        self.images, self.places, self.how = images, places, how
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __getitem__(self, position: int) -> tuple[Tensor, int]:
         index = self.places[position]
-        image = self.images.image(index)
-        return cut_crops(image, self.shorter_side, self.size, self.crops), self.images.labels[index]
+        return cut_crops(self.images.image(index), *self.how), self.images.labels[index]
 
 
 def _score(logits: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
@@ -171,16 +149,7 @@ def _score(logits: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, 
     prediction = logits.argmax(dim=1)
     k = min(5, logits.shape[1])
     top5_correct = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
-    metrics = {
-        "top1": topk_error(logits, labels, 1),
-        "top5": topk_error(logits, labels, k),
-        "loss": losses.mean().item(),
-    }
-    per_image = {
-        "label": labels.numpy().astype(np.int16),
-        "prediction": prediction.numpy().astype(np.int16),
-        "correct": (prediction == labels).numpy(),
-        "top5_correct": top5_correct.numpy(),
-        "loss": losses.numpy().astype(np.float32),
-    }
-    return metrics, per_image
+    metrics = {"top1": topk_error(logits, labels), "top5": topk_error(logits, labels, k), "loss": losses.mean().item()}
+    per_image = {"label": labels.short(), "prediction": prediction.short(), "correct": prediction == labels}
+    per_image |= {"top5_correct": top5_correct, "loss": losses.float()}
+    return metrics, {name: values.numpy() for name, values in per_image.items()}

@@ -22,16 +22,13 @@ from drn_lib.datasets.contract import IGNORE
 if TYPE_CHECKING:
     from torch import Tensor
 
+
 def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, num_classes: int) -> np.ndarray:
-    """Pixels by true class (row) and predicted class (column).
+    """Pixels by true class (row) and predicted class (column): int64 (num_classes, num_classes).
 
     Args:
         labels: predicted classes, integers (..., H, W) in 0..num_classes-1; an array, or a tensor on the CPU.
         truth: of the same shape; `IGNORE` where a pixel does not count.
-        num_classes: rows and columns.
-
-    Returns:
-        int64 (num_classes, num_classes); the matrix of a set is the sum over its images.
 
     Raises:
         ValueError: other shapes, or a class out of range.
@@ -49,14 +46,7 @@ def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, nu
 
 
 def class_iou(confusion: np.ndarray) -> np.ndarray:
-    """Intersection over union of each class in percent, (..., classes).
-
-    Args:
-        confusion: (..., classes, classes), pixels by true class (row) and predicted class (column).
-
-    Returns:
-        NaN for a class in neither truth nor predictions.
-    """
+    """Intersection over union in percent, (..., classes); NaN for a class in neither truth nor predictions."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
     union = confusion.sum(-2) + confusion.sum(-1) - hits
     return 100.0 * np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)

@@ -17,18 +17,12 @@ from drn_lib.localization.options import CELL_EDGES, check_choice
 
 
 def cam_boxes(
-    class_scores: Tensor,
-    fraction: float,
-    image_size: Pair,
-    *,
-    cell_edges: str = "tile",
-    jump: Pair | None = None,
+    class_scores: Tensor, fraction: float, image_size: Pair, *, cell_edges: str = "tile", jump: Pair | None = None
 ) -> Tensor:
     """The field's usual boxes: upsampled class activation map, cut at a fraction of its range, largest part.
 
     The map of one class is brought to the image's size bilinearly and scaled to 0..1 in each image, and the pixels at
     `fraction` and above are taken; of their connected parts (8 neighbours) the one with most pixels gives the box.
-    Other classes do not count: there is no equation (1) here.
 
     Args:
         class_scores: scores of one class (N, h, w), for example of `class_evidence`.
@@ -43,7 +37,7 @@ def cam_boxes(
     Raises:
         ValueError: a fraction out of range, or what `boxes` refuses.
 
-    Source: Zhou et al. 2016, class activation mapping; not the paper's method.
+    Source: Zhou et al. 2016, class activation mapping.
     """
     from skimage.measure import label  # scikit-image takes longer to import than all else here
 
@@ -58,7 +52,6 @@ def cam_boxes(
     large = upsample(class_scores, (height, width), jumps, cell_edges)  # (N, H, W)
     low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
     inside = (large - low >= fraction * (high - low)).numpy()
-
     # All images in one tall picture with an empty line between them: one call finds the parts of all.
     parts = label(np.pad(inside, ((0, 0), (0, 1), (0, 0))).reshape(-1, width), connectivity=2)
     parts = parts.reshape(len(inside), height + 1, width)[:, :height]  # (N, H, W)
@@ -70,12 +63,7 @@ def cam_boxes(
 
 
 def upsample(maps: Tensor, image_size: Pair, jump: Pair, cell_edges: str = "tile") -> Tensor:
-    """Maps (N, h, w) at the image's size (N, H, W), bilinear; outside the outer cells the map stays constant.
-
-    Args:
-        maps: of any values.
-        image_size, jump, cell_edges: as for `cam_boxes`.
-    """
+    """Maps (N, h, w) at the image's size (N, H, W), bilinear; outside the outer cells the map stays constant."""
     (height, width), steps, maps = pair(image_size), pair(jump), maps[:, None]
     if cell_edges == "tile":
         large = interpolate(maps, scale_factor=steps, mode="bilinear", align_corners=False)

@@ -6,9 +6,8 @@ The paper's method (section 4) in three equations. Let f(c, w, h) be the score o
     (2)  B_c = boxes that hold every cell with c in g(w, h) and f(c, w, h) > t
     (3)  b_c = the box of B_c with the smallest area
 
-B_c holds every box around *all* qualifying cells, so b_c is the tight box around all of them: no connected
-parts, no largest blob. What the paper leaves open is a field of `BoxOptions`, its default with the reason. Beside it
-stands the field's usual method, in `localization.cam`. Chapter 06 derives both.
+B_c holds every box around *all* qualifying cells, so b_c is the tight box around all of them: no connected parts, no
+largest blob. What the paper leaves open is a field of `BoxOptions`. The field's usual method is `localization.cam`.
 
 A box is (x0, y0, x1, y1) in pixel edges, half open, as in every dataset of the book (`drn_lib.datasets.base`).
 """
@@ -27,18 +26,12 @@ from drn_lib.localization.options import CELL_EDGES, DEFAULTS, SCORES, BoxOption
 
 
 def class_map(score_map: Tensor) -> Tensor:
-    """Which classes win at each cell: equation (1). Where several share the highest score, all of them win.
+    """Which classes win at each cell, equation (1): boolean (N, C, h, w), whether c is in g(w, h).
 
-    Args:
-        score_map: (N, C, h, w).
-
-    Returns:
-        Boolean (N, C, h, w): whether c is in g(w, h). `.int().argmax(1)` gives one class a cell, to draw it.
+    Where several have the highest score, all of them win; `.int().argmax(1)` gives one class a cell, to draw it.
 
     Raises:
-        ValueError: the map has another shape, no cell or values that are not finite.
-
-    Source: equation (1).
+        ValueError: the map (N, C, h, w) has another shape, no cell or values that are not finite.
     """
     _check_map(score_map)
     return score_map == score_map.amax(dim=1, keepdim=True)
@@ -62,8 +55,7 @@ def boxes(
             out. The paper does not give its value, so there is no default. A tensor (T,) asks for all of them at once.
         image_size: pixels, one number or (height, width).
         options: what the paper leaves open, see there.
-        jump: input pixels between neighbouring cells, one number or (along the height, along the width); None works
-            it out, see `map_jump`.
+        jump: input pixels between neighbouring cells, a number or (height, width); None works it out (`map_jump`).
 
     Returns:
         Pixel edges (N, 4), float32, clipped to the image; (T, N, 4) for a tensor of thresholds.
@@ -79,17 +71,10 @@ def boxes(
 
 
 def class_evidence(score_map: Tensor, classes: Tensor, scores: str = "logits") -> tuple[Tensor, Tensor]:
-    """What equations (2) and (3) need of a score map, a C-th of its size.
-
-    Args:
-        score_map, classes: as for `boxes`.
-        scores: "logits" or "softmax", as in `BoxOptions`.
+    """What equations (2) and (3) need of a score map, a C-th of its size. Arguments and errors as for `boxes`.
 
     Returns:
-        The class's score at every cell, and whether it wins there: (N, h, w), float and boolean.
-
-    Raises:
-        ValueError: shapes that do not fit, a class out of range, values that are not numbers, or unknown `scores`.
+        The class's score at every cell, as "logits" or "softmax", and whether it wins there: (N, h, w) each.
     """
     check_choice("scores", scores, SCORES)
     _check_map(score_map)
@@ -119,13 +104,11 @@ def tight_boxes(
         raise ValueError(f"the threshold must be a number or a tensor (T,) of numbers, not {threshold!r}")
     jumps = jump_of(class_scores, image_size, jump)
     height, width = pair(image_size)
-
     # A row holds a qualifying cell if its highest winning score exceeds t: all thresholds from two small maxima.
     evidence = class_scores.masked_fill(~is_argmax, -math.inf)  # (N, h, w)
     in_row = evidence.amax(dim=2) > t.view(-1, 1, 1)  # (T, N, h)
     in_column = evidence.amax(dim=1) > t.view(-1, 1, 1)  # (T, N, w)
     tight = around(in_row, in_column, jumps, (height, width), options.cell_edges)  # (T, N, 4)
-
     least = 1 if options.one_cell == "box" else 2  # of qualifying cells; a single one marks one row and one column
     nothing = ((in_row.sum(dim=2) < least) & (in_column.sum(dim=2) < least))[..., None]  # (T, N, 1)
     if options.empty == "peak":
@@ -141,15 +124,12 @@ def tight_boxes(
 def peak_points(
     class_scores: Tensor, image_size: Pair, *, cell_edges: str = "tile", jump: Pair | None = None
 ) -> Tensor:
-    """The middle of the cell where a class scores highest, whether or not it wins there.
+    """The middle of the cell where a class scores highest, whether or not it wins there: (N, 2), x and y in pixels.
 
     Args:
         class_scores: (N, h, w), for example of `class_evidence`; the first of equal cells counts.
         image_size, jump: as for `boxes`.
         cell_edges: "centre" puts cell i at the middle of pixel j i, "tile" at the middle of its tile.
-
-    Returns:
-        (N, 2), x and y in pixels, inside the image.
     """
     check_choice("cell_edges", cell_edges, CELL_EDGES)
     places = []
@@ -160,14 +140,10 @@ def peak_points(
 
 
 def map_jump(cells: tuple[int, int], image_size: Pair) -> tuple[int, int]:
-    """Input pixels between neighbouring cells, from only the map's and the image's size.
+    """Input pixels between neighbouring cells, from only the map's size (h, w) and the image's.
 
     A network of the book makes ceil(H / S) cells of H pixels, S a power of two. The smallest such S that fits both
     axes is taken; failing that, sizes that divide evenly.
-
-    Args:
-        cells: (h, w) of the map.
-        image_size: pixels, one number or (height, width).
 
     Raises:
         ValueError: neither gives a whole number; the caller then has to say `jump`.
@@ -178,10 +154,9 @@ def map_jump(cells: tuple[int, int], image_size: Pair) -> tuple[int, int]:
             return 2**power, 2**power
     if all(side % count == 0 and side >= count for side, count in zip(size, cells)):
         return size[0] // cells[0], size[1] // cells[1]
-    raise ValueError(
-        f"a map of {cells[0]}x{cells[1]} cells does not follow from an image of {size[0]}x{size[1]} pixels (height x "
-        "width) by a power of two; give the size that the network saw, or jump="
-    )
+    image = f"an image of {size[0]}x{size[1]} pixels (height x width) by a power of two"
+    advice = "give the size that the network saw, or jump="
+    raise ValueError(f"a map of {cells[0]}x{cells[1]} cells does not follow from {image}; {advice}")
 
 
 def pooled_logits(score_map: Tensor) -> Tensor:
@@ -199,28 +174,20 @@ def localize(
     *,
     jump: Pair | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Class and box of normalized images in one forward pass.
+    """Class (N,) and box (N, 4) of normalized images x (N, 3, H, W) in one forward pass.
 
     Args:
         model: has `score_map`, like every network of the book.
-        x: (N, 3, H, W), normalized.
         threshold, options, jump: as for `boxes`.
         classes: (N,); None takes the class with the highest pooled logit.
-
-    Returns:
-        Classes (N,) and boxes (N, 4).
     """
     score_map = model.score_map(x)  # (N, C, h, w)
-    if classes is None:
-        classes = pooled_logits(score_map).argmax(dim=1)
+    classes = pooled_logits(score_map).argmax(dim=1) if classes is None else classes
     return classes, boxes(score_map, classes, threshold, tuple(x.shape[2:]), options, jump=jump)
 
 
 def around(in_row: Tensor, in_column: Tensor, jump: Pair, size: Pair, convention: str) -> Tensor:
-    """Pixel edges (..., 4) from the first to the last cell that is true, in rows (..., h) and in columns (..., w).
-
-    Where none is true the values mean nothing.
-    """
+    """Pixel edges (..., 4) from the first to the last true cell in rows (..., h) and columns (..., w)."""
     edges = []
     for taken, step, side in zip((in_row, in_column), pair(jump), pair(size)):
         first = taken.int().argmax(dim=-1)
@@ -242,7 +209,6 @@ def jump_of(maps: Tensor, image_size: Pair, jump: Pair | None) -> tuple[int, int
 
 
 def _peak(class_scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and column of the highest cell, (N,) each."""
     check_class_scores(class_scores)
     index = class_scores.flatten(1).argmax(dim=1)
     return index // class_scores.shape[2], index % class_scores.shape[2]

@@ -1,7 +1,7 @@
 """The object in one photograph of any size: `find_object`.
 
-The method is the paper's (`localization.equations`). Which part of the photograph the network sees, and where the class
-comes from, are arguments here. torch is imported when a function runs, so that the command line starts without it.
+Which part of the photograph the network sees, and where the class comes from, are arguments. torch is imported when a
+function runs, so that the command line starts without it.
 """
 
 from __future__ import annotations
@@ -29,20 +29,13 @@ MARGIN = 256 / 224
 
 @dataclass(frozen=True)
 class Found:
-    """What a network found in one image.
+    """What a network found in one image; boxes are (x0, y0, x1, y1), pixel edges in the image as it was given."""
 
-    index        number of the class that was looked for
-    box          (x0, y0, x1, y1), pixel edges in the image as it was given; None where no cell qualifies
-    probability  of the class, from the logits that `class_from` chose
-    class_map    scores of the class, (h, w)
-    seen         the part of the image that the map lies over, as the box; None: the whole image
-    """
-
-    index: int
-    box: tuple[float, float, float, float] | None
-    probability: float
-    class_map: Tensor
-    seen: tuple[float, float, float, float] | None = None
+    index: int  # of the class that was looked for
+    box: tuple[float, float, float, float] | None  # None where no cell qualifies
+    probability: float  # of the class, from the logits that `class_from` chose
+    class_map: Tensor  # scores of the class, (h, w)
+    seen: tuple[float, float, float, float] | None = None  # what the map lies over; None: the whole image
 
 
 def find_object(
@@ -63,11 +56,11 @@ def find_object(
         threshold: t of equation (2); by default none, so that every cell counts where the class wins.
         index: the class to look for; None takes the class that the network names.
         size: pixels to which the shorter side is brought before the network sees it.
-        crop: what the box is looked for in. "none": the whole photograph, since the network takes any size and what is
-            cut away cannot be found (the default); "centre": its central square, as classifiers are mostly tested.
-        class_from: what names the class, and gives it its probability. "whole": the mean of the score map that gives
-            the box (the default: one pass for both, as in Fig. 2); "centre" and "ten": one and ten crops of `size`
-            pixels, cut as for Table 1 (`evaluation.cut_crops`), their logits averaged.
+        crop: what the box is looked for in: "none", the whole photograph, since what is cut away cannot be found (the
+            default), or "centre", its central square, as classifiers are mostly tested.
+        class_from: what names the class, and gives it its probability: "whole", the mean of the score map that gives
+            the box (the default: one pass for both, as in Fig. 2), or "centre" and "ten", one and ten crops of `size`
+            pixels, cut as for Table 1 (`images.cut_crops`), their logits averaged.
         options: what the paper leaves open about the box.
 
     Returns:
@@ -75,8 +68,7 @@ def find_object(
 
     Raises:
         DataError: the image is so long and narrow that at this size it would have more than `MOST_PIXELS`.
-        ValueError: a size below 1, a class that the network does not have, an unknown choice, or what
-            `localization.boxes` refuses.
+        ValueError: a size below 1, an unknown class or choice, or what `localization.boxes` refuses.
     """
     import torch
 
@@ -107,16 +99,15 @@ def find_object(
     def in_image(edges: Tensor) -> tuple[float, ...]:
         return tuple(((edges + corner) * pixel).tolist())
 
-    probability = logits.softmax(dim=0)[index].item()
     part = in_image(torch.tensor([0.0, 0.0, size, size])) if crop == "centre" else None
-    return Found(index, None if box.isnan().any() else in_image(box), probability, class_scores[0].clone(), part)
+    found = None if box.isnan().any() else in_image(box)
+    return Found(index, found, logits.softmax(dim=0)[index].item(), class_scores[0].clone(), part)
 
 
 def class_index(model: Network, wanted: str) -> int:
     """The number of a class by its name (upper and lower case are alike) or by its number.
 
-    Raises:
-        ValueError: there is no such class; the sentence names the nearest.
+    Raises ValueError where there is no such class; the sentence names the nearest.
     """
     import difflib
 
@@ -128,8 +119,8 @@ def class_index(model: Network, wanted: str) -> int:
         return int(wanted)
     if names is None:
         raise ValueError(f"these weights do not name their classes: give --class a number, 0 to {count - 1}")
-    near = difflib.get_close_matches(wanted.lower(), lowered, 3) or lowered
-    near = ", ".join(names[lowered.index(name)] for name in near[:25])
+    near = difflib.get_close_matches(wanted.lower(), lowered, 3) or lowered[:25]
+    near = ", ".join(names[lowered.index(name)] for name in near)
     raise ValueError(f"the network has no class {wanted!r}; there are {near}")
 
 

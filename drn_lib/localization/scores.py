@@ -1,8 +1,7 @@
 """How good is a box: overlap, errors, pointing; the best that a grid allows; answers that ignore the image.
 
-A box is (x0, y0, x1, y1) in pixel edges, half open. The datasets turn the inclusive pixel boxes of their files into
-edges once, when they read them (`datasets.base`); nothing here adds a pixel again. Several gt boxes of an image
-are (N, M, 4), filled up with NaN (`pad_boxes`); the best of them counts. All errors are in percent.
+A box is (x0, y0, x1, y1) in pixel edges, half open. Several gt boxes of an image are (N, M, 4), filled up with NaN
+(`pad_boxes`); the best of them counts. All errors are in percent.
 """
 
 from __future__ import annotations
@@ -23,13 +22,9 @@ LEVELS = (0.3, 0.5, 0.7)
 
 
 def iou(pred_boxes: Tensor, gt_boxes: Tensor) -> Tensor:
-    """Intersection over union of boxes, pair by pair.
+    """Intersection over union, 0..1 (...), of boxes in pixel edges (..., 4), pair by pair; the shapes broadcast.
 
-    Args:
-        pred_boxes, gt_boxes: pixel edges (..., 4), shapes that broadcast. A box with NaN, or empty, overlaps nothing.
-
-    Returns:
-        (...), 0..1.
+    A box with NaN, or empty, overlaps nothing.
     """
     low = torch.maximum(pred_boxes[..., :2], gt_boxes[..., :2])
     high = torch.minimum(pred_boxes[..., 2:], gt_boxes[..., 2:])
@@ -44,11 +39,7 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def pad_boxes(boxes: Sequence[Tensor]) -> Tensor:
-    """The gt boxes of N images, (M_i, 4) each, as one tensor (N, M, 4) filled up with NaN.
-
-    Raises:
-        ValueError: an image has no box.
-    """
+    """The gt boxes of N images, (M_i, 4) each, M_i > 0, as one tensor (N, M, 4) filled up with NaN."""
     if any(len(own) == 0 for own in boxes):
         raise ValueError("every image needs at least one true box; leave out images without one")
     most = max((len(own) for own in boxes), default=1)
@@ -59,17 +50,11 @@ def pad_boxes(boxes: Sequence[Tensor]) -> Tensor:
 
 
 def best_iou(pred_boxes: Tensor, gt_boxes: Tensor) -> Tensor:
-    """Overlap with the gt box that fits best.
+    """Overlap with the gt box that fits best: (..., N), 0..1.
 
     Args:
         pred_boxes: (..., N, 4), for example (T, N, 4) for T thresholds.
-        gt_boxes: (N, 4), or (N, M, 4) with NaN where an image has fewer.
-
-    Returns:
-        (..., N), 0..1.
-
-    Raises:
-        ValueError: not as many images on both sides.
+        gt_boxes: of the same N images, (N, 4), or (N, M, 4) with NaN where an image has fewer.
     """
     gt_boxes = _several(gt_boxes)
     if pred_boxes.shape[-2:] != ((count := len(gt_boxes)), 4):
@@ -81,14 +66,7 @@ def gt_known_error(ious: Tensor, level: float = 0.5) -> Tensor:
     """Fraction of images, in percent, whose box for the *true* class overlaps the ground truth by no more than `level`.
 
     Args:
-        ious: (..., N), for example of `best_iou`.
-        level: the overlap that must be exceeded.
-
-    Returns:
-        (...), double.
-
-    Raises:
-        ValueError: there is no image.
+        ious: (..., N) of at least one image, for example of `best_iou`; the result is (...), double.
     """
     if not ious.dim() or not ious.shape[-1]:
         raise ValueError(f"an error needs at least one image, got overlaps of shape {tuple(ious.shape)}")
@@ -102,14 +80,9 @@ def localization_error(logits: Tensor, labels: Tensor, ious: Tensor, k: int = 1,
     Only the box of the true class can be right together with its class, so its overlap is all that is needed.
 
     Args:
-        logits: (N, classes).
-        labels: (N,).
-        ious: (N,), the overlap of the true class's box.
+        logits, labels: (N, classes) and (N,), as for `topk_error`.
+        ious: (N,), the overlap of the true class's box, which must exceed `level`.
         k: 1 for top-1, 5 for top-5 localization error.
-        level: the overlap that must be exceeded.
-
-    Raises:
-        ValueError: logits, labels and overlaps are not of as many images, or what `topk_error` refuses.
 
     Source: section 4, Table 2; the rule is ILSVRC's.
     """
@@ -121,12 +94,7 @@ def localization_error(logits: Tensor, labels: Tensor, ious: Tensor, k: int = 1,
 
 
 def pointing_hits(points: Tensor, gt_boxes: Tensor) -> Tensor:
-    """Whether a point lies in one of the image's gt boxes: boolean (N,).
-
-    Args:
-        points: (N, 2), x and y in pixels, for example of `localization.peak_points`.
-        gt_boxes: (N, 4) or (N, M, 4).
-    """
+    """Whether a point (N, 2), x and y in pixels, lies in one of the image's gt boxes, (N, 4) or (N, M, 4): (N,)."""
     gt_boxes = _several(gt_boxes)
     inside = (points[:, None] >= gt_boxes[..., :2]) & (points[:, None] < gt_boxes[..., 2:])  # (N, M, 2)
     return inside.all(dim=2).any(dim=1)
@@ -135,8 +103,7 @@ def pointing_hits(points: Tensor, gt_boxes: Tensor) -> Tensor:
 def size_terciles(gt_boxes: Tensor) -> Tensor:
     """0, 1 or 2 for images whose gt boxes are in the smallest, middle or largest third by area: (N,).
 
-    Ranks, not borders, make the thirds, so that they are equal; among equal areas the order of the images decides. With
-    several boxes the largest counts.
+    Ranks make the thirds, so that they are equal, by the images' order among equal areas; the largest box counts.
     """
     areas = area(_several(gt_boxes)).nan_to_num(nan=0.0).amax(dim=1)
     ranks = areas.argsort(stable=True).argsort()
@@ -144,18 +111,13 @@ def size_terciles(gt_boxes: Tensor) -> Tensor:
 
 
 def ceiling(gt_boxes: Tensor, grid: Pair, image_size: Pair, cell_edges: str = "tile") -> Tensor:
-    """The best overlap that any box of whole cells can reach with each gt box.
+    """The best overlap, 0..1 (N,), that any box of whole cells can reach with each gt box (N, 4).
 
     Beyond the two cell edges that enclose a gt edge the overlap only falls, so two edges a side, 16 boxes, are tried.
 
     Args:
-        gt_boxes: (N, 4).
         grid: cells of the map, one number or (h, w): 7 for ResNet at 224 px, 28 for a DRN.
-        image_size: pixels, one number or (height, width).
-        cell_edges: as for `localization.boxes`.
-
-    Returns:
-        (N,), 0..1.
+        image_size, cell_edges: as for `localization.boxes`.
 
     Raises:
         ValueError: unknown `cell_edges`, or a grid that does not belong to the image's size.
@@ -180,7 +142,7 @@ def whole_image(count: int, image_size: Pair) -> Tensor:
 
 
 def best_fixed_box(gt_boxes: Tensor, image_size: Pair, level: float = 0.5) -> Tensor:
-    """The one box that is right for most of these images: the second trivial answer. Fit it on the validation split.
+    """The one box (4,) that is right for most of these images: the second trivial answer. Fit it on the val split.
 
     All boxes on a grid of 16 steps a side, then single edges moved by ever smaller steps while that helps; where as
     many are right, the higher mean overlap decides.
@@ -189,24 +151,18 @@ def best_fixed_box(gt_boxes: Tensor, image_size: Pair, level: float = 0.5) -> Te
         gt_boxes: (N, 4) or (N, M, 4), at least one image.
         image_size: pixels, one number or (height, width).
         level: the overlap that must be exceeded.
-
-    Returns:
-        (4,).
-
-    Raises:
-        ValueError: there is no image.
     """
     if not len(gt_boxes):
         raise ValueError("the best fixed box needs at least one image with a true box")
     height, width = pair(image_size)
+    limits = torch.tensor([width, height, width, height], dtype=torch.float32)
     pairs = torch.combinations(torch.arange(17), 2).to(torch.float32) / 16  # (136, 2)
     xs, ys = torch.cartesian_prod(torch.arange(len(pairs)), torch.arange(len(pairs))).T
     steps = torch.stack([pairs[xs, 0], pairs[ys, 0], pairs[xs, 1], pairs[ys, 1]], dim=1)
-    best, score = _best_of(steps * torch.tensor([width, height, width, height]), gt_boxes, level)
+    best, score = _best_of(steps * limits, gt_boxes, level)
     step = max(height, width) / 32
     while step >= 0.5:
         moves = torch.cat([torch.eye(4), -torch.eye(4)]) * step
-        limits = torch.tensor([width, height, width, height], dtype=torch.float32)
         moved, moved_score = _best_of((best + moves).clip(min=0).minimum(limits), gt_boxes, level)
         if moved_score > score:
             best, score = moved, moved_score
@@ -217,12 +173,11 @@ def best_fixed_box(gt_boxes: Tensor, image_size: Pair, level: float = 0.5) -> Te
 
 def _best_of(boxes: Tensor, gt_boxes: Tensor, level: float) -> tuple[Tensor, tuple[float, float]]:
     """The best of boxes (B, 4) and its (fraction right, mean overlap)."""
-    right, mean = [], []
+    scores = []
     for some in boxes.split(512):
         ious = best_iou(some[:, None].expand(-1, len(gt_boxes), 4), gt_boxes)  # (512, N)
-        right.append((ious > level).double().mean(dim=1))
-        mean.append(ious.double().mean(dim=1))
-    scores = list(zip(torch.cat(right).tolist(), torch.cat(mean).tolist()))
+        right, mean = (ious > level).double().mean(dim=1), ious.double().mean(dim=1)
+        scores += zip(right.tolist(), mean.tolist())
     index = max(range(len(scores)), key=scores.__getitem__)
     return boxes[index], scores[index]
 
@@ -235,7 +190,6 @@ def _enclosing(places: Tensor, edges: Tensor) -> Tensor:
 
 
 def _several(gt_boxes: Tensor) -> Tensor:
-    """gt boxes as (N, M, 4)."""
     if gt_boxes.dim() not in (2, 3) or gt_boxes.shape[-1] != 4:
         raise ValueError(f"true boxes must be (N, 4) or (N, M, 4), not {tuple(gt_boxes.shape)}")
     return gt_boxes[:, None] if gt_boxes.dim() == 2 else gt_boxes

@@ -1,6 +1,5 @@
 """Scores of a classifier against counting by hand."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -48,20 +47,17 @@ def test_topk_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("labels", "k", "message"),
-    [([0, 3], 1, "0..2"), ([0], 1, "as many labels"), ([0, 1], 4, "k must")],
+    ("labels", "k", "message"), [([0, 3], 1, "0..2"), ([0], 1, "as many labels"), ([0, 1], 4, "k must")]
 )
 def test_bad_input_is_refused(labels, k, message):
-    with pytest.raises(ValueError, match=message):
-        evaluation.topk_error(torch.zeros(2, 3), torch.tensor(labels), k)
+    pytest.raises(ValueError, evaluation.topk_error, torch.zeros(2, 3), torch.tensor(labels), k).match(message)
 
 
 def test_normalize_is_the_usual_formula_and_wants_bytes():
     images = one_color([1])
     expected = (images.numpy()[0, 1, 0, 0] / 255 - 0.456) / 0.224
     assert np.isclose(normalize(images)[0, 1, 0, 0].item(), expected)
-    with pytest.raises(ValueError, match="uint8"):
-        normalize(images.float())
+    pytest.raises(ValueError, normalize, images.float()).match("uint8")
 
 
 def test_predict_leaves_the_mode_as_it_was():

@@ -29,6 +29,17 @@ def image(seed: int, *shape: int) -> torch.Tensor:
     return torch.from_numpy(np.random.RandomState(seed).standard_normal(shape).astype(np.float32))
 
 
+def randomized(model: torch.nn.Module) -> torch.nn.Module:
+    """Statistics that are not neutral, so that a misplaced normalization shows."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, 0, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.1)
+    return model.eval()
+
+
 def _draw(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     if name.endswith("num_batches_tracked"):
         return torch.tensor(0)

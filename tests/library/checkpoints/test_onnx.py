@@ -123,16 +123,14 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old(tmp_path, monkeypatch):
     target = tmp_path / "a.onnx"
     target.write_bytes(b"old")
     monkeypatch.setattr(paths.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        save_onnx(read_trained(SHIPPED[0]), target)
+    pytest.raises(OSError, save_onnx, read_trained(SHIPPED[0]), target).match("disk full")
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
 
 
-def test_what_does_not_fit_is_a_sentence(tmp_path):
+def test_what_does_not_fit_is_a_sentence(tmp_path, monkeypatch):
     _, trained = fresh("drn_c_26")
     kernel, missing = "levels.5.0.convs.0.conv.weight", dict(trained.tensors)
-    with pytest.raises(ValueError, match="the storage is float16 or float32, not int8"):
-        onnx_model(trained, "int8")
+    pytest.raises(ValueError, onnx_model, trained, "int8").match("the storage is float16 or float32, not int8")
     del missing[kernel]
     with pytest.raises(ValueError, match=f"has no {kernel}"):
         onnx_model(Trained(trained.table, missing, None, "a file", "", ""))
@@ -140,16 +138,10 @@ def test_what_does_not_fit_is_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="not finite in 16 bits"):
         onnx_model(Trained(trained.table, too_large, None, "a file", "", ""))
     (tmp_path / "half.safetensors").write_bytes(SHIPPED[0].read_bytes()[:1000])
-    with pytest.raises(ValueError, match="not a whole safetensors file"):
-        read_trained(tmp_path / "half.safetensors")
-    with pytest.raises(FileNotFoundError, match="no weights at"):
-        read_trained(tmp_path / "none.safetensors")
-
-
-def test_without_the_package_onnx(monkeypatch):
+    pytest.raises(ValueError, read_trained, tmp_path / "half.safetensors").match("not a whole safetensors file")
+    pytest.raises(FileNotFoundError, read_trained, tmp_path / "none.safetensors").match("no weights at")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(RuntimeError, match="pip install onnx"):
-        onnx_model(read_trained(SHIPPED[0]))
+    pytest.raises(RuntimeError, onnx_model, read_trained(SHIPPED[0])).match("pip install onnx")
 
 
 def test_the_command(tmp_path, capsys):

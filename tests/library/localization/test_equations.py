@@ -13,17 +13,9 @@ import drn_lib
 from drn_lib import geometry
 from drn_lib.conversion import dilate
 from drn_lib.geometry.axis import pair
+from drn_lib.localization import equations
 from drn_lib.localization.cam import cam_boxes, upsample
-from drn_lib.localization.equations import (
-    boxes,
-    class_evidence,
-    class_map,
-    localize,
-    map_jump,
-    peak_points,
-    pooled_logits,
-    tight_boxes,
-)
+from drn_lib.localization.equations import boxes, class_evidence, localize, map_jump, peak_points, tight_boxes
 from drn_lib.localization.options import BoxOptions
 
 # Equal values must occur, so the maps hold few different ones.
@@ -73,7 +65,7 @@ def test_boxes_are_what_the_sets_say(values, c, t):
 @given(small_maps)
 def test_the_class_map_is_equation_1(values):
     score_map = torch.from_numpy(values)
-    winners = class_map(score_map[None])[0]
+    winners = equations.class_map(score_map[None])[0]
     assert winners.any(dim=0).all()  # every cell has a winner
     for c in range(len(score_map)):
         assert torch.equal(winners[c], torch.stack([score_map[c] >= other for other in score_map]).all(dim=0))
@@ -85,7 +77,7 @@ def test_the_mean_of_the_maps_is_the_pooled_logits(name):
     model = drn_lib.create_model(name, 7, width=0.125).eval()
     x = torch.randn(2, 3, 72, 96)
     with torch.inference_mode():
-        assert torch.allclose(pooled_logits(model.score_map(x)), model(x), rtol=1e-4, atol=1e-5)
+        assert torch.allclose(equations.pooled_logits(model.score_map(x)), model(x), rtol=1e-4, atol=1e-5)
 
 
 def one_class_map(rows):
@@ -165,8 +157,7 @@ def test_any_size_has_its_cells(name, size):
 def test_the_jump_of_other_maps():
     assert map_jump((10, 10), 100) == (10, 10)
     assert map_jump((1, 1), 5) == (8, 8)
-    with pytest.raises(ValueError, match="jump="):
-        map_jump((10, 7), (100, 100))
+    pytest.raises(ValueError, map_jump, (10, 7), (100, 100)).match("jump=")
     with pytest.raises(ValueError, match="do not lie in 64 pixels"):
         boxes(torch.ones(1, 1, 8, 8), torch.tensor([0]), 0.0, 64, jump=16)
 
@@ -245,12 +236,9 @@ def test_bad_input_is_refused(score_map, classes, choices, message):
 
 
 def test_other_bad_input_is_refused():
-    with pytest.raises(ValueError, match="fraction"):
-        cam_boxes(torch.zeros(1, 2, 2), 1.5, 64)
-    with pytest.raises(ValueError, match="finite"):
-        cam_boxes(torch.full((1, 2, 2), math.inf), 0.5, 64)
-    with pytest.raises(ValueError, match="finite"):
-        peak_points(torch.zeros(1, 0, 2), 64, jump=8)
+    pytest.raises(ValueError, cam_boxes, torch.zeros(1, 2, 2), 1.5, 64).match("fraction")
+    pytest.raises(ValueError, cam_boxes, torch.full((1, 2, 2), math.inf), 0.5, 64).match("finite")
+    pytest.raises(ValueError, peak_points, torch.zeros(1, 0, 2), 64, jump=8).match("finite")
     with pytest.raises(ValueError, match="scores must"):
         class_evidence(torch.zeros(1, 3, 2, 2), torch.tensor([0]), "probability")
     with pytest.raises(ValueError, match="finite"):
@@ -262,9 +250,8 @@ def test_other_bad_input_is_refused():
 def test_small_integers_may_name_the_classes():
     score_map = torch.randn(2, 3, 4, 4)
     wanted = boxes(score_map, torch.tensor([2, 0]), -math.inf, 32)
-    assert torch.equal(
-        boxes(score_map, torch.tensor([2, 0], dtype=torch.uint8), -math.inf, 32).nan_to_num(-1), wanted.nan_to_num(-1)
-    )
+    found = boxes(score_map, torch.tensor([2, 0], dtype=torch.uint8), -math.inf, 32)
+    assert torch.equal(found.nan_to_num(-1), wanted.nan_to_num(-1))
 
 
 def test_evidence_is_all_that_boxes_need():
