@@ -86,8 +86,8 @@ def training_curves(study: str, networks: Sequence[str]) -> Figure:
         label = display_name(network)
         for run in results.runs(study, network):
             for ax, key in zip(axes, ("train_loss", "tune_top1"), strict=True):
-                seen = [(row["epoch"], row.get(key, np.nan)) for row in run.curve]
-                ax.plot(*zip(*seen), color=network_color(network), linewidth=1.2, label=label)
+                epochs, values = ([row.get(name, np.nan) for row in run.curve] for name in ("epoch", key))
+                ax.plot(epochs, values, color=network_color(network), linewidth=1.2, label=label)
             label = None  # the legend names a network once, not once for each seed
     for ax, title in zip(axes, ("training loss, nats", "top-1 error on the tune part, %"), strict=True):
         ax.set(xlabel="epoch", ylabel=title)

@@ -130,8 +130,8 @@ def curves(study: str, names: Sequence[str]) -> Figure:
             style = {"color": network_color(name), "label": display_name(name)}
             style["linestyle"] = "--" if name.endswith("_dilated") else "-"
             for ax, key, marker in ((left, "train_loss", None), (right, "val_miou_present", "o")):
-                seen = [(row["epoch"], row[key]) for row in run.curve if key in row]
-                ax.plot(*zip(*seen), marker=marker, **style)
+                seen = [row for row in run.curve if key in row]
+                ax.plot([row["epoch"] for row in seen], [row[key] for row in seen], marker=marker, **style)
     for ax, title in ((left, "training loss"), (right, "mean IoU on tune scenes, %")):
         ax.set(xlabel="epoch", ylabel=title)
         ax.set_ylim(bottom=0)
