@@ -24,7 +24,7 @@ from book import ROOT
 from drn_lib.paths import replacing
 
 FOLDER = ROOT / "notebooks"
-TIMINGS = FOLDER.parent / "data" / "results" / "timings.json"
+TIMINGS = ROOT / "data" / "results" / "timings.json"
 CELL_TIMEOUT = 300  # seconds
 WORKERS = 2
 METADATA = {
@@ -59,7 +59,7 @@ def execute(path: Path, store: bool) -> str | None:
 
 
 def timed(path: Path, store: bool) -> tuple[float, str | None]:
-    """Run one chapter; the seconds it took, and the error as text or None."""
+    """`execute`; the seconds it took, and the error as text or None."""
     start = time.monotonic()
     error = execute(path, store)
     seconds = time.monotonic() - start

@@ -61,20 +61,15 @@ def gridding() -> dict:
     from book.figures import style
     from drn_lib.gridding import white_noise_energy
 
-    lattice = {
-        "cells": 28,
-        "begin": 12,  # row and column of the active cell: its whole reach lies inside
-        "period": 4,
-        "amplitude": 0.5,
-        "tile": [[round(value, 6) for value in row] for row in tile(4, 4).tolist()],
-        "white": round(white_noise_energy(28, 4), 3),
-    }
+    lattice = {"cells": 28, "begin": 12, "period": 4, "amplitude": 0.5}  # the whole reach of cell 12 lies inside
+    lattice["tile"] = [[round(value, 6) for value in row] for row in tile(4, 4).tolist()]
+    lattice["white"] = round(white_noise_energy(28, 4), 3)
     colors = {d: style.sublattice_colors(d) for d in (1, 2, 4)}
     return {"sublattices": colors, "lattice": lattice, "places": places("gridding")}
 
 
 def threshold() -> dict:
-    """All that `threshold.json` holds; maps that differ from the stored ones by rounding alone stay as they are."""
+    """All that `threshold.json` holds; maps that differ from the stored ones only by rounding stay as they are."""
     made = threshold_data.data(places("threshold"))
     path = FOLDER / "threshold.json"
     return threshold_data.settled(made, json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else made
@@ -82,11 +77,14 @@ def threshold() -> dict:
 
 def files() -> dict[str, str]:
     """Name and text of each file that is made, without the pictures."""
-    from book.explorers.stills import still
+    from book.explorers import stills
+    from book.explorers.threshold.still import threshold as threshold_still
 
+    draw = {"receptive": stills.receptive, "gridding": stills.gridding, "threshold": threshold_still}
     made = {"receptive": receptive(), "gridding": gridding(), "threshold": threshold()}
     texts = {f"{kind}.json": _written(known) for kind, known in made.items()}
-    return texts | {f"{name}.svg": still(place, made[place["kind"]]) for name, place in PLACES.items()}
+    pictures = ((name, place["kind"], place) for name, place in PLACES.items())
+    return texts | {f"{name}.svg": draw[kind](place, made[kind]) for name, kind, place in pictures}
 
 
 def _written(known: dict) -> str:

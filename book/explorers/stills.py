@@ -1,4 +1,6 @@
-"""A still picture of each explorer, as SVG, for pages without JavaScript."""
+"""Still pictures of two explorers, as SVG, for pages without JavaScript.
+
+They are drawn for a place of `data.PLACES`, from what the JSON file of its kind holds."""
 
 from __future__ import annotations
 
@@ -11,14 +13,6 @@ from book.figures.style import ACCENT, GREY, LIGHT
 from drn_lib import geometry
 
 IMAGE = 224  # px a side
-
-
-def still(place: dict, made: dict) -> str:
-    """The still of one of `data.PLACES`; `made` is what the JSON file of its kind holds."""
-    from book.explorers.threshold import still as threshold
-
-    kinds = {"receptive": receptive, "gridding": gridding, "threshold": threshold.threshold}
-    return kinds[place["kind"]](place, made)
 
 
 def receptive(place: dict, made: dict) -> str:
@@ -50,13 +44,12 @@ def receptive(place: dict, made: dict) -> str:
         ]
         size, field = f"{level.size[0]} × {level.size[1]}", level.receptive_field
         words.append(f"{label}: {size} cells, jump {level.jump} px, field {field} px a side")
+    dots = f" Dots: the cells of level {place['back']} that reach it." if place["back"] else ""
     caption = (
         f"A still of the explorer, which needs JavaScript. Grey: a picture of {IMAGE} px and the cells of the map of "
         f"level {place['level']}. Filled: one cell; frame: its receptive field, which leaves the picture."
+        f"{dots} {'; '.join(words)}."
     )
-    if place["back"]:
-        caption += f" Dots: the cells of level {place['back']} that reach it."
-    caption += f" {'; '.join(words)}."
     alt = f"Two squares with a frame around each, wider than the square. {'; '.join(words)}."
     return picture(view * scale + 40, parts, alt, caption)
 

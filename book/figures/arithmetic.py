@@ -20,12 +20,10 @@ from drn_lib.names import display_name
 
 
 def same_view(image: np.ndarray, places: Mapping[str, Place], pixel: int) -> Figure:
-    """One image under the cells of several networks, with the receptive field of the cell that is centred on `pixel`.
+    """An image (H, H, 3) under the cells of networks, with the receptive field of the cell that is centred on `pixel`.
 
-    Args:
-        image: (H, W, 3), with sides that every jump divides.
-        places: the last map of each network by its name, as `geometry.table(name, H).levels[6]`.
-        pixel: row and column, a multiple of every jump.
+    `places` are the networks' last maps, as `geometry.table(name, H).levels[6]`, by name; every jump divides H and
+    `pixel`, which is a row and a column.
     """
     side = image.shape[0]
     figure, axes = plt.subplots(1, len(places), figsize=(4.4 * len(places), 4.6), squeeze=False)
@@ -68,12 +66,8 @@ def kernel_taps(dilations: Sequence[int]) -> Figure:
 def chains(columns: Mapping[str, Sequence[Layer]], size: int, pixel: int) -> Figure:
     """Chains of 1-D layers side by side, and every tap by which input cells reach the cell above `pixel`.
 
-    Cells that all chains compute are filled; those that only a denser chain has are open.
-
-    Args:
-        columns: the layers of each chain by its title.
-        size: input cells.
-        pixel: a multiple of every chain's jump.
+    Cells that all chains compute are filled; those that only a denser chain has are open. `columns` are the layers of
+    each chain by its title, `size` counts the input cells, every chain's jump divides `pixel`.
     """
     coarsest = [max(row) for row in zip(*(_jumps(layers) for layers in columns.values()))]
     figure, axes = plt.subplots(1, len(columns), figsize=(4.5 * len(columns), 3.2), squeeze=False)
@@ -140,11 +134,9 @@ def live_tap_lines(dilations: Sequence[int], sizes: Sequence[int], marked: Seque
 
 
 def fields(maps: Mapping[str, np.ndarray], sides: Mapping[str, int]) -> Figure:
-    """Where influence really is: gradient magnitudes, with the square of the theoretical receptive field.
+    """Where influence really is: gradient magnitudes (H, W) by network, the cell in the middle, each in its own range.
 
-    Args:
-        maps: gradient magnitude (H, W) by network, the cell in the middle; each has its own range.
-        sides: the receptive field by network, in pixels.
+    A square shows the theoretical receptive field, whose `sides` are in pixels.
     """
     figure, axes = plt.subplots(1, len(maps), figsize=(2.95 * len(maps), 3.2), squeeze=False)
     for ax, (name, values) in zip(axes[0], maps.items()):
@@ -156,12 +148,9 @@ def fields(maps: Mapping[str, np.ndarray], sides: Mapping[str, int]) -> Figure:
 
 
 def kept_positions(coarse: np.ndarray, dense: np.ndarray, titles: Sequence[str]) -> Figure:
-    """A coarse map beside the dense one of its dilated twin, whose kept positions are framed.
+    """A coarse map (h, w), the dense one of its dilated twin (s h, s w), and only the kept positions of that one.
 
-    Args:
-        coarse: (h, w).
-        dense: (s h, s w); dense[::s, ::s] stands where coarse stands.
-        titles: of the two maps and of only the kept positions.
+    The kept positions dense[::s, ::s] stand where coarse stands; they are framed.
     """
     step = dense.shape[0] // coarse.shape[0]
     limits = {"vmin": min(coarse.min(), dense.min()), "vmax": max(coarse.max(), dense.max())}

@@ -7,6 +7,7 @@ Two finished figures lie in `data/figures/`, each with the SHA-256 of the weight
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -38,14 +39,15 @@ WEIGHTS = "drn_lib:weights"
 def draw(name: str) -> Figure:
     """A figure from the frames of CamVid.
 
-    Args:
-        name: "street": a frame, what two networks make of it, and the truth; or "specks": three frames as in
-            the paper's Fig. 8, with the number of specks of each mask.
+    "street" shows a frame, what two networks make of it, and the truth; "specks" three frames as in the paper's Fig. 8,
+    with the number of specks of each mask.
 
     Raises:
         DatasetNotFound: CamVid is not there.
     """
-    return {"street": _street, "specks": _specks}[name](open_dataset("camvid", "test"))
+    frames = open_dataset("camvid", "test")
+    networks = [load_segmentation(f"segmentation/{network}-s0") for network in NETWORKS[name]]
+    return {"street": _street, "specks": _specks}[name](frames, networks)
 
 
 def stored(name: str) -> Path:
@@ -80,13 +82,9 @@ def store(name: str) -> Path:
     return file
 
 
-def _networks(name: str) -> list[SegmentationNetwork]:
-    return [load_segmentation(f"segmentation/{network}-s0") for network in NETWORKS[name]]
-
-
-def _street(frames: ImageDataset) -> Figure:
+def _street(frames: ImageDataset, networks: Sequence[SegmentationNetwork]) -> Figure:
     frame, truth = frames[STREET]["image"], frames[STREET]["mask"]
-    coarse, fine = (painted(predict_labels(network, frame)) for network in _networks("street"))
+    coarse, fine = (painted(predict_labels(network, frame)) for network in networks)
     first, second = map(display_name, NETWORKS["street"])
     given = (frame, "a frame that no network has trained on"), (painted(truth), "the truth; white: not labelled")
     answers = (coarse, f"{first}, cells of 32 px"), (fine, f"{second}, cells of 8 px")
@@ -94,8 +92,8 @@ def _street(frames: ImageDataset) -> Figure:
     return panels(rows, ["", ""], key=class_colors(KEY))
 
 
-def _specks(frames: ImageDataset) -> Figure:
-    rows, networks = [], _networks("specks")
+def _specks(frames: ImageDataset, networks: Sequence[SegmentationNetwork]) -> Figure:
+    rows = []
     for index in SPREAD:
         frame, truth = frames[index]["image"], frames[index]["mask"]
         masks = [*(predict_labels(network, frame) for network in networks), truth]
@@ -103,11 +101,7 @@ def _specks(frames: ImageDataset) -> Figure:
     return panels(rows, ["frame", *map(display_name, NETWORKS["specks"]), "truth"], width=9.6)
 
 
-def main() -> None:
-    use_style()
-    for name in NETWORKS:
-        print(store(name))
-
-
 if __name__ == "__main__":
-    main()
+    use_style()
+    for figure_name in NETWORKS:
+        print(store(figure_name))

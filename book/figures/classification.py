@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
 from book.figures.style import GREY, INK, LIGHT, network_color
 from book.studies import paper, results, summaries
@@ -74,8 +74,8 @@ def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
     axes[0].set(xlabel="parameters, millions", ylabel=title)
     axes[1].set(xlabel="10⁹ multiply-adds for one image", xscale="log")
     axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes[1].xaxis.set_minor_formatter(NullFormatter())
+    axes[1].xaxis.set_major_formatter("{x:g}")
+    axes[1].xaxis.set_minor_formatter("")
     return figure
 
 

@@ -70,10 +70,9 @@ def sublattice_boards(dilations: Sequence[int]) -> Figure:
 
 
 def responses(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """How much of each frequency filters let through, with the frequencies of a lattice of period 4 marked.
+    """How much of each frequency filters let through: {label: (frequencies in cycles per cell, gain)}.
 
-    Args:
-        curves: {label: (frequencies in cycles per cell, gain)}; the last is drawn in the accent color.
+    The last is drawn in the accent color. The frequencies of a lattice of period 4 are marked.
     """
     figure, ax = _over_frequency(2.9, "share let through", 4)
     for (label, (frequency, gain)), color in zip(curves.items(), _shades(0.45, len(curves)), strict=True):
@@ -86,9 +85,7 @@ def responses(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
 def spectra(maps: Mapping[str, Tensor], period: int | None = None) -> Figure:
     """Radial power spectra of maps {label: (..., H, W)}, each as a fraction of its own total, on a logarithmic scale.
 
-    Args:
-        maps: by label; the last is drawn in the accent color.
-        period: marks the frequencies of a lattice, in cells.
+    The last is drawn in the accent color; `period` marks the frequencies of a lattice, in cells.
     """
     figure, ax = _over_frequency(3.0, "power, share", period)
     for (label, values), color in zip(maps.items(), _shades(0.4, len(maps)), strict=True):

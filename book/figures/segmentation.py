@@ -37,13 +37,10 @@ def class_colors(names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def pole_on_cells(picture: Tensor, truth: Tensor, cells: Sequence[int], window: tuple[int, int, int, int]) -> Figure:
-    """A piece of a street, its poles, and for each size of cells the best mask of whole cells.
+    """A piece of a street, its poles, and for each size of cells in pixels the best mask of whole cells.
 
-    Args:
-        picture: uint8 (3, H, W).
-        truth: bool (H, W), the pixels of the poles.
-        cells: pixels a cell.
-        window: (x0, y0, x1, y1) of the piece in pixels; its left and upper edge lie on the coarsest grid.
+    The picture is uint8 (3, H, W), the poles bool (H, W); the left and upper edge of the window (x0, y0, x1, y1) lie
+    on the coarsest grid.
     """
     x0, y0, x1, y1 = window
     piece = truth[y0:y1, x0:x1].numpy()
@@ -77,11 +74,7 @@ def ceilings(best: Mapping[str, Mapping[int, float]]) -> Figure:
 def band(picture: Tensor, truth: Tensor, near: Tensor, wrong: Tensor) -> Figure:
     """A street, the band around its boundaries, and the wrong pixels, dark inside the band and accented outside.
 
-    Args:
-        picture: uint8 (3, H, W).
-        truth: (H, W).
-        near: bool (H, W), the band.
-        wrong: bool (H, W).
+    The picture is uint8 (3, H, W), the truth (H, W); `near`, the band, and `wrong` are bool (H, W).
     """
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.3))
     _show(axes[0], picture.permute(1, 2, 0).numpy(), "street")

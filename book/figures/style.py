@@ -35,27 +35,17 @@ _HUES = ("#c2410c", "#1d4ed8", "#0f766e", "#a16207")
 
 def use_style() -> None:
     """Set matplotlib to the book's look; called once a chapter. White background, so dark pages stay legible."""
-    plt.rcParams.update(
-        {
-            "figure.dpi": 80,
-            "savefig.dpi": 80,
-            "figure.facecolor": "white",
-            "axes.facecolor": "white",
-            "figure.constrained_layout.use": True,
-            "font.size": 11,
-            "axes.titlesize": 11,
-            "axes.edgecolor": GREY,
-            "axes.labelcolor": INK,
-            "text.color": INK,
-            "xtick.color": GREY,
-            "ytick.color": GREY,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "lines.linewidth": 2.0,
-            "image.interpolation": "nearest",
-            "legend.frameon": False,
-        }
-    )
+    plt.rc("figure", dpi=80, facecolor="white")
+    plt.rc("figure.constrained_layout", use=True)
+    plt.rc("savefig", dpi=80)
+    plt.rc("axes", facecolor="white", edgecolor=GREY, labelcolor=INK, titlesize=11)
+    plt.rc("axes.spines", top=False, right=False)
+    plt.rc(("xtick", "ytick"), color=GREY)
+    plt.rc("font", size=11)
+    plt.rc("text", color=INK)
+    plt.rc("lines", linewidth=2.0)
+    plt.rc("image", interpolation="nearest")
+    plt.rc("legend", frameon=False)
 
 
 def network_color(name: str) -> str:

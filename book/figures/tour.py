@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from book.cells.photographs import wall
-from book.figures.style import ACCENT, show_map, use_style
+from book.figures.style import ACCENT, show_map, show_row, use_style
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
 from drn_lib.names import display_name
@@ -64,9 +64,7 @@ def points_into(scores: torch.Tensor, box: tuple[int, int, int, int], size: int)
 def where_it_looks(rows: Sequence[tuple[torch.Tensor, dict[str, torch.Tensor]]], width: float = 9.0) -> Figure:
     """Rows of panels: a picture, then the picture as each network's scores unveil it, a ring at the highest.
 
-    Args:
-        rows: for each row a picture (3, S, S) and {network: scores (cells, cells)}.
-        width: of the figure in inches; 80 pixels each.
+    Each row is a picture (3, S, S) and {network: scores (cells, cells)}; `width` is in inches of 80 pixels.
     """
     columns = 1 + len(rows[0][1])
     figure, axes = plt.subplots(len(rows), columns, figsize=(width, width / columns * len(rows) + 0.3), squeeze=False)
@@ -85,11 +83,9 @@ def where_it_looks(rows: Sequence[tuple[torch.Tensor, dict[str, torch.Tensor]]],
 
 def grids(picture: torch.Tensor, cells: Sequence[int], titles: Sequence[str]) -> Figure:
     """The picture under grids of so many cells a side, one panel each: how finely a last map can tell places apart."""
-    size = picture.shape[-1]
-    figure, axes = plt.subplots(1, len(cells), figsize=(4.0 * len(cells), 4.3), squeeze=False)
-    for ax, count, title in zip(axes[0], cells, titles, strict=True):
-        show_map(ax, picture.permute(1, 2, 0), title)
-        for edge in np.arange(1, count) * size / count - 0.5:
+    figure = show_row([picture.permute(1, 2, 0)] * len(cells), titles, height=4.0)
+    for ax, count in zip(figure.axes, cells):
+        for edge in np.arange(1, count) * picture.shape[-1] / count - 0.5:
             ax.axvline(edge, color="white", linewidth=0.8)
             ax.axhline(edge, color="white", linewidth=0.8)
     return figure
@@ -97,11 +93,8 @@ def grids(picture: torch.Tensor, cells: Sequence[int], titles: Sequence[str]) ->
 
 def maps_in_a_row(picture: torch.Tensor, maps: dict[str, torch.Tensor]) -> Figure:
     """A picture (3, S, S) and one class's scores in several networks, {network: (cells, cells)}; white is high."""
-    figure, axes = plt.subplots(1, 1 + len(maps), figsize=(9, 9 / (1 + len(maps)) + 0.3))
-    show_map(axes[0], picture.permute(1, 2, 0), "the picture")
-    for ax, (name, scores) in zip(axes[1:], maps.items(), strict=True):
-        show_map(ax, scores, display_name(name))
-    return figure
+    titles = ["the picture", *map(display_name, maps)]
+    return show_row([picture.permute(1, 2, 0), *maps.values()], titles, height=9 / len(titles))
 
 
 def readme_picture(path: str | Path = "book/_static/readme.png") -> Path:

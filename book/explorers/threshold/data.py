@@ -133,7 +133,7 @@ def data(places: dict) -> dict:
 
 
 def settled(made: dict, stored: dict) -> dict:
-    """`made`, but each map as it is stored where the two differ by rounding alone.
+    """`made`, but each map as it is stored where the two differ only by rounding.
 
     Another processor adds in another order, so that a score that lies on a threshold may fall to its other side.
     """
@@ -148,7 +148,7 @@ def settled(made: dict, stored: dict) -> dict:
 
 
 def _alike(own: dict, other: dict | None) -> bool:
-    """The same map up to rounding: the same cells won, scores at most one threshold apart, the same statistics."""
+    """The same map up to rounding: the same cells win, scores are at most one threshold apart."""
     if not other or own["cells"] != other["cells"] or len(own["scores"]) != len(other["scores"]):
         return False
     (exceeded, wins), (exceeded_before, wins_before) = decoded(own["scores"]), decoded(other["scores"])

@@ -29,7 +29,6 @@ def threshold(place: dict, made: dict) -> str:
     taken = (wins & (exceeded > index))[0]
     setting = made["settings"][seen["setting"]]
     measured = {name: made["networks"][name] for name in setting["curves"]}
-
     at, marker = first + index * step, index / (count - 1)
     errors = {
         shade: (np.cumsum(setting["curves"][name]["error"]) / 10).tolist() for name, (_, shade) in measured.items()
