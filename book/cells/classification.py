@@ -1,7 +1,7 @@
 """The short real training of a chapter's cell: synthetic pictures of three shapes, a narrow DRN-D-22, one core.
 
-It has to show in seconds that the loop learns something: by how much it must beat the best constant answer on
-unseen pictures is stated here, and a test trains on shuffled labels and fails that margin.
+It has to show in seconds that the loop learns something: it must beat the best constant answer on unseen pictures by
+`MARGIN`, and a test trains on shuffled labels and fails that margin.
 """
 
 from __future__ import annotations
@@ -22,16 +22,13 @@ SHAPES = ("disc", "ring", "stripes")
 MARGIN = 12.0
 """Points of top-1 error, in percent, by which the trained network must beat the best constant answer."""
 
-_RENDERED = {"train": 2500, "test": 1500}
-"""Pictures of all ten classes that are rendered; three in ten are kept."""
+_RENDERED = {"train": 2500, "test": 1500}  # pictures of all ten classes; three in ten are kept
 
 
 def pictures(split: str, count: int | None = None) -> tuple[Tensor, Tensor]:
-    """Synthetic pictures of `SHAPES` among clutter: uint8 (N, 3, 64, 64) and labels (N,), 0 to 2.
+    """Synthetic pictures of `SHAPES` among clutter, the first `count`: uint8 (N, 3, 64, 64) and labels (N,), 0 to 2.
 
-    Args:
-        split: "train" or "test"; they share no picture.
-        count: keeps the first so many.
+    The splits "train" and "test" share no picture.
     """
     dataset = open_dataset("shapes", split, count=_RENDERED[split])
     kept = [dataset.classes.index(name) for name in SHAPES]
@@ -46,9 +43,9 @@ def real_pictures(
     """What a chapter's `FULL = True` trains on: the training and validation splits of 20 classes of Tiny-ImageNet.
 
     Args:
+        count: for a test of the cell: so many pictures of each split, synthetic ones where DRN_DATA is not set, so that
+            nothing is downloaded.
         partition: None takes all classes instead, with the archive's own parts "train" and "val".
-        count: for a test of the cell: so many pictures of each split, of the synthetic set where the environment
-            variable DRN_DATA names no folder, so that nothing is downloaded.
 
     Returns:
         (images, labels) of the training split, the same of the validation split, and the number of classes.

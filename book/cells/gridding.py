@@ -1,4 +1,4 @@
-"""What chapters 03 and 04 read off maps and off stored results, beside `drn_lib.gridding`."""
+"""What chapters 03 and 04 read off maps and stored results, beside `drn_lib.gridding`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,8 @@ def strongest_channel(maps: Tensor) -> Tensor:
 def high_frequency_fraction(maps: Tensor, above: float = 0.25) -> float:
     """Fraction of the maps' power at frequencies over `above`, of all between 0 and 0.5 cycles per cell.
 
-    A ring of the spectrum holds as many frequencies as its radius says, so white noise has
+    Maps are (..., H, W). A ring of the spectrum holds as many frequencies as its radius says, so white noise has
     1 - (above / 0.5) ** 2: three quarters over 0.25.
-
-    Args:
-        maps: (..., H, W).
-        above: in cycles per cell.
 
     Source: puts a number to the paper's Fig. 6.
     """
@@ -34,9 +30,9 @@ def high_frequency_fraction(maps: Tensor, above: float = 0.25) -> float:
     return (held[frequency > above].sum() / held.sum()).item()
 
 
-def tile(period: int, cells: int, seed: int = 0) -> Tensor:
+def tile(period: int, cells: int) -> Tensor:
     """A pure lattice (cells, cells) of `period`: one random tile of mean 0 and variance 1, repeated."""
-    values = torch.randn(period, period, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    values = torch.randn(period, period, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     values = (values - values.mean()) / values.std(correction=0)
     repeats = -(-cells // period)
     return values.repeat(repeats, repeats)[:cells, :cells]

@@ -1,7 +1,4 @@
-"""The photographs that open the chapters: scikit-image's own, so that every reader has the same ones offline.
-
-Two of them show classes of the book's Tiny-ImageNet networks: *coffee* is an espresso, *rocket* a projectile.
-"""
+"""The photographs that open the chapters: scikit-image's own, so that every reader has the same ones offline."""
 
 from __future__ import annotations
 
@@ -36,12 +33,8 @@ def list_photographs() -> list[str]:
 def photograph(name: str, size: int = 224) -> Tensor:
     """A square photograph as uint8 (3, size, size).
 
-    Args:
-        name: one of `list_photographs()`.
-        size: pixels a side.
-
     Raises:
-        ValueError: unknown name.
+        ValueError: `name` is none of `list_photographs()`.
     """
     import skimage.data
 
@@ -50,21 +43,16 @@ def photograph(name: str, size: int = 224) -> Tensor:
     if pixels.ndim == 2:
         pixels = pixels[..., None].expand(-1, -1, 3)
     square = pixels[top : top + side, left : left + side].permute(2, 0, 1)[None]
-    resized = torch.nn.functional.interpolate(square, (size, size), mode="bilinear", antialias=True)
-    return resized[0]
+    return torch.nn.functional.interpolate(square, (size, size), mode="bilinear", antialias=True)[0]
 
 
 def wall(names: Sequence[str]) -> Tensor:
-    """Nine photographs of 64 px hung in rows of three, as one picture, uint8 (3, 224, 224).
+    """Nine photographs of 64 px, row by row in rows of three, as one picture, uint8 (3, 224, 224).
 
-    Each has the size on which the book's small networks were trained. The gaps have ImageNet's mean color, which
-    becomes zero when the picture is normalized.
-
-    Args:
-        names: nine of `list_photographs()`, row by row.
+    The gaps have ImageNet's mean color, which becomes zero when the picture is normalized.
 
     Raises:
-        ValueError: not nine names, or an unknown one.
+        ValueError: not nine names, or one that is none of `list_photographs()`.
     """
     if len(names) != 9:
         raise ValueError(f"a wall holds nine photographs, not {len(names)}")

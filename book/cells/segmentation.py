@@ -1,7 +1,7 @@
 """The short real training of chapter 07's cell: small synthetic streets, a narrow DRN-A-18, one core.
 
-It has to show in seconds that the loop learns something: by how much it must beat the answer that does not look at the
-image is stated here, and a test trains on masks of other images and fails that margin.
+It has to show in seconds that the loop learns something: it must beat the answer that does not look at the image by
+`MARGIN`, and a test trains on masks of other images and fails that margin.
 """
 
 from __future__ import annotations
@@ -23,12 +23,7 @@ COUNTS = {"train": 96, "test": 32}
 
 
 def scenes(split: str, count: int | None = None) -> InMemory:
-    """Synthetic streets of 128 px, rendered once.
-
-    Args:
-        split: "train" or "test"; they share no scene.
-        count: instead of `COUNTS`.
-    """
+    """Synthetic streets of 128 px, rendered once: `COUNTS` or `count`. "train" and "test" share no scene."""
     return InMemory(open_dataset("streets", split, count=count or COUNTS[split], size=128))
 
 
@@ -50,10 +45,7 @@ def real_scenes(count: int | None = None) -> tuple[ImageDataset, ImageDataset]:
 def points_over_prior(model: SegmentationNetwork, train_set: ImageDataset, unseen: ImageDataset) -> float:
     """How many points of pixel accuracy `model` is better than the most frequent class at each place, in percent.
 
-    Args:
-        model: trained.
-        train_set: of which the prior is counted.
-        unseen: whose pixels are scored; all images of both sets have one size.
+    That prior is counted on `train_set`, and `unseen` is scored; all images of both have one size.
     """
     prior, right, right_by_prior, total = position_prior(train_set), 0, 0, 0
     for index in range(len(unseen)):
@@ -69,9 +61,8 @@ class _First(ImageDataset):
     """The first images of a set."""
 
     def __init__(self, dataset: ImageDataset, count: int):
-        self.dataset, self.names = dataset, dataset.names[:count]
+        self.dataset, self.names, self.identity = dataset, dataset.names[:count], dataset.identity
         self.classes, self.mask_classes = dataset.classes, dataset.mask_classes
-        self.identity = dataset.identity
 
     def read(self, index: int) -> dict:
         return self.dataset[index]

@@ -21,9 +21,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from book import ROOT
+from drn_lib.paths import replacing
 
 FOLDER = ROOT / "notebooks"
-TIMINGS = FOLDER.parent / "data" / "results" / "timings.json"
+TIMINGS = ROOT / "data" / "results" / "timings.json"
 CELL_TIMEOUT = 300  # seconds
 WORKERS = 2
 METADATA = {
@@ -35,42 +36,30 @@ METADATA = {
 }
 
 
-def normalise(notebook: nbformat.NotebookNode) -> None:
-    """Drop what changes from run to run and machine to machine; cell ids and outputs stay."""
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
-    notebook.metadata = nbformat.from_dict(METADATA)
-
-
 def execute(path: Path, store: bool) -> str | None:
     """Run one chapter and, with `store`, write it back; returns the error as text, or None."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_TIMEOUT,
-        kernel_name="python3",
-        record_timing=False,
-        coalesce_streams=True,
-        extra_arguments=["--log-level=40"],  # a warning about local sockets at each start
-        resources={"metadata": {"path": str(path.parent)}},
-    )
+    options = {"timeout": CELL_TIMEOUT, "kernel_name": "python3", "record_timing": False, "coalesce_streams": True}
+    options["extra_arguments"] = ["--log-level=40"]  # a warning about local sockets at each start
+    options["resources"] = {"metadata": {"path": str(path.parent)}}
     try:
-        client.execute()
+        NotebookClient(notebook, **options).execute()
     except (CellExecutionError, CellTimeoutError) as error:
         return f"{path.name}: {error}"
     if not store:
         return None
-    normalise(notebook)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata = nbformat.from_dict(METADATA)
     text = nbformat.writes(notebook) + "\n"
     if text != path.read_text(encoding="utf-8"):
-        partial = path.with_suffix(".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     return None
 
 
 def timed(path: Path, store: bool) -> tuple[float, str | None]:
-    """Run one chapter; the seconds it took, and the error as text or None."""
+    """`execute`; the seconds it took, and the error as text or None."""
     start = time.monotonic()
     error = execute(path, store)
     seconds = time.monotonic() - start
@@ -82,16 +71,10 @@ def record(paths: list[Path], seconds: list[float]) -> None:
     """Write how long each chapter took, alone on this machine, into data/results/timings.json."""
     chapters = json.loads(TIMINGS.read_text())["chapters"] if TIMINGS.exists() else {}
     for path, duration in zip(paths, seconds, strict=True):
-        chapters[path.name[:2]] = {
-            "seconds": round(duration, 1),
-            "device": "cpu",
-            "threads": os.cpu_count(),
-            "torch": version("torch"),
-            "python": platform.python_version(),
-        }
-    partial = TIMINGS.with_suffix(".partial")
-    partial.write_text(json.dumps({"chapters": dict(sorted(chapters.items()))}, indent=1) + "\n")
-    partial.replace(TIMINGS)
+        chapters[path.name[:2]] = {"seconds": round(duration, 1), "device": "cpu", "threads": os.cpu_count()}
+        chapters[path.name[:2]] |= {"torch": version("torch"), "python": platform.python_version()}
+    with replacing(TIMINGS) as temporary:
+        temporary.write_text(json.dumps({"chapters": dict(sorted(chapters.items()))}, indent=1) + "\n")
 
 
 def main() -> int:

@@ -2,8 +2,6 @@
 
 from drn_lib.lazy import attach
 
-_HOMES = {
-    "exercise": "all_exercises check",
-}
+_HOMES = {"exercise": "all_exercises check"}
 
 __getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""The functions of the exercises of chapters 01 and 02: solutions, known mistakes, random inputs. No torch."""
+"""The functions of the exercises of chapters 01 and 02: solutions, random inputs, wrong answers. No torch."""
 
 from __future__ import annotations
 
@@ -37,10 +37,6 @@ def _dilation_in_the_jump(layers):
     return field
 
 
-def _without_dilation(layers):
-    return receptive_field([(kernel, stride, 1) for kernel, stride, _ in layers])
-
-
 def _layer_list(random):
     rows = [(random.choice([1, 3, 5, 7]), random.integers(1, 4), random.integers(1, 5)) for _ in range(5)]
     return ([tuple(int(value) for value in row) for row in rows],)
@@ -59,14 +55,6 @@ def dilation_schedule(strides, output_stride):
     return rows
 
 
-def _all_new(strides, output_stride):
-    return [(stride, dilation, dilation) for stride, _, dilation in dilation_schedule(strides, output_stride)]
-
-
-def _first_undilated(strides, output_stride):
-    return [(stride, 1, dilation) for stride, _, dilation in dilation_schedule(strides, output_stride)]
-
-
 def _never_multiplied(strides, output_stride):
     rows, jump = [], 1
     for stride in strides:
@@ -77,8 +65,7 @@ def _never_multiplied(strides, output_stride):
 
 
 def _schedule_inputs(random):
-    strides = [int(random.choice([1, 2, 2, 3])) for _ in range(5)]
-    return strides, int(random.choice([1, 2, 4, 8, 16]))
+    return [int(random.choice([1, 2, 2, 3])) for _ in range(5)], int(random.choice([1, 2, 4, 8, 16]))
 
 
 def multiply_adds(size, in_channels, out_channels, kernel, stride, dilation):
@@ -87,31 +74,19 @@ def multiply_adds(size, in_channels, out_channels, kernel, stride, dilation):
     return cells**2 * kernel**2 * in_channels * out_channels
 
 
-def _at_the_input(size, in_channels, out_channels, kernel, stride, dilation):
-    return size**2 * kernel**2 * in_channels * out_channels
-
-
-def _extent_not_taps(size, in_channels, out_channels, kernel, stride, dilation):
-    taps = (dilation * (kernel - 1) + 1) ** 2
-    return multiply_adds(size, in_channels, out_channels, kernel, stride, dilation) // kernel**2 * taps
-
-
-def _one_axis(size, in_channels, out_channels, kernel, stride, dilation):
-    return -(-size // stride) * kernel**2 * in_channels * out_channels
-
-
 def _layer_inputs(random):
     size, wide, narrow = (int(random.integers(5, 60)) for _ in range(3))
     return size, wide, narrow, int(random.choice([1, 3, 5])), int(random.integers(1, 4)), int(random.integers(1, 5))
 
 
-def _undilated_kernel(size, kernel, stride, padding, dilation):
-    return (size + 2 * padding - kernel) // stride + 1
-
-
-def _one_gap_too_many(size, kernel, stride, padding, dilation):
-    return (size + 2 * padding - dilation * kernel) // stride + 1
-
-
-def _padding_at_one_end(size, kernel, stride, padding, dilation):
-    return (size + padding - dilation * (kernel - 1) - 1) // stride + 1
+WRONG = {
+    "_undilated_kernel": lambda size, kernel, stride, padding, dilation: (size + 2 * padding - kernel) // stride + 1,
+    "_one_gap_too_many": lambda size, k, stride, padding, dilation: (size + 2 * padding - dilation * k) // stride + 1,
+    "_padding_at_one_end": lambda size, k, stride, padding, d: (size + padding - d * (k - 1) - 1) // stride + 1,
+    "_without_dilation": lambda layers: receptive_field([(kernel, stride, 1) for kernel, stride, _ in layers]),
+    "_all_new": lambda *given: [(stride, dilation, dilation) for stride, _, dilation in dilation_schedule(*given)],
+    "_first_undilated": lambda *given: [(stride, 1, dilation) for stride, _, dilation in dilation_schedule(*given)],
+    "_at_the_input": lambda size, wide, narrow, kernel, stride, dilation: size**2 * kernel**2 * wide * narrow,
+    "_extent_not_taps": lambda *given: multiply_adds(*given) // given[3] ** 2 * (given[5] * (given[3] - 1) + 1) ** 2,
+    "_one_axis": lambda size, wide, narrow, kernel, stride, dilation: -(-size // stride) * kernel**2 * wide * narrow,
+}

@@ -1,4 +1,4 @@
-"""The functions of the exercises of chapter 05: solutions, known mistakes, random inputs. No torch."""
+"""The functions of the exercises of chapter 05: solutions, random inputs, wrong answers. No torch."""
 
 from __future__ import annotations
 
@@ -23,14 +23,6 @@ def topk_error(scores, labels, k):
     return 100.0 * (1.0 - found.mean())
 
 
-def _lowest_scores(scores, labels, k):
-    return topk_error(-scores, labels, k)
-
-
-def _accuracy(scores, labels, k):
-    return 100.0 - topk_error(scores, labels, k)
-
-
 def _kth_alone(scores, labels, k):
     kth = np.argsort(-scores, axis=1)[:, k - 1]
     return 100.0 * (1.0 - (kth == np.asarray(labels)).mean())
@@ -42,33 +34,21 @@ def _score_inputs(random):
     return random.normal(size=(images, classes)), labels, int(random.integers(2, 4))
 
 
-def _error_inputs(random):
-    return float(random.uniform(5, 95)), int(random.integers(100, 10_000))
-
-
 def standard_error(error, images):
     return math.sqrt(error * (100 - error) / images)
 
 
-def _falls_in_every_epoch(epoch, first_rate, every):
-    return first_rate / 10 ** (epoch / every)
+def _error_inputs(random):
+    return float(random.uniform(5, 95)), int(random.integers(100, 10_000))
 
 
-def _divided_by_20(epoch, first_rate, every):
-    return first_rate / (10 * (epoch // every) or 1)
-
-
-def _one_epoch_early(epoch, first_rate, every):
-    return first_rate / 10 ** ((epoch + 1) // every)
-
-
-def _variance(error, images):
-    return error * (100 - error) / images
-
-
-def _images_outside_the_root(error, images):
-    return math.sqrt(error * (100 - error)) / images
-
-
-def _of_images_only(error, images):
-    return 100 / math.sqrt(images)
+WRONG = {
+    "_falls_in_every_epoch": lambda epoch, first_rate, every: first_rate / 10 ** (epoch / every),
+    "_divided_by_20": lambda epoch, first_rate, every: first_rate / (10 * (epoch // every) or 1),
+    "_one_epoch_early": lambda epoch, first_rate, every: first_rate / 10 ** ((epoch + 1) // every),
+    "_lowest_scores": lambda scores, labels, k: topk_error(-scores, labels, k),
+    "_accuracy": lambda scores, labels, k: 100.0 - topk_error(scores, labels, k),
+    "_variance": lambda error, images: error * (100 - error) / images,
+    "_images_outside_the_root": lambda error, images: math.sqrt(error * (100 - error)) / images,
+    "_of_images_only": lambda error, images: 100 / math.sqrt(images),
+}

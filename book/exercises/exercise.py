@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -20,11 +20,11 @@ import numpy as np
 import yaml
 
 PARTS = ("tour", "arithmetic", "gridding", "classification", "localization", "segmentation")
-"""The YAML files with the texts, in the order of the chapters; beside each stands the module of its functions."""
+"""The YAML files with the texts, in the order of the chapters; beside each stands the module of its functions.
+
+Such a module has the solutions and the random inputs as functions, and `WRONG`, the wrong answers of one line."""
 LINE = 86
 """Characters a line: what a page of the book shows without scrolling."""
-_ROUNDS = 20
-"""Random inputs on which a function is compared with the solution."""
 
 _attempts: dict[str, int] = {}
 
@@ -39,31 +39,18 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise.
+    """One exercise."""
 
-    Args:
-        name: as `check` takes it, unique in the book.
-        chapter: number of the chapter that poses it.
-        task: what to do, in a few sentences of Markdown.
-        solution: a number, one of `choices`, a tuple of numbers, or a function.
-        explanation: why, shown after a right answer and on the page of solutions.
-        hints: shown one after the other for wrong answers that are no known mistake.
-        mistakes: wrong answers with a hint of their own.
-        choices: the answers to choose from, where it is a choice.
-        inputs: for a function: makes the arguments of one call from a random generator.
-        tolerance: the relative difference that still counts as right.
-    """
-
-    name: str
+    name: str  # as `check` takes it, unique in the book
     chapter: int
-    task: str
-    solution: Any
-    explanation: str
-    hints: tuple[str, ...]
+    task: str  # a few sentences of Markdown
+    solution: Any  # a number, one of `choices`, a tuple of numbers, or a function
+    explanation: str  # why, shown after a right answer and on the page of solutions
+    hints: tuple[str, ...]  # shown one after the other for wrong answers that are no known mistake
     mistakes: tuple[Mistake, ...] = ()
     choices: tuple[str, ...] = ()
-    inputs: Callable[[np.random.Generator], tuple] | None = None
-    tolerance: float = 1e-6
+    inputs: Callable[[np.random.Generator], tuple] | None = None  # for a function: makes the arguments of one call
+    tolerance: float = 1e-6  # the relative difference that still counts as right
 
     @property
     def is_function(self) -> bool:
@@ -86,9 +73,7 @@ class Exercise:
 
     def solution_text(self) -> str:
         """The solution as the page of solutions shows it: a value, or the function's source."""
-        if self.is_function:
-            return textwrap.dedent(inspect.getsource(self.solution))
-        return str(self.solution)
+        return textwrap.dedent(inspect.getsource(self.solution)) if self.is_function else str(self.solution)
 
     def _problem(self, answer: Any) -> str | None:
         """None for a right answer, else what can be said of it without giving the solution away."""
@@ -96,9 +81,7 @@ class Exercise:
             return f"Choose one of {', '.join(map(repr, self.choices))}. "
         if not self.is_function:
             return None if self._equal(answer, self.solution) else ""
-        random = np.random.default_rng(0)
-        for _ in range(_ROUNDS):
-            arguments = self.inputs(random)
+        for arguments in self._arguments():
             try:
                 got = answer(*arguments)
             except Exception as error:  # the reader's own function may fail in any way
@@ -111,14 +94,15 @@ class Exercise:
         """Whether an answer is a known mistake; functions are compared by what they give."""
         if not self.is_function:
             return self._equal(answer, mistake)
-        random = np.random.default_rng(0)
         try:
-            return all(
-                self._equal(answer(*arguments), mistake(*arguments))
-                for arguments in (self.inputs(random) for _ in range(_ROUNDS))
-            )
+            return all(self._equal(answer(*given), mistake(*given)) for given in self._arguments())
         except Exception:
             return False
+
+    def _arguments(self) -> Iterator[tuple]:
+        """The random inputs on which a function is compared with the solution."""
+        random = np.random.default_rng(0)
+        return (self.inputs(random) for _ in range(20))
 
     def _equal(self, left: Any, right: Any) -> bool:
         """Equal as words, or as arrays of numbers of one shape within the tolerance."""
@@ -136,7 +120,8 @@ def all_exercises() -> dict[str, Exercise]:
     """Every exercise of the book by name, in the order of the chapters."""
     found = {}
     for part in PARTS:
-        functions = vars(importlib.import_module(f"book.exercises.{part}"))
+        module = importlib.import_module(f"book.exercises.{part}")
+        functions = vars(module) | module.WRONG
         text = Path(__file__).with_name(f"{part}.yml").read_text(encoding="utf-8")
         found.update({row["name"]: _from_text(row, functions) for row in yaml.safe_load(text)})
     return found
@@ -150,23 +135,15 @@ def _from_text(row: dict, functions: dict[str, Any]) -> Exercise:
             return functions[written]
         return float(Fraction(written)) if isinstance(written, str) and "choices" not in row else written
 
-    made = {
-        "solution": value(row["solution"]),
-        "mistakes": tuple(Mistake(value(mistake["answer"]), mistake["hint"]) for mistake in row["mistakes"]),
-        "inputs": functions[row["inputs"]] if "inputs" in row else None,
-        "choices": tuple(row.get("choices", ())),
-        "hints": tuple(row["hints"]),
-    }
-    return Exercise(**{**row, **made})
+    made = {name: tuple(row.get(name, ())) for name in ("choices", "hints")}
+    made["mistakes"] = tuple(Mistake(value(mistake["answer"]), mistake["hint"]) for mistake in row["mistakes"])
+    if "inputs" in row:
+        made["inputs"] = functions[row["inputs"]]
+    return Exercise(**row | made | {"solution": value(row["solution"])})
 
 
 def check(name: str, answer: Any = ...) -> None:
-    """Show the task `name`, or mark an answer to it. Prints; never raises.
-
-    Args:
-        name: of the exercise, as the chapter gives it.
-        answer: yours; `...` shows the task.
-    """
+    """Mark an answer to the exercise `name`, or show its task where the answer is `...`. Prints; never raises."""
     exercises = all_exercises()
     if name not in exercises:
         print(f"There is no exercise {name!r}; this book has {', '.join(exercises)}.")

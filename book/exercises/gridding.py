@@ -1,4 +1,4 @@
-"""The functions of the exercises of chapters 03 and 04: solutions, known mistakes, random inputs. No torch."""
+"""The functions of the exercises of chapters 03 and 04: solutions, random inputs, wrong answers. No torch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,6 @@ def _blocks(x, d):
     return [x[i * rows : (i + 1) * rows, j * columns : (j + 1) * columns] for i in range(d) for j in range(d)]
 
 
-def _columns_first(x, d):
-    return [x[i::d, j::d] for j in range(d) for i in range(d)]
-
-
-def _diagonal_only(x, d):
-    return [x[i::d, i::d] for i in range(d) for _ in range(d)]
-
-
 def _split_inputs(random):
     d = int(random.integers(2, 5))
     side = d * int(random.integers(2, 5))
@@ -33,17 +25,8 @@ def lattice_tile(x, p):
     return average - average.mean()
 
 
-def _with_the_mean(x, p):
-    return lattice_tile(x, p) + x.mean()
-
-
-def _first_tile(x, p):
-    return x[:p, :p] - x[:p, :p].mean()
-
-
 def _means_of_blocks(x, p):
-    rows, columns = x.shape[0] // p, x.shape[1] // p
-    average = x.reshape(p, rows, p, columns).mean(axis=(1, 3))
+    average = x.reshape(p, x.shape[0] // p, p, x.shape[1] // p).mean(axis=(1, 3))
     return average - average.mean()
 
 
@@ -60,18 +43,6 @@ def cells_read(dilations):
     return len(offsets)
 
 
-def _the_extent(dilations):
-    return 1 + 2 * sum(dilations)
-
-
-def _all_paths(dilations):
-    return 3 ** len(dilations)
-
-
-def _taps_in_a_row(dilations):
-    return 1 + 2 * len(dilations)
-
-
 def _dilations(random):
     return ([int(random.choice([1, 2, 4, 8])) for _ in range(int(random.integers(1, 6)))],)
 
@@ -83,17 +54,19 @@ def gain(dilations, frequency):
     return float(product)
 
 
-def _gain_undilated(dilations, frequency):
-    return gain([1] * len(dilations), frequency)
-
-
-def _gain_summed(dilations, frequency):
-    return float(sum(gain([d], frequency) for d in dilations))
-
-
-def _gain_divided(dilations, frequency):
-    return gain([1 / d for d in dilations], frequency)
-
-
 def _gain_inputs(random):
     return [int(random.choice([1, 2, 4])) for _ in range(int(random.integers(2, 5)))], float(random.uniform(0.05, 0.5))
+
+
+WRONG = {
+    "_columns_first": lambda x, d: [x[i::d, j::d] for j in range(d) for i in range(d)],
+    "_diagonal_only": lambda x, d: [x[i::d, i::d] for i in range(d) for _ in range(d)],
+    "_with_the_mean": lambda x, p: lattice_tile(x, p) + x.mean(),
+    "_first_tile": lambda x, p: x[:p, :p] - x[:p, :p].mean(),
+    "_the_extent": lambda dilations: 1 + 2 * sum(dilations),
+    "_all_paths": lambda dilations: 3 ** len(dilations),
+    "_taps_in_a_row": lambda dilations: 1 + 2 * len(dilations),
+    "_gain_undilated": lambda dilations, frequency: gain([1] * len(dilations), frequency),
+    "_gain_summed": lambda dilations, frequency: float(sum(gain([d], frequency) for d in dilations)),
+    "_gain_divided": lambda dilations, frequency: gain([1 / d for d in dilations], frequency),
+}

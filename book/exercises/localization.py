@@ -1,13 +1,8 @@
-"""The functions of the exercises of chapter 06: solutions, known mistakes, random inputs. No torch."""
+"""The functions of the exercises of chapter 06: solutions, random inputs, wrong answers. No torch."""
 
 from __future__ import annotations
 
 import numpy as np
-
-
-def _sides(box):
-    x0, y0, x1, y1 = box
-    return max(0.0, x1 - x0), max(0.0, y1 - y0)
 
 
 def iou(found, true):
@@ -21,20 +16,11 @@ def iou(found, true):
 def _iou_without_clip(found, true):
     width = min(found[2], true[2]) - max(found[0], true[0])
     height = min(found[3], true[3]) - max(found[1], true[1])
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (found, true)]
-    return width * height / (sum(areas) - width * height)
+    return width * height / (_area(found) + _area(true) - width * height)
 
 
-def _shared_over_sum(found, true):
-    overlap = iou(found, true)
-    return overlap / (1 + overlap)
-
-
-def _shared_over_true(found, true):
-    overlap = iou(found, true)
-    (w, h), (a, b) = _sides(found), _sides(true)
-    shared = overlap * (w * h + a * b) / (1 + overlap)
-    return shared / (a * b)
+def _area(box):
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _box_inputs(random):
@@ -58,16 +44,17 @@ def _short_by_a_cell(cells, jump):
     return jump * columns.min(), jump * rows.min(), jump * columns.max(), jump * rows.max()
 
 
-def _axes_swapped(cells, jump):
-    x0, y0, x1, y1 = tight_box(cells, jump)
-    return y0, x0, y1, x1
-
-
-def _in_cells(cells, jump):
-    return tight_box(cells, 1)
-
-
 def _cell_inputs(random):
     cells = random.random((int(random.integers(4, 8)), int(random.integers(8, 12)))) < 0.08
     cells[random.integers(0, cells.shape[0]), random.integers(0, cells.shape[1])] = True  # at least one
     return cells, int(random.choice([8, 16, 32]))
+
+
+WRONG = {
+    "_shared_over_sum": lambda found, true: iou(found, true) / (1 + iou(found, true)),
+    "_shared_over_true": lambda found, true: (
+        iou(found, true) * (_area(found) + _area(true)) / (1 + iou(found, true)) / _area(true)
+    ),
+    "_axes_swapped": lambda cells, jump: tuple(tight_box(cells, jump)[edge] for edge in (1, 0, 3, 2)),
+    "_in_cells": lambda cells, jump: tight_box(cells, 1),
+}

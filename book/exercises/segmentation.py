@@ -1,4 +1,4 @@
-"""The functions of the exercises of chapter 07: solutions, known mistakes, random inputs. No torch."""
+"""The functions of the exercises of chapter 07: solutions, random inputs, wrong answers. No torch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,8 @@ def enlarge(scores, factor):
     return np.interp(places, np.arange(len(scores)), scores)  # beyond the ends np.interp goes on with the last value
 
 
-def _corners_aligned(scores, factor):
-    return np.interp(np.linspace(0, len(scores) - 1, factor * len(scores)), np.arange(len(scores)), scores)
-
-
-def _blocks(scores, factor):
-    return np.repeat(scores, factor)
-
-
-def _no_half_pixel(scores, factor):
-    return np.interp(np.arange(factor * len(scores)) / factor, np.arange(len(scores)), scores)
+def _at(places, scores):
+    return np.interp(places, np.arange(len(scores)), scores)
 
 
 def _row_inputs(random):
@@ -31,18 +23,16 @@ def class_iou(confusion):
     return 100 * hits / (confusion.sum(axis=0) + confusion.sum(axis=1) - hits)
 
 
-def _recall(confusion):
-    return 100 * np.diag(confusion) / confusion.sum(axis=1)
-
-
-def _precision(confusion):
-    return 100 * np.diag(confusion) / confusion.sum(axis=0)
-
-
-def _hits_twice(confusion):
-    return 100 * np.diag(confusion) / (confusion.sum(axis=0) + confusion.sum(axis=1))
-
-
 def _matrix_inputs(random):
     classes = int(random.integers(2, 5))
     return (random.integers(1, 50, (classes, classes)) + 40 * np.eye(classes, dtype=int),)
+
+
+WRONG = {
+    "_corners_aligned": lambda scores, factor: _at(np.linspace(0, len(scores) - 1, factor * len(scores)), scores),
+    "_blocks": lambda scores, factor: np.repeat(scores, factor),
+    "_no_half_pixel": lambda scores, factor: _at(np.arange(factor * len(scores)) / factor, scores),
+    "_recall": lambda confusion: 100 * np.diag(confusion) / confusion.sum(axis=1),
+    "_precision": lambda confusion: 100 * np.diag(confusion) / confusion.sum(axis=0),
+    "_hits_twice": lambda confusion: 100 * np.diag(confusion) / (confusion.sum(axis=0) + confusion.sum(axis=1)),
+}

@@ -1,4 +1,4 @@
-"""The functions of the exercises of chapter 00: solutions, known mistakes, random inputs. No torch."""
+"""The functions of the exercises of chapter 00: solutions, random inputs, wrong answers. No torch."""
 
 from __future__ import annotations
 
@@ -21,25 +21,11 @@ def _score_map(random):
     return (random.normal(size=(int(random.integers(2, 6)), 5, 7)),)
 
 
-def _axes_swapped(row, column, image_size, cells):
-    return cell_to_pixel(column, row, image_size, cells)
-
-
-def _cells_for_distance(row, column, image_size, cells):
-    return (column * cells, row * cells)
-
-
-def _always_8_pixels(row, column, image_size, cells):
-    return (column * 8, row * 8)
-
-
-def _maximum(scores):
-    return scores.max(axis=(1, 2))
-
-
-def _sum(scores):
-    return scores.sum(axis=(1, 2))
-
-
-def _over_classes(scores):
-    return scores.mean(axis=0)
+WRONG = {
+    "_axes_swapped": lambda row, column, image_size, cells: cell_to_pixel(column, row, image_size, cells),
+    "_cells_for_distance": lambda row, column, image_size, cells: (column * cells, row * cells),
+    "_always_8_pixels": lambda row, column, image_size, cells: (column * 8, row * 8),
+    "_maximum": lambda scores: scores.max(axis=(1, 2)),
+    "_sum": lambda scores: scores.sum(axis=(1, 2)),
+    "_over_classes": lambda scores: scores.mean(axis=0),
+}

@@ -1,11 +1,8 @@
 """What the explorers in the pages know, written by `make numbers` to `_static/explorers/`, a file for each kind.
 
-`receptive.json` holds every network of the book as chains of layers (from `drn_lib.geometry`), `gridding.json` the
-colors of sub-lattices and the lattice of chapter 04, `threshold.json` stored score maps and measured errors
-(`threshold/data.py`); each also says how its explorer opens at each place in a chapter. The pages compute with copies
-of `drn_lib.geometry`, of `drn_lib.gridding.lattice_energy` and of the boxes of `drn_lib.localization` in JavaScript,
-and tests compare them. Each place also gets a still picture that bears its own caption, for pages without
-JavaScript: `stills.py` and `threshold/still.py` draw it.
+Each file also says how its explorer opens at each place in a chapter. The pages compute with copies of
+`drn_lib.geometry`, of `drn_lib.gridding.lattice_energy` and of the boxes of `drn_lib.localization` in JavaScript, and
+tests compare them. Each place also gets a still picture with its own caption, for pages without JavaScript.
 """
 
 from __future__ import annotations
@@ -17,7 +14,6 @@ import re
 from book import ROOT
 from book.explorers.networks import KINDS, level_blocks, level_text, variants, version
 from book.explorers.threshold import data as threshold_data
-from drn_lib.architecture import Architecture
 from drn_lib.names import display_name
 from drn_lib.paths import replacing
 
@@ -33,52 +29,47 @@ PLACES = {
 }
 """Where an explorer stands, and how it opens; a chapter names its place in a comment, `<!-- explorer:PLACE -->`."""
 
+
 def places(kind: str) -> dict:
     """The places of one kind of explorer."""
     return {name: place for name, place in PLACES.items() if place["kind"] == kind}
 
 
 def receptive() -> dict:
-    """All that `receptive.json` holds."""
+    """All that `receptive.json` holds: every network of the book as chains of layers."""
     from book.figures import style
 
-    levels: list[str] = []  # each different level once; networks name them by their index
-
-    def indices(network: Architecture) -> list[int]:
-        found = [level_text(level) for level in level_blocks(network)]
-        levels.extend(level for level in found if level not in levels)
-        return [levels.index(level) for level in found]
-
+    levels: dict[str, int] = {}  # each different level once; networks name them by their index
     networks = {}  # by name: label, color, which of KINDS it was built as, and its levels in each of them
     for name, network in variants().items():
         label = display_name(network.name) + ("" if name == network.name else f", rule {network.dilation_rule}")
-        built = KINDS.index("dilation" if network.dilation_rule else "stride")
-        versions = [indices(version(network, kind)) for kind in KINDS]
-        networks[name] = [label, style.network_color(name), built, *versions]
+        networks[name] = [
+            label,
+            style.network_color(name),
+            KINDS.index("dilation" if network.dilation_rule else "stride"),
+        ]
+        for kind in KINDS:
+            found = map(level_text, level_blocks(version(network, kind)))
+            networks[name].append([levels.setdefault(level, len(levels)) for level in found])
     own = [[3, 1, 1, 0], [3, 1, 2, 0], [3, 1, 2, 0]]  # kernel, stride, dilation, residual
-    return {"networks": networks, "levels": levels, "own": own, "places": places("receptive")}
+    return {"networks": networks, "levels": list(levels), "own": own, "places": places("receptive")}
 
 
 def gridding() -> dict:
-    """All that `gridding.json` holds."""
+    """All that `gridding.json` holds: the colors of sub-lattices, and the lattice of chapter 04."""
     from book.cells.gridding import tile
     from book.figures import style
     from drn_lib.gridding import white_noise_energy
 
-    lattice = {
-        "cells": 28,
-        "begin": 12,  # row and column of the active cell: its whole reach lies inside
-        "period": 4,
-        "amplitude": 0.5,
-        "tile": [[round(value, 6) for value in row] for row in tile(4, 4).tolist()],
-        "white": round(white_noise_energy(28, 4), 3),
-    }
+    lattice = {"cells": 28, "begin": 12, "period": 4, "amplitude": 0.5}  # the whole reach of cell 12 lies inside
+    lattice["tile"] = [[round(value, 6) for value in row] for row in tile(4, 4).tolist()]
+    lattice["white"] = round(white_noise_energy(28, 4), 3)
     colors = {d: style.sublattice_colors(d) for d in (1, 2, 4)}
     return {"sublattices": colors, "lattice": lattice, "places": places("gridding")}
 
 
 def threshold() -> dict:
-    """All that `threshold.json` holds; maps that differ from the stored ones by rounding alone stay as they are."""
+    """All that `threshold.json` holds; maps that differ from the stored ones only by rounding stay as they are."""
     made = threshold_data.data(places("threshold"))
     path = FOLDER / "threshold.json"
     return threshold_data.settled(made, json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else made
@@ -86,12 +77,14 @@ def threshold() -> dict:
 
 def files() -> dict[str, str]:
     """Name and text of each file that is made, without the pictures."""
-    from book.explorers import stills as explorer_stills
+    from book.explorers import stills
+    from book.explorers.threshold.still import threshold as threshold_still
 
+    draw = {"receptive": stills.receptive, "gridding": stills.gridding, "threshold": threshold_still}
     made = {"receptive": receptive(), "gridding": gridding(), "threshold": threshold()}
     texts = {f"{kind}.json": _written(known) for kind, known in made.items()}
-    stills = {f"{name}.svg": explorer_stills.still(place, made[place["kind"]]) for name, place in PLACES.items()}
-    return texts | stills
+    pictures = ((name, place["kind"], place) for name, place in PLACES.items())
+    return texts | {f"{name}.svg": draw[kind](place, made[kind]) for name, kind, place in pictures}
 
 
 def _written(known: dict) -> str:
@@ -104,38 +97,30 @@ def images() -> dict[str, bytes]:
     """Name and content of each picture: what receptive fields are drawn on, and what maps are stored of."""
     from book.cells.photographs import photograph
 
-    found = {name: threshold_data.webp(picture.image) for name, picture in threshold_data.pictures().items()}
-    return {f"{name}.webp": content for name, content in found.items()} | {
-        "photograph.webp": threshold_data.webp(photograph(PHOTOGRAPH), mode="L")
-    }
+    webp, pictures = threshold_data.webp, threshold_data.pictures()
+    found = {f"{name}.webp": webp(picture.image) for name, picture in pictures.items()}
+    return found | {"photograph.webp": webp(photograph(PHOTOGRAPH), mode="L")}
 
 
 def refresh(check: bool) -> list[str]:
     """Write what differs; with `check` write nothing and return a line for each file that differs.
 
-    The maps, the measure of grids and the tables' colors need torch and matplotlib. Where they are missing nothing is
-    done, and a line on the screen says so.
+    Where torch or matplotlib is missing nothing is done, and a line on the screen says so.
     """
     if any(importlib.util.find_spec(name) is None for name in ("torch", "matplotlib")):
         print("left the explorers as they are: they need torch and matplotlib (`make test` installs both)")
         return []
-    problems = []
-    for name, text in files().items():
-        path = FOLDER / name
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            continue
-        if check:
-            problems.append(f"book/_static/explorers/{name} differs from drn_lib: run `make numbers`")
-            continue
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-        print(f"wrote {name}")
-    for name, content in images().items():
-        path = FOLDER / name
-        if path.is_file():  # another version of the encoder makes other bytes of the same picture
-            continue
-        if check:
-            problems.append(f"book/_static/explorers/{name} is missing: run `make numbers`")
-        else:
-            path.write_bytes(content)
-    return problems
+    stored = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.is_file()}
+    texts = {name: text.encode() for name, text in files().items()}
+    old = {name: text for name, text in texts.items() if stored.get(name) != text}
+    # Another version of the encoder makes other bytes of the same picture, so those that are there stay.
+    missing = {name: content for name, content in images().items() if name not in stored}
+    if check:
+        problems = [f"book/_static/explorers/{name} differs from drn_lib: run `make numbers`" for name in old]
+        return problems + [f"book/_static/explorers/{name} is missing: run `make numbers`" for name in missing]
+    for name, content in (old | missing).items():
+        with replacing(FOLDER / name) as temporary:
+            temporary.write_bytes(content)
+        if name in old:
+            print(f"wrote {name}")
+    return []

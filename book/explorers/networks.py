@@ -32,13 +32,13 @@ def version(network: Architecture, kind: str) -> Architecture:
         return network
     levels = []
     for level in network.levels:
-        dilation, first, stride = 1, (1, 1), level.stride
+        changed = {"dilation": 1, "first_dilation": (1, 1)}
         if level.number in (5, 6):
-            stride = 2 if kind == "stride" else 1
+            changed["stride"] = 2 if kind == "stride" else 1
             if kind == "dilation":
-                before, dilation = {5: (1, 2), 6: (2, 4)}[level.number]
-                first = first_dilation("exact", before, dilation)
-        levels.append(replace(level, stride=stride, dilation=dilation, first_dilation=first))
+                before, after = {5: (1, 2), 6: (2, 4)}[level.number]
+                changed |= {"dilation": after, "first_dilation": first_dilation("exact", before, after)}
+        levels.append(replace(level, **changed))
     return replace(network, levels=tuple(levels))
 
 
@@ -47,8 +47,7 @@ def level_blocks(network: Architecture) -> list[list]:
 
     Equal blocks in a row are written once. The padding is left out, since it is d * (k // 2) in every layer.
     """
-    levels: dict[int, list] = {}
-    first = network.levels[0].number
+    first, levels = network.levels[0].number, {}
     stem = network.stem_level or first
     for name, rows in groupby(geometry.layers(network), key=lambda layer: layer.name.rsplit(".convs.", 1)[0]):
         rows = list(rows)
@@ -67,5 +66,5 @@ def level_blocks(network: Architecture) -> list[list]:
 def level_text(level: list) -> str:
     """One of `level_blocks` in a few characters: number, blocks; times x layers; "321" is kernel 3, stride 2, d 1."""
     number, *blocks = level
-    layers = (",".join("".join(map(str, row)) for row in block) for _, *block in blocks)
-    return " ".join([str(number), *(f"{times}x{block}" for (times, *_), block in zip(blocks, layers))])
+    texts = [f"{times}x" + ",".join("".join(map(str, row)) for row in rows) for times, *rows in blocks]
+    return " ".join([str(number), *texts])

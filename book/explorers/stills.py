@@ -1,26 +1,18 @@
-"""A still picture of each explorer, as SVG: for pages without JavaScript.
+"""Still pictures of two explorers, as SVG, for pages without JavaScript.
 
-The picture bears its own words: its title is the text alternative, its description the caption.
-"""
+They are drawn for a place of `data.PLACES`, from what the JSON file of its kind holds."""
 
 from __future__ import annotations
 
+from itertools import product
 from math import gcd
 
 from book.explorers.networks import variants
-from book.explorers.svg import TEXT, WIDTH, picture
+from book.explorers.svg import WIDTH, box, picture, text
 from book.figures.style import ACCENT, GREY, LIGHT
 from drn_lib import geometry
 
 IMAGE = 224  # px a side
-
-
-def still(place: dict, made: dict) -> str:
-    """The still of one of `data.PLACES`; `made` is what the JSON file of its kind holds."""
-    from book.explorers.threshold import still as threshold
-
-    kinds = {"receptive": receptive, "gridding": gridding, "threshold": threshold.threshold}
-    return kinds[place["kind"]](place, made)
 
 
 def receptive(place: dict, made: dict) -> str:
@@ -33,8 +25,6 @@ def receptive(place: dict, made: dict) -> str:
     parts, words = [], []
     for index, ((label, color, *_), (level, cell, back, reached)) in enumerate(found):
         x = 10 + index * WIDTH / 2
-        to_page = f'transform="translate({x:g} 30) scale({scale:.4f}) translate({margin} {margin})"'
-        left, top, right, bottom = level.field_box(cell, cell)
         low, high = geometry.cell_edges(cell, level.jump, IMAGE, level.centre)
         lines = "".join(f"M0 {i * level.jump}H{IMAGE}M{i * level.jump} 0V{IMAGE}" for i in range(1, level.size[0]))
         dots = ""
@@ -44,24 +34,22 @@ def receptive(place: dict, made: dict) -> str:
             gaps = f'stroke-dasharray="0.1 {at[1] - at[0] - 0.1:g}" stroke-linecap="round"'  # dots, evenly apart
             dots = f'<path d="{rows}" stroke="{ACCENT}" stroke-width="4" {gaps}/>'
         parts += [
-            f'<text x="{x:g}" y="19" {TEXT}>{label}, level {place["level"]}</text>',
-            f"<g {to_page}>",
+            text(x, 19, f"{label}, level {place['level']}"),
+            f'<g transform="translate({x:g} 30) scale({scale:.4f}) translate({margin} {margin})">',
             f'<rect width="{IMAGE}" height="{IMAGE}" fill="#f3f4f6" stroke="{GREY}" stroke-width="1.5"/>',
             f'<path d="{lines}" stroke="{LIGHT}" stroke-width="1"/>{dots}',
-            f'<rect x="{low}" y="{low}" width="{high - low}" height="{high - low}" fill="{ACCENT}"/>',
-            f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" '
-            f'stroke="{color}" stroke-width="4"/>',
+            box((low, low, high, high), f'fill="{ACCENT}"'),
+            box(level.field_box(cell, cell), f'fill="none" stroke="{color}" stroke-width="4"'),
             "</g>",
         ]
-        sentence = f"{label}: {level.size[0]} × {level.size[1]} cells, jump {level.jump} px, field "
-        words.append(sentence + f"{level.receptive_field} px a side")
+        size, field = f"{level.size[0]} × {level.size[1]}", level.receptive_field
+        words.append(f"{label}: {size} cells, jump {level.jump} px, field {field} px a side")
+    dots = f" Dots: the cells of level {place['back']} that reach it." if place["back"] else ""
     caption = (
         f"A still of the explorer, which needs JavaScript. Grey: a picture of {IMAGE} px and the cells of the map of "
         f"level {place['level']}. Filled: one cell; frame: its receptive field, which leaves the picture."
+        f"{dots} {'; '.join(words)}."
     )
-    if place["back"]:
-        caption += f" Dots: the cells of level {place['back']} that reach it."
-    caption += f" {'; '.join(words)}."
     alt = f"Two squares with a frame around each, wider than the square. {'; '.join(words)}."
     return picture(view * scale + 40, parts, alt, caption)
 
@@ -73,10 +61,11 @@ def _cell(name: str, place: dict):
     cell = 128 // level.jump
     if back is None:
         return level, cell, None, []
-    rows = [row.name for row in table.rows]
-    start = max(i for i, row in enumerate(rows) if row.startswith(f"levels.{place['back']}."))
-    stop = max(i for i, row in enumerate(rows) if row.startswith(f"levels.{place['level']}."))
-    chain = [row.layer for row in table.rows[start + 1 : stop + 1]]
+    start, stop = (
+        max(i for i, row in enumerate(table.rows) if row.name.startswith(f"levels.{place[key]}.")) + 1
+        for key in ("back", "level")
+    )
+    chain = [row.layer for row in table.rows[start:stop]]
     return level, cell, back, list(geometry.reach(chain, cell, back.size[0]))
 
 
@@ -93,23 +82,20 @@ def gridding(place: dict, made: dict) -> str:
         energy = f"{lattice_energy(plane, period).item() + 1e-9:.3f}"  # a tie is rounded up, as the page does
         words.append(f"{label} {energy}")
         y = 34 + index * step
-        parts.append(f'<text x="0" y="{y + 12}" {TEXT}>{label}</text>')
-        parts.append(f'<text x="{WIDTH}" y="{y + 12}" text-anchor="end" {TEXT}>{energy}</text>')
-        joined = gcd(max(dilations), *dilations[:index])
-        cells_of = f'd="M130 {y + 8}h{18 * cells}" stroke-width="16" stroke-dasharray="16 2"'
-        parts.append(f'<path {cells_of} stroke="#eceef0"/>')
+        parts += [text(0, y + 12, label), text(WIDTH, y + 12, energy, end=True)]
+        row = f'd="M130 {y + 8}h{18 * cells}" stroke-width="16" stroke-dasharray="16 2"'
+        parts.append(f'<path {row} stroke="#eceef0"/>')
         squares: dict[str, str] = {}  # the filled ones, one path a color
-        for cell, value in enumerate(line.tolist()):
-            if value:
-                fill = _mean_color(colors, max(dilations), joined, begin, cell)
-                squares[fill] = squares.get(fill, "") + f"M{130 + cell * 18} {y}h16v16h-16z"
+        joined = gcd(max(dilations), *dilations[:index])
+        for cell in line.nonzero().flatten().tolist():
+            fill = _mean_color(colors, max(dilations), joined, begin, cell)
+            squares[fill] = squares.get(fill, "") + f"M{130 + cell * 18} {y}h16v16h-16z"
         parts += [f'<path d="{path}" fill="{fill}"/>' for fill, path in squares.items()]
-    parts.append(f'<text x="{WIDTH}" y="18" text-anchor="end" {TEXT}>lattice energy</text>')
-    chain = ", then ".join(str(d) for d in dilations)
+    parts.append(text(WIDTH, 18, "lattice energy", end=True))
     caption = (
         "A still of the explorer, which needs JavaScript. One active cell behind smoothing layers of dilation "
-        f"{chain}, along one axis; cells that have exchanged values share a color. Right: lattice energy of "
-        f"period {period} of the same in two dimensions, on {cells} × {cells} cells."
+        f"{', then '.join(map(str, dilations))}, along one axis; cells that have exchanged values share a color. "
+        f"Right: lattice energy of period {period} of the same in two dimensions, on {cells} × {cells} cells."
     )
     alt = f"Rows of {cells} squares, one behind each layer, in which ever more are filled. Energy: {', '.join(words)}."
     return picture(34 + (len(dilations) + 1) * step, parts, alt, caption)
@@ -117,9 +103,8 @@ def gridding(place: dict, made: dict) -> str:
 
 def _mean_color(colors: list[str], base: int, joined: int, row: int, column: int) -> str:
     """The color of cells whose `base` x `base` sub-lattices have joined to `joined` x `joined`: their mean."""
-    members = [
-        colors[i * base + j] for i in range(row % joined, base, joined) for j in range(column % joined, base, joined)
-    ]
+    rows, columns = (range(at % joined, base, joined) for at in (row, column))
+    members = [colors[i * base + j] for i, j in product(rows, columns)]
     channels = ([int(color[at : at + 2], 16) for color in members] for at in (1, 3, 5))
     return "#" + "".join(f"{round(sum(values) / len(values)):02x}" for values in channels)
 

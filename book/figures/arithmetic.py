@@ -1,11 +1,10 @@
-"""The figures of chapters 01 and 02 that are not diagrams of whole networks (those are in `figures_networks.py`).
-
-All numbers come from `geometry`; the functions only draw.
-"""
+"""The figures of chapters 01 and 02 that are no diagrams of whole networks; all numbers come from `geometry`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, product
+from operator import mul
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,12 +20,10 @@ from drn_lib.names import display_name
 
 
 def same_view(image: np.ndarray, places: Mapping[str, Place], pixel: int) -> Figure:
-    """One image under the cells of several networks, with the receptive field of the cell that is centred on `pixel`.
+    """An image (H, H, 3) under the cells of networks, with the receptive field of the cell that is centred on `pixel`.
 
-    Args:
-        image: (H, W, 3), with sides that every jump divides.
-        places: the last map of each network by its name, as in `geometry.table(name, H).levels[6]`.
-        pixel: row and column of the pixel; a multiple of every jump.
+    `places` are the networks' last maps, as `geometry.table(name, H).levels[6]`, by name; every jump divides H and
+    `pixel`, which is a row and a column.
     """
     side = image.shape[0]
     figure, axes = plt.subplots(1, len(places), figsize=(4.4 * len(places), 4.6), squeeze=False)
@@ -35,38 +32,33 @@ def same_view(image: np.ndarray, places: Mapping[str, Place], pixel: int) -> Fig
         ax.imshow(image, extent=(0, side, side, 0))
         for edge in range(jump, side, jump):
             low, _ = geometry.cell_edges(edge // jump, jump, side)
-            thin = {"color": "white", "linewidth": 0.3 + jump / 60}
-            ax.plot([low, low], [0, side], **thin)
-            ax.plot([0, side], [low, low], **thin)
+            ax.plot([low, low], [0, side], color="white", linewidth=0.3 + jump / 60)
+            ax.plot([0, side], [low, low], color="white", linewidth=0.3 + jump / 60)
         low, high = geometry.cell_edges(cell, jump, side)
         ax.add_patch(Rectangle((low, low), high - low, high - low, facecolor=ACCENT, edgecolor="white"))
         left, top, right, bottom = place.field_box(cell, cell)
         ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=ACCENT, linewidth=2))
         cells = f"{place.size[0]}×{place.size[1]} cells"
+        ax.set(xlim=(left - 12, right + 12), ylim=(bottom + 12, top - 12))
         ax.set_title(f"{display_name(name)}: {cells}, each sees {right - left} px")
-        ax.set_xlim(left - 12, right + 12)
-        ax.set_ylim(bottom + 12, top - 12)
         ax.set_axis_off()
     return figure
 
 
-def kernel_taps(dilations: Sequence[int], kernel: int = 3) -> Figure:
-    """The taps of one kernel at several dilations, on the cells that it spans."""
-    widest = geometry.dilated_extent(kernel, max(dilations))
+def kernel_taps(dilations: Sequence[int]) -> Figure:
+    """The taps of a 3x3 kernel at several dilations, on the cells that it spans."""
+    widest = geometry.dilated_extent(3, max(dilations))
     figure, axes = plt.subplots(1, len(dilations), figsize=(2.9 * len(dilations), 3.1), squeeze=False)
     for ax, dilation in zip(axes[0], dilations):
-        extent = geometry.dilated_extent(kernel, dilation)
+        extent = geometry.dilated_extent(3, dilation)
         first = (widest - extent) // 2
-        taps = {first + dilation * index for index in range(kernel)}
-        for row in range(widest):
-            for column in range(widest):
-                color = ACCENT if row in taps and column in taps else "#f3f4f6"
-                ax.add_patch(Rectangle((column, row), 0.9, 0.9, facecolor=color))
+        taps = range(first, first + extent, dilation)
+        for row, column in np.ndindex(widest, widest):
+            color = ACCENT if row in taps and column in taps else "#f3f4f6"
+            ax.add_patch(Rectangle((column, row), 0.9, 0.9, facecolor=color))
         ax.add_patch(Rectangle((first - 0.1, first - 0.1), extent + 0.1, extent + 0.1, fill=False, edgecolor=INK))
+        ax.set(xlim=(-0.2, widest + 0.1), ylim=(widest + 0.1, -0.2), aspect="equal")
         ax.set_title(f"d = {dilation}: extent {extent}")
-        ax.set_xlim(-0.2, widest + 0.1)
-        ax.set_ylim(widest + 0.1, -0.2)
-        ax.set_aspect("equal")
         ax.set_axis_off()
     return figure
 
@@ -74,54 +66,39 @@ def kernel_taps(dilations: Sequence[int], kernel: int = 3) -> Figure:
 def chains(columns: Mapping[str, Sequence[Layer]], size: int, pixel: int) -> Figure:
     """Chains of 1-D layers side by side, and every tap by which input cells reach the cell above `pixel`.
 
-    Cells that all chains compute are filled; those that only a denser chain has are open.
-
-    Args:
-        columns: the layers of each chain by its title.
-        size: input cells.
-        pixel: a multiple of every chain's jump.
+    Cells that all chains compute are filled; those that only a denser chain has are open. `columns` are the layers of
+    each chain by its title, `size` counts the input cells, every chain's jump divides `pixel`.
     """
     coarsest = [max(row) for row in zip(*(_jumps(layers) for layers in columns.values()))]
     figure, axes = plt.subplots(1, len(columns), figsize=(4.5 * len(columns), 3.2), squeeze=False)
     for ax, (title, layers) in zip(axes[0], columns.items()):
         _draw_chain(ax, layers, size, pixel, coarsest)
-        ax.set_title(title)
-        ax.set_xlim(-0.8, size - 0.2)
-        ax.set_ylim(-0.5, len(layers) + 0.5)
+        ax.set(title=title, xlim=(-0.8, size - 0.2), ylim=(-0.5, len(layers) + 0.5))
         ax.set_axis_off()
     return figure
 
 
 def _jumps(layers: Sequence[Layer]) -> list[int]:
-    jumps = [1]
-    for layer in layers:
-        jumps.append(jumps[-1] * layer.stride)
-    return jumps
+    return list(accumulate((layer.stride for layer in layers), mul, initial=1))
 
 
 def _draw_chain(ax: Axes, layers: Sequence[Layer], size: int, pixel: int, coarsest: Sequence[int]) -> None:
     jumps, sizes = _jumps(layers), [size]
     for layer in layers:
         sizes.append(geometry.output_size(sizes[-1], layer.kernel, layer.stride, layer.padding, layer.dilation))
-    reached = {pixel // jumps[-1]}
-    on_path = [reached]
-    for depth in range(len(layers) - 1, -1, -1):
-        layer, below = layers[depth], set()
-        for cell in reached:
-            for tap in range(layer.kernel):
-                source = cell * layer.stride - layer.padding + layer.dilation * tap
-                if 0 <= source < sizes[depth]:
-                    below.add(source)
-                    ends = [cell * jumps[depth + 1], source * jumps[depth]]
-                    ax.plot(ends, [depth + 0.87, depth + 0.13], color=ACCENT, linewidth=1.2, zorder=1)
-        reached = below
-        on_path.insert(0, reached)
+    on_path = [*(set() for _ in layers), {pixel // jumps[-1]}]  # the cells on a path, by depth
+    for depth, layer in reversed(list(enumerate(layers))):
+        for cell, tap in product(on_path[depth + 1], range(layer.kernel)):
+            source = cell * layer.stride - layer.padding + layer.dilation * tap
+            if 0 <= source < sizes[depth]:
+                on_path[depth].add(source)
+                ends = [cell * jumps[depth + 1], source * jumps[depth]]
+                ax.plot(ends, [depth + 0.87, depth + 0.13], color=ACCENT, linewidth=1.2, zorder=1)
     for depth, cells in enumerate(sizes):
         for cell in range(cells):
-            position = cell * jumps[depth]
-            shared = position % coarsest[depth] == 0
+            style = "none" if cell * jumps[depth] % coarsest[depth] else "full"
             color = ACCENT if cell in on_path[depth] else GREY
-            ax.plot(position, depth, "o", markersize=9, color=color, fillstyle="full" if shared else "none", zorder=2)
+            ax.plot(cell * jumps[depth], depth, "o", markersize=9, color=color, fillstyle=style, zorder=2)
 
 
 def reach_bars(rows: Mapping[str, Sequence[Layer]]) -> Figure:
@@ -140,71 +117,53 @@ def reach_bars(rows: Mapping[str, Sequence[Layer]]) -> Figure:
 
 
 def live_tap_lines(dilations: Sequence[int], sizes: Sequence[int], marked: Sequence[int] = ()) -> Figure:
-    """Fraction of a 3x3 layer's taps that read the map and not the padding, against the side of the map.
+    """Fraction of a 3x3 layer's taps that read the map and not the padding, against the side of the map in cells.
 
-    Args:
-        dilations: one line each.
-        sizes: sides of the map, in cells.
-        marked: sides that get a vertical line.
+    Each dilation is a line; `marked` sides get a vertical one.
     """
     figure, ax = plt.subplots(figsize=(7, 3.2))
-    shades = [LIGHT, GREY, ACCENT]
-    for color, dilation in zip(shades[-len(dilations) :], dilations):
+    for color, dilation in zip([LIGHT, GREY, ACCENT][-len(dilations) :], dilations):
         fractions = [geometry.live_taps(size, 3, dilation) for size in sizes]
         ax.plot(sizes, fractions, color=color, label=f"d = {dilation}")
     for size in marked:
         ax.axvline(size, color=INK, linewidth=0.8, linestyle=":")
         ax.text(size, 1.03, f"{size}×{size}", ha="center")
-    ax.set_ylim(0, 1.1)
-    ax.set_xlabel("side of the map, cells")
-    ax.set_ylabel("share of live taps")
+    ax.set(ylim=(0, 1.1), xlabel="side of the map, cells", ylabel="share of live taps")
     ax.legend(loc="lower right")
     return figure
 
 
 def fields(maps: Mapping[str, np.ndarray], sides: Mapping[str, int]) -> Figure:
-    """Where influence really is: gradient magnitudes, with the square of the theoretical receptive field.
+    """Where influence really is: gradient magnitudes (H, W) by network, the cell in the middle, each in its own range.
 
-    Args:
-        maps: gradient magnitude (H, W) by network, the cell in the middle; each has its own range.
-        sides: the receptive field by network, in pixels.
+    A square shows the theoretical receptive field, whose `sides` are in pixels.
     """
     figure, axes = plt.subplots(1, len(maps), figsize=(2.95 * len(maps), 3.2), squeeze=False)
     for ax, (name, values) in zip(axes[0], maps.items()):
         # The square root lets the faint surroundings of a sharp peak be seen.
         show_map(ax, np.sqrt(values / values.max()), display_name(name), cmap="gray_r")
-        middle, half = values.shape[0] // 2, sides[name] / 2
-        corner = (middle - half, middle - half)
-        color = network_color(name)
+        corner, color = [values.shape[0] // 2 - sides[name] / 2] * 2, network_color(name)
         ax.add_patch(Rectangle(corner, sides[name], sides[name], fill=False, edgecolor=color, linewidth=2))
     return figure
 
 
 def kept_positions(coarse: np.ndarray, dense: np.ndarray, titles: Sequence[str]) -> Figure:
-    """A coarse map beside the dense one of its dilated twin, whose kept positions are framed.
+    """A coarse map (h, w), the dense one of its dilated twin (s h, s w), and only the kept positions of that one.
 
-    Args:
-        coarse: (h, w).
-        dense: (s h, s w); dense[::s, ::s] stands where coarse stands.
-        titles: of the two maps and of only the kept positions.
+    The kept positions dense[::s, ::s] stand where coarse stands; they are framed.
     """
     step = dense.shape[0] // coarse.shape[0]
     limits = {"vmin": min(coarse.min(), dense.min()), "vmax": max(coarse.max(), dense.max())}
     figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.3))
     for ax, values, title in zip(axes, (coarse, dense, dense[::step, ::step]), titles, strict=True):
         show_map(ax, values, title, **limits)
-    for row in range(0, dense.shape[0], step):
-        for column in range(0, dense.shape[1], step):
-            axes[1].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ACCENT, linewidth=1.3))
+    for row, column in product(*(range(0, side, step) for side in dense.shape)):
+        axes[1].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ACCENT, linewidth=1.3))
     return figure
 
 
 def cost_bars(rows: Mapping[str, Mapping[int, float]]) -> Figure:
-    """Multiply-adds of each level, several networks side by side.
-
-    Args:
-        rows: {network: {level: multiply-adds in units of 10^9}}.
-    """
+    """Multiply-adds of each level, several networks side by side: {network: {level: units of 10^9}}."""
     levels = sorted({level for row in rows.values() for level in row})
     figure, ax = plt.subplots(figsize=(7, 3.0))
     width = 0.8 / len(rows)
@@ -212,8 +171,6 @@ def cost_bars(rows: Mapping[str, Mapping[int, float]]) -> Figure:
         places = [level + (index - (len(rows) - 1) / 2) * width for level in levels]
         heights = [row.get(level, 0.0) for level in levels]
         ax.bar(places, heights, width=0.92 * width, color=network_color(name), label=display_name(name))
-    ax.set_xticks(levels)
-    ax.set_xlabel("level")
-    ax.set_ylabel("10⁹ multiply-adds")
+    ax.set(xticks=levels, xlabel="level", ylabel="10⁹ multiply-adds")
     ax.legend()
     return figure

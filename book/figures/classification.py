@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
 from book.figures.style import GREY, INK, LIGHT, network_color
 from book.studies import paper, results, summaries
@@ -20,16 +20,12 @@ from drn_lib.names import display_name
 
 @dataclass(frozen=True)
 class CostPoint:
-    """One network in a picture of error against cost; `low` and `high` are NaN where there is no interval.
-
-    parameters      millions
-    multiply_adds   10^9 for one image
-    """
+    """One network in a picture of error against cost; `low` and `high` are NaN where there is no interval."""
 
     name: str
     label: str
-    parameters: float
-    multiply_adds: float
+    parameters: float  # millions
+    multiply_adds: float  # 10^9 for one image
     error: float
     low: float = math.nan
     high: float = math.nan
@@ -45,17 +41,16 @@ def paper_points() -> list[CostPoint]:
     for name, row in paper.paper_table("table1_classification").items():
         if row["printed_in_table"] == "yes":
             error = row["top1_err_1crop_pct_source"] or row["top1_err_1crop_pct"]
-            cost = float(architectures[name]["gmacs_224"])
-            key = name.lower().replace("-", "_")
-            points.append(CostPoint(key, name, float(row["params_millions_as_printed"]), cost, float(error)))
+            numbers = map(float, (row["params_millions_as_printed"], architectures[name]["gmacs_224"], error))
+            points.append(CostPoint(name.lower().replace("-", "_"), name, *numbers))
     return points
 
 
-def study_points(study: str, key: str = "final.test.top1", names: Sequence[str] | None = None) -> list[CostPoint]:
-    """The measured variants of a study: mean over seeds of one metric, with Student's t interval."""
+def study_points(study: str, names: Sequence[str] | None = None) -> list[CostPoint]:
+    """The measured variants of a study: mean top-1 error on test over seeds, with Student's t interval."""
     points = []
-    for row in summaries.summarize(study, [key], names):
-        found = row.metrics[key]
+    for row in summaries.summarize(study, ["final.test.top1"], names):
+        found = row.metrics["final.test.top1"]
         costs = row.parameters / 1e6, row.multiply_adds / 1e9
         points.append(CostPoint(row.variant, row.name, *costs, found.estimate, found.low, found.high))
     return points
@@ -67,21 +62,20 @@ def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
     A line joins the networks of one family; variants of a network are not joined.
     """
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+    families = {}
+    for point in points:
+        if point.name in list_models():
+            families.setdefault(network_color(point.name), []).append(point)
     for ax, cost in zip(axes, ("parameters", "multiply_adds"), strict=True):
-        published = [point for point in points if point.name in list_models()]
-        for family in dict.fromkeys(_family(point) for point in published):
-            members = sorted((point for point in published if _family(point) == family), key=lambda point: point.error)
-            members.sort(key=lambda point: getattr(point, cost))
-            ax.plot([getattr(point, cost) for point in members], [point.error for point in members], color=LIGHT, lw=1)
+        for members in families.values():
+            ax.plot(*zip(*sorted((getattr(point, cost), point.error) for point in members)), color=LIGHT, lw=1)
         for point in points:
             _mark(ax, point, getattr(point, cost))
-    axes[0].set_xlabel("parameters, millions")
-    axes[1].set_xlabel("10⁹ multiply-adds for one image")
-    axes[1].set_xscale("log")
+    axes[0].set(xlabel="parameters, millions", ylabel=title)
+    axes[1].set(xlabel="10⁹ multiply-adds for one image", xscale="log")
     axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes[1].xaxis.set_minor_formatter(NullFormatter())
-    axes[0].set_ylabel(title)
+    axes[1].xaxis.set_major_formatter("{x:g}")
+    axes[1].xaxis.set_minor_formatter("")
     return figure
 
 
@@ -91,14 +85,12 @@ def training_curves(study: str, networks: Sequence[str]) -> Figure:
     for network in networks:
         label = display_name(network)
         for run in results.runs(study, network):
-            epochs = [row["epoch"] for row in run.curve]
             for ax, key in zip(axes, ("train_loss", "tune_top1"), strict=True):
-                values = [row.get(key, np.nan) for row in run.curve]
+                epochs, values = ([row.get(name, np.nan) for row in run.curve] for name in ("epoch", key))
                 ax.plot(epochs, values, color=network_color(network), linewidth=1.2, label=label)
             label = None  # the legend names a network once, not once for each seed
     for ax, title in zip(axes, ("training loss, nats", "top-1 error on the tune part, %"), strict=True):
-        ax.set_xlabel("epoch")
-        ax.set_ylabel(title)
+        ax.set(xlabel="epoch", ylabel=title)
     axes[0].legend(fontsize=9)
     return figure
 
@@ -106,10 +98,7 @@ def training_curves(study: str, networks: Sequence[str]) -> Figure:
 def ladder(study: str, variants: Sequence[str], keys: Mapping[str, str]) -> Figure:
     """One panel for each metric, one place for each ablation: every seed a dot, their mean a bar.
 
-    Args:
-        study: a folder of `data/results`.
-        variants: names, in the order in which they are drawn; those not measured yet stay empty.
-        keys: metric to what stands at its axis.
+    Variants that are not measured yet stay empty. `keys` are {metric: what stands at its axis}.
     """
     figure, axes = plt.subplots(len(keys), 1, figsize=(9, 2.0 * len(keys) + 0.6), sharex=True, squeeze=False)
     for ax, (key, label) in zip(axes[:, 0], keys.items(), strict=True):
@@ -129,10 +118,6 @@ def ladder(study: str, variants: Sequence[str], keys: Mapping[str, str]) -> Figu
     return figure
 
 
-def _family(point: CostPoint) -> str:
-    return network_color(point.name)
-
-
 def _mark(ax: Axes, point: CostPoint, cost: float) -> None:
     color = network_color(point.name)
     if not math.isnan(point.low):
@@ -140,7 +125,6 @@ def _mark(ax: Axes, point: CostPoint, cost: float) -> None:
     ax.plot(cost, point.error, "o", color=color, markersize=6)
     # Three networks of Table 1 lie on one spot, and two of ours: their names go to different sides of it.
     sides = {"DRN-C-26": (-6, -3, "right"), "DRN-A-34": (6, -9, "left"), "ResNet-18, wider": (-6, -3, "right")}
-    side = sides.get(point.label, (5, 4, "left"))
+    *offset, ha = sides.get(point.label, (5, 4, "left"))
     short = point.label.replace("DRN-", "").replace("ResNet-", "R-")
-    style = {"textcoords": "offset points", "fontsize": 8.5, "color": INK, "ha": side[2]}
-    ax.annotate(short, (cost, point.error), side[:2], **style)
+    ax.annotate(short, (cost, point.error), offset, textcoords="offset points", fontsize=8.5, color=INK, ha=ha)

@@ -28,11 +28,9 @@ def combs(signals: Mapping[str, Sequence[float]]) -> Figure:
             if value:
                 ax.text(place, value + 0.08 * top, f"{value:g}", ha="center", color=INK, fontsize=9)
         ax.axhline(0, color=LIGHT, linewidth=1, zorder=0)
-        ax.set_ylim(0, 1.35 * top)
-        ax.set_yticks([])
+        ax.set(ylim=(0, 1.35 * top), yticks=[], xticks=range(len(values)))
         ax.spines["left"].set_visible(False)
         ax.set_ylabel(title, rotation=0, ha="right", va="center")
-        ax.set_xticks(range(len(values)))
     axes[-1, 0].set_xlabel("cell")
     return figure
 
@@ -49,21 +47,15 @@ def counts(maps: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
             face = ACCENT if value else "white"
             ax.add_patch(Rectangle((column, row), 1, 1, facecolor=face, edgecolor=LIGHT, linewidth=1))
             if value:
-                center = {"ha": "center", "va": "center", "fontsize": 9 if values.shape[0] < 9 else 7.5}
-                ax.text(column + 0.5, row + 0.5, f"{value:g}", color="white", **center)
-        _square(ax, values.shape[0])
-        ax.set_title(title)
+                size = 9 if len(values) < 9 else 7.5
+                ax.text(column + 0.5, row + 0.5, f"{value:g}", color="white", ha="center", va="center", fontsize=size)
+        _square(ax, len(values), title)
     return figure
 
 
-def sublattice_boards(dilations: Sequence[int], cells: int = 12, taps_at: tuple[int, int] = (5, 5)) -> Figure:
-    """A map's cells colored by sub-lattice, one board for each dilation, with the taps of one 3x3 kernel ringed.
-
-    Args:
-        dilations: of the boards.
-        cells: a side.
-        taps_at: (row, column) of the cell whose taps are shown.
-    """
+def sublattice_boards(dilations: Sequence[int]) -> Figure:
+    """Maps of 12 x 12 cells colored by sub-lattice, one for each dilation, with the taps of a 3x3 kernel ringed."""
+    cells, center = 12, 5
     figure, axes = plt.subplots(1, len(dilations), figsize=(9, 9 / len(dilations) + 0.3), squeeze=False)
     for ax, d in zip(axes[0], dilations, strict=True):
         colors = sublattice_colors(d)
@@ -71,63 +63,43 @@ def sublattice_boards(dilations: Sequence[int], cells: int = 12, taps_at: tuple[
             face = colors[row % d * d + column % d] if d > 1 else LIGHT
             ax.add_patch(Rectangle((column, row), 1, 1, facecolor=face, edgecolor="white", linewidth=1))
         for i, j in np.ndindex(3, 3):
-            row, column = taps_at[0] + (i - 1) * d, taps_at[1] + (j - 1) * d
-            ax.plot(column + 0.5, row + 0.5, "o", markersize=8, color="white", markeredgecolor=INK, markeredgewidth=1.5)
-        _square(ax, cells)
-        ax.set_title(f"d = {d}: {d * d} sub-lattice{'s' if d > 1 else ''}")
+            at = (center + (j - 1) * d + 0.5, center + (i - 1) * d + 0.5)
+            ax.plot(*at, "o", markersize=8, color="white", markeredgecolor=INK, markeredgewidth=1.5)
+        _square(ax, cells, f"d = {d}: {d * d} sub-lattice{'s' if d > 1 else ''}")
     return figure
 
 
-def responses(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], period: int = 4) -> Figure:
-    """How much of each frequency filters let through, with the frequencies of a lattice of `period` marked.
+def responses(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """How much of each frequency filters let through: {label: (frequencies in cycles per cell, gain)}.
 
-    Args:
-        curves: {label: (frequencies in cycles per cell, gain)}; the last is drawn in the accent color.
-        period: of the lattice, in cells.
+    The last is drawn in the accent color. The frequencies of a lattice of period 4 are marked.
     """
-    figure, ax = plt.subplots(figsize=(7.2, 2.9))
-    _mark_lattice(ax, period)
-    shades = [*plt.get_cmap("Greys")(np.linspace(0.45, 0.8, max(1, len(curves) - 1))), ACCENT]
-    for (label, (frequency, gain)), color in zip(curves.items(), shades[-len(curves) :], strict=True):
+    figure, ax = _over_frequency(2.9, "share let through", 4)
+    for (label, (frequency, gain)), color in zip(curves.items(), _shades(0.45, len(curves)), strict=True):
         thick = 3 if color is ACCENT else 2
         ax.plot(np.asarray(frequency), np.abs(np.asarray(gain)), color=color, label=label, linewidth=thick)
-    ax.set_xlabel("frequency, cycles per cell")
-    ax.set_ylabel("share let through")
-    ax.set_xlim(0, 0.5)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
-def spectra(maps: Mapping[str, Tensor], colors: Sequence[str] = (), period: int | None = None) -> Figure:
-    """Radial power spectra of maps, each as a fraction of its own total, on a logarithmic scale.
+def spectra(maps: Mapping[str, Tensor], period: int | None = None) -> Figure:
+    """Radial power spectra of maps {label: (..., H, W)}, each as a fraction of its own total, on a logarithmic scale.
 
-    Args:
-        maps: {label: (..., H, W)}.
-        colors: of the curves; greys and the accent where none are given.
-        period: marks the frequencies of a lattice.
+    The last is drawn in the accent color; `period` marks the frequencies of a lattice, in cells.
     """
-    figure, ax = plt.subplots(figsize=(7.2, 3.0))
-    if period:
-        _mark_lattice(ax, period)
-    colors = colors or [*plt.get_cmap("Greys")(np.linspace(0.4, 0.8, max(1, len(maps) - 1))), ACCENT]
-    for (label, values), color in zip(maps.items(), colors[-len(maps) :], strict=True):
+    figure, ax = _over_frequency(3.0, "power, share", period)
+    for (label, values), color in zip(maps.items(), _shades(0.4, len(maps)), strict=True):
         frequency, power = radial_power_spectrum(values)
         ax.plot(frequency[1:], power[1:] / (frequency * power).sum(), color=color, label=label)
     ax.set_yscale("log")
-    ax.set_xlabel("frequency, cycles per cell")
-    ax.set_ylabel("power, share")
-    ax.set_xlim(0, 0.5)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
 def energy_by_level(study: str, networks: Sequence[str], white_noise: float) -> Figure:
-    """Lattice energy along networks, trained (solid) and untrained (dashed), with the value of white noise.
+    """Lattice energy along the networks of a study, trained (solid) and untrained (dashed).
 
-    Args:
-        study: a folder of `data/results`.
-        networks: names of `list_models()`.
-        white_noise: `gridding.white_noise_energy` of these maps.
+    `white_noise` is the `gridding.white_noise_energy` of these maps.
     """
     figure, ax = plt.subplots(figsize=(7.2, 3.2))
     shown_maps = {name for network in networks for name in stored_energies(study, network)}
@@ -148,13 +120,20 @@ def energy_by_level(study: str, networks: Sequence[str], white_noise: float) -> 
     return figure
 
 
-def _mark_lattice(ax: Axes, period: int) -> None:
-    for harmonic in range(1, period // 2 + 1):
+def _over_frequency(height: float, quantity: str, period: int | None) -> tuple[Figure, Axes]:
+    """An empty plot against frequency, with those of a lattice of `period` marked."""
+    figure, ax = plt.subplots(figsize=(7.2, height))
+    for harmonic in range(1, (period or 0) // 2 + 1):
         ax.axvline(harmonic / period, color=LIGHT, linewidth=6, zorder=0)
+    ax.set(xlabel="frequency, cycles per cell", ylabel=quantity, xlim=(0, 0.5))
+    return figure, ax
 
 
-def _square(ax: Axes, cells: int) -> None:
-    ax.set_xlim(-0.05, cells + 0.05)
-    ax.set_ylim(cells + 0.05, -0.05)
-    ax.set_aspect("equal")
+def _shades(lightest: float, count: int) -> list:
+    """Greys that darken, and the accent color last."""
+    return [*plt.get_cmap("Greys")(np.linspace(lightest, 0.8, max(1, count - 1))), ACCENT][-count:]
+
+
+def _square(ax: Axes, cells: int, title: str) -> None:
+    ax.set(xlim=(-0.05, cells + 0.05), ylim=(cells + 0.05, -0.05), aspect="equal", title=title)
     ax.set_axis_off()

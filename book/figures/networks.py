@@ -1,14 +1,12 @@
-"""Diagrams of whole networks, drawn from their tables and modules: Figures 1 and 5 of the paper.
-
-Nothing here is drawn by hand: `level_diagram` reads `architecture`, `stride_diagram` what `conv_records` saw
-when a network ran.
-"""
+"""Diagrams of whole networks, drawn from their tables and from what ran: Figures 1 and 5 of the paper."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
+from math import prod
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -40,15 +38,10 @@ class _Box:
 
 
 def level_diagram(networks: Sequence[str | Architecture]) -> Figure:
-    """Networks side by side, level by level: Fig. 5 of the paper, from the tables.
+    """Networks, names or tables, level by level: Fig. 5 of the paper, from `architecture`.
 
     A box is a convolution with its channels, in the network's color; the number below is its dilation. An
     accent bar marks where the map halves, a dashed one that max pooling does it; arcs are residual links.
-
-    Args:
-        networks: names of `list_models()`, or tables of `architecture(name, dilation_rule)`.
-
-    Source: Fig. 5.
     """
     tables = [architecture(network) if isinstance(network, str) else network for network in networks]
     rows = [list(_boxes(table)) for table in tables]
@@ -59,13 +52,10 @@ def level_diagram(networks: Sequence[str | Architecture]) -> Figure:
         ax.text(-0.6, base + 0.95, display_name(table.name), ha="right", va="center", fontsize=10.5, weight="bold")
         _draw_boxes(ax, boxes, lefts, base, network_color(table.name))
         ax.text(-0.6, base - 0.55, "dilation", ha="right", va="center", fontsize=8.5, color=GREY)
-    top = 3.2
     for level, left in lefts.items():
-        width = _level_width(rows, level)
-        ax.text(left + width / 2, top + 0.5, f"{level}", ha="center", va="center", fontsize=10.5)
-    ax.text(-0.6, top + 0.5, "level", ha="right", va="center", fontsize=10.5)
-    ax.set_xlim(-4.6, right)
-    ax.set_ylim(-(len(rows) - 1) * _ROW - 1.1, top + 1.0)
+        ax.text(left + _level_width(rows, level) / 2, 3.7, f"{level}", ha="center", va="center", fontsize=10.5)
+    ax.text(-0.6, 3.7, "level", ha="right", va="center", fontsize=10.5)
+    ax.set(xlim=(-4.6, right), ylim=(-(len(rows) - 1) * _ROW - 1.1, 4.2))
     ax.set_axis_off()
     return figure
 
@@ -97,11 +87,9 @@ def _columns(rows: Sequence[Sequence[_Box]]) -> tuple[dict[int, float], float]:
 
 
 def _draw_boxes(ax: Axes, boxes: Sequence[_Box], lefts: dict[int, float], base: float, color: str) -> None:
-    places, count = [], {}
-    for box in boxes:
-        index = count[box.level] = count.get(box.level, -1) + 1
-        places.append(lefts[box.level] + index * _PITCH)
-    for (left, after), box in zip(zip(places, [*places[1:], places[-1]]), boxes):
+    counts = {level: count(left, _PITCH) for level, left in lefts.items()}
+    places = [next(counts[box.level]) for box in boxes]
+    for left, after, box in zip(places, [*places[1:], places[-1]], boxes):
         ax.plot([left + _BOX, max(after, left + _BOX)], [base + 0.95] * 2, color=LIGHT, linewidth=1, zorder=0)
         ax.add_patch(Rectangle((left, base), _BOX, 1.9, facecolor=color, alpha=0.22 if box.kernel == 3 else 0.55))
         ax.add_patch(Rectangle((left, base), _BOX, 1.9, fill=False, edgecolor=color, linewidth=1))
@@ -131,24 +119,22 @@ class ConvRecord:
 
 
 def conv_records(model: Any, image: Any) -> list[ConvRecord]:
-    """Run `model` on `image` (N, 3, H, W) and note every convolution in the order in which they ran.
+    """Run `model` on `image` (N, 3, H, W), in the mode that it is in, and note every convolution in running order.
 
-    The model runs in the mode that it is in. Multiply-adds are those of one image. Model and image may live on
-    torch's "meta" device, which has shapes and no values.
+    Multiply-adds are those of one image. Both may live on torch's "meta" device, which has shapes and no values.
     """
     import torch
 
-    records, hooks = [], []
-    for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Conv2d):
+    names = {module: name for name, module in model.named_modules() if isinstance(module, torch.nn.Conv2d)}
+    records = []
 
-            def note(module, inputs, output, name=name):
-                shape = tuple(output.shape[1:])
-                taps = module.weight[0].numel()  # in channels x height x width of the kernel
-                numbers = (module.kernel_size[0], module.stride[0], module.dilation[0])
-                records.append(ConvRecord(name, *numbers, shape, taps * shape[0] * shape[1] * shape[2]))
+    def note(module, inputs, output):
+        shape = tuple(output.shape[1:])
+        taps = module.weight[0].numel()  # in channels x height x width of the kernel
+        numbers = (module.kernel_size[0], module.stride[0], module.dilation[0])
+        records.append(ConvRecord(names[module], *numbers, shape, taps * prod(shape)))
 
-            hooks.append(module.register_forward_hook(note))
+    hooks = [module.register_forward_hook(note) for module in names]
     try:
         with torch.no_grad():
             model(image)
@@ -162,12 +148,7 @@ def stride_diagram(rows: Sequence[tuple[str, Sequence[ConvRecord]]]) -> Figure:
     """Maps of chains of convolutions, one row a network: Fig. 1 of the paper, from what really ran.
 
     Each convolution is drawn as the map it makes, the side in proportion to its cells; above it its dilation,
-    below it its size. Strided convolutions are drawn in the accent color.
-
-    Args:
-        rows: (label, records), the records in their order.
-
-    Source: Fig. 1.
+    below it its size. Strided convolutions are drawn in the accent color. `rows` are (label, records).
     """
     largest = max(record.shape[1] for _, records in rows for record in records)
     columns = max(len(records) for _, records in rows)
@@ -184,11 +165,9 @@ def stride_diagram(rows: Sequence[tuple[str, Sequence[ConvRecord]]]) -> Figure:
             ax.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=color, linewidth=1.3))
             shown = {"color": ACCENT, "weight": "bold"} if record.dilation > 1 else {"color": INK}
             ax.text(column, base + 0.72, f"d = {record.dilation}", ha="center", va="center", fontsize=10.5, **shown)
-            size = f"{record.shape[1]}×{record.shape[2]}"
-            ax.text(column, base - 0.62, size, ha="center", va="center", fontsize=9)
-            ax.text(column, base - 0.84, f"×{record.shape[0]}", ha="center", va="center", fontsize=9, color=GREY)
-    ax.set_xlim(left, right)
-    ax.set_ylim(bottom, top)
-    ax.set_aspect("equal")
+            channels, height, width = record.shape
+            ax.text(column, base - 0.62, f"{height}×{width}", ha="center", va="center", fontsize=9)
+            ax.text(column, base - 0.84, f"×{channels}", ha="center", va="center", fontsize=9, color=GREY)
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     ax.set_axis_off()
     return figure

@@ -1,4 +1,4 @@
-"""A table of pictures and maps with boxes, points and notes on them, as the chapters show them side by side."""
+"""A table of pictures and maps side by side, with boxes, points and notes on them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def panels(
         key: {name: color} explained below the table.
         note_height: inches below each row where a panel has a note.
         label_gap: from a label to its row, as a fraction of a panel's width.
-        label_size: of the labels in points.
+        label_size: points.
 
     Raises:
         ValueError: a row is not as long as `columns`.
@@ -75,8 +75,7 @@ def panels(
     height, wide = shown[0].pixels().shape[:2]
     side = (width - (0.9 if labels else 0)) / len(columns) * height / wide
     below = note_height if any(panel.note for panel in shown) else 0.0
-    key = key or {}
-    size = (width, (side + below) * len(table) + 0.35 + 0.3 * -(-len(key) // 6))
+    size = (width, (side + below) * len(table) + 0.35 + 0.3 * -(-len(key or ()) // 6))
     figure, axes = plt.subplots(len(table), len(columns), figsize=size, squeeze=False)
     for index, (line, row) in enumerate(zip(axes, table, strict=True)):
         for ax, panel, title in zip(line, row, columns, strict=True):
@@ -102,11 +101,10 @@ def _draw(ax: Axes, panel: Panel) -> None:
     for boxes, color, line in ((panel.gt, "white", 1.2), (panel.pred, "white", 5.0), (panel.pred, ACCENT, 2.5)):
         for x0, y0, x1, y1 in (map(float, box) for box in boxes):
             if x0 == x0:  # no box where there is NaN
-                place = {"fill": False, "edgecolor": color, "linewidth": line, "clip_on": False}
-                ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **place))
+                style = {"fill": False, "edgecolor": color, "linewidth": line, "clip_on": False}
+                ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **style))
     if panel.point is not None:
         ax.plot(*map(float, panel.point), "x", color=ACCENT, markersize=9, markeredgewidth=2.5)
     if panel.note:
         ax.text(0.5, -0.03, panel.note, ha="center", va="top", fontsize=9, color=INK, transform=ax.transAxes)
-    ax.set_xlim(0, width)
-    ax.set_ylim(height, 0)
+    ax.set(xlim=(0, width), ylim=(height, 0))

@@ -1,7 +1,4 @@
-"""The figures of chapter 07: streets and their masks, a pole among cells, ceilings, scores by class, Table 3.
-
-Masks have the colors of Cityscapes; ignored pixels are white. What is counted is counted elsewhere; here it is drawn.
-"""
+"""The figures of chapter 07: streets and their masks in Cityscapes' colors, ceilings, scores by class, Table 3."""
 
 from __future__ import annotations
 
@@ -10,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -38,41 +37,28 @@ def class_colors(names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def pole_on_cells(picture: Tensor, truth: Tensor, cells: Sequence[int], window: tuple[int, int, int, int]) -> Figure:
-    """A piece of a street, its poles, and for each size of cells the best mask of whole cells.
+    """A piece of a street, its poles, and for each size of cells in pixels the best mask of whole cells.
 
-    Args:
-        picture: uint8 (3, H, W).
-        truth: bool (H, W), the pixels of the poles.
-        cells: pixels a cell.
-        window: (x0, y0, x1, y1) of the piece in pixels; its left and upper edge lie on the coarsest grid.
+    The picture is uint8 (3, H, W), the poles bool (H, W); the left and upper edge of the window (x0, y0, x1, y1) lie
+    on the coarsest grid.
     """
     x0, y0, x1, y1 = window
     piece = truth[y0:y1, x0:x1].numpy()
     figure, axes = plt.subplots(1, len(cells) + 2, figsize=(9, 2.9))
-    axes[0].imshow(picture[:, y0:y1, x0:x1].permute(1, 2, 0).numpy(), interpolation="nearest")
-    axes[0].set_title("a piece of a street", fontsize=10)
-    axes[1].imshow(_two_colors(piece, np.zeros_like(piece)), interpolation="nearest")
-    axes[1].set_title("its poles and wires", fontsize=10)
+    _show(axes[0], picture[:, y0:y1, x0:x1].permute(1, 2, 0).numpy(), "a piece of a street")
+    _show(axes[1], _two_colors(piece, np.zeros_like(piece)), "its poles and wires")
     for ax, cell in zip(axes[2:], cells, strict=True):
         iou, mask = grid_ceiling(piece[None], cell)
-        ax.imshow(_two_colors(piece, mask[0]), interpolation="nearest")
+        _show(ax, _two_colors(piece, mask[0]), f"cells of {cell} px: IoU {iou:.0f} %")
         for edge in range(0, max(piece.shape) + 1, cell):
             ax.axhline(edge - 0.5, color=LIGHT, linewidth=0.6)
             ax.axvline(edge - 0.5, color=LIGHT, linewidth=0.6)
-        ax.set_title(f"cells of {cell} px: IoU {iou:.0f} %", fontsize=10)
-        ax.set_xlim(-0.5, piece.shape[1] - 0.5)
-        ax.set_ylim(piece.shape[0] - 0.5, -0.5)
-    for ax in axes:
-        ax.axis("off")
+        ax.set(xlim=(-0.5, piece.shape[1] - 0.5), ylim=(piece.shape[0] - 0.5, -0.5))
     return figure
 
 
 def ceilings(best: Mapping[str, Mapping[int, float]]) -> Figure:
-    """For each class the best IoU of whole cells, a bar for each size of cells.
-
-    Args:
-        best: {class: {pixels a cell: IoU in percent}}.
-    """
+    """For each class the best IoU of whole cells, a bar for each size of cells: {class: {pixels a cell: percent}}."""
     figure, ax = plt.subplots(figsize=(7.6, 3.2))
     sizes = list(next(iter(best.values())))
     wide = 0.8 / len(sizes)
@@ -80,8 +66,7 @@ def ceilings(best: Mapping[str, Mapping[int, float]]) -> Figure:
         at = np.arange(len(best)) + (place - (len(sizes) - 1) / 2) * wide
         ax.bar(at, [ious[cell] for ious in best.values()], wide, color=CELL_COLORS[cell], label=f"cells of {cell} px")
     ax.set_xticks(range(len(best)), best, fontsize=9.5)
-    ax.set_ylabel("best IoU of whole cells, %")
-    ax.set_ylim(0, 100)
+    ax.set(ylabel="best IoU of whole cells, %", ylim=(0, 100))
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -89,28 +74,17 @@ def ceilings(best: Mapping[str, Mapping[int, float]]) -> Figure:
 def band(picture: Tensor, truth: Tensor, near: Tensor, wrong: Tensor) -> Figure:
     """A street, the band around its boundaries, and the wrong pixels, dark inside the band and accented outside.
 
-    Args:
-        picture: uint8 (3, H, W).
-        truth: (H, W).
-        near: bool (H, W), the band.
-        wrong: bool (H, W).
+    The picture is uint8 (3, H, W), the truth (H, W); `near`, the band, and `wrong` are bool (H, W).
     """
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.3))
-    axes[0].imshow(picture.permute(1, 2, 0).numpy())
-    axes[1].imshow(painted(torch.where(near, truth, IGNORE)), interpolation="nearest")
-    axes[2].imshow(_two_colors((wrong & near).numpy(), (wrong & ~near).numpy()), interpolation="nearest")
-    for ax, title in zip(axes, ("street", "truth near boundaries", "wrong: near, and elsewhere"), strict=True):
-        ax.set_title(title, fontsize=10)
-        ax.axis("off")
+    _show(axes[0], picture.permute(1, 2, 0).numpy(), "street")
+    _show(axes[1], painted(torch.where(near, truth, IGNORE)), "truth near boundaries")
+    _show(axes[2], _two_colors((wrong & near).numpy(), (wrong & ~near).numpy()), "wrong: near, and elsewhere")
     return figure
 
 
 def class_scores(scores: Mapping[str, Mapping[str, float]]) -> Figure:
-    """IoU by class, a dot for each network.
-
-    Args:
-        scores: {network: {class: IoU in percent}}; classes in the order of the first.
-    """
+    """IoU by class, a dot for each network: {network: {class: percent}}, classes in the order of the first network."""
     classes = list(next(iter(scores.values())))
     figure, ax = plt.subplots(figsize=(7.6, 0.26 * len(classes) + 0.9))
     places = np.arange(len(classes))[::-1]
@@ -120,26 +94,23 @@ def class_scores(scores: Mapping[str, Mapping[str, float]]) -> Figure:
     for place in places:
         ax.axhline(place, color=LIGHT, linewidth=0.6, zorder=0)
     ax.set_yticks(places, classes, fontsize=9.5)
-    ax.set_xlabel("IoU, %")
-    ax.set_xlim(0, 100)
+    ax.set(xlabel="IoU, %", xlim=(0, 100))
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return figure
 
 
-def table3_by_class(left: str = "DRN-C-26", right: str = "DRN-A-50") -> Figure:
-    """The paper's Table 3, class by class: left minus right, sorted; where left loses, in accent.
-
-    Args:
-        left, right: rows of the table that have values by class.
-    """
+def table3_by_class() -> Figure:
+    """The paper's Table 3, class by class: DRN-C-26 minus DRN-A-50, sorted; where DRN-C-26 loses, in accent."""
     rows = paper.paper_table("table3_cityscapes")
-    gain = {name: float(rows[left][key]) - float(rows[right][key]) for name, key in _table3_columns().items()}
-    ordered = dict(sorted(gain.items(), key=lambda item: item[1]))
+    left, right = (
+        np.array([float(rows[name][key.replace(" ", "_")]) for key in CLASSES]) for name in ("DRN-C-26", "DRN-A-50")
+    )
+    order = np.argsort(left - right, kind="stable")
     figure, ax = plt.subplots(figsize=(7.2, 4.2))
-    colors = [ACCENT if value < 0 else GREY for value in ordered.values()]
-    ax.barh(list(ordered), list(ordered.values()), color=colors, height=0.7)
+    colors = [ACCENT if value < 0 else GREY for value in (left - right)[order]]
+    ax.barh([CLASSES[index] for index in order], (left - right)[order], color=colors, height=0.7)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set_xlabel(f"IoU of {left} minus that of {right}, points")
+    ax.set_xlabel("IoU of DRN-C-26 minus that of DRN-A-50, points")
     ax.tick_params(axis="y", labelsize=9.5)
     return figure
 
@@ -151,28 +122,26 @@ def curves(study: str, names: Sequence[str]) -> Figure:
         for run in results.runs(study, name)[:1]:
             style = {"color": network_color(name), "label": display_name(name)}
             style["linestyle"] = "--" if name.endswith("_dilated") else "-"
-            left.plot([row["epoch"] for row in run.curve], [row["train_loss"] for row in run.curve], **style)
-            seen = [row for row in run.curve if "val_miou_present" in row]
-            right.plot([row["epoch"] for row in seen], [row["val_miou_present"] for row in seen], marker="o", **style)
-    left.set_ylabel("training loss")
-    right.set_ylabel("mean IoU on tune scenes, %")
-    for ax in (left, right):
-        ax.set_xlabel("epoch")
+            for ax, key, marker in ((left, "train_loss", None), (right, "val_miou_present", "o")):
+                seen = [row for row in run.curve if key in row]
+                ax.plot([row["epoch"] for row in seen], [row[key] for row in seen], marker=marker, **style)
+    for ax, title in ((left, "training loss"), (right, "mean IoU on tune scenes, %")):
+        ax.set(xlabel="epoch", ylabel=title)
         ax.set_ylim(bottom=0)
     if right.get_legend_handles_labels()[0]:
         right.legend(fontsize=9)
     return figure
 
 
-def _table3_columns() -> dict[str, str]:
-    """Class to its column in the table."""
-    return {name: name.replace(" ", "_") for name in CLASSES}
+def _show(ax: Axes, pixels: np.ndarray, title: str) -> None:
+    ax.imshow(pixels, interpolation="nearest")
+    ax.set_title(title, fontsize=10)
+    ax.axis("off")
 
 
 def _two_colors(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """`first` dark, `second` in the accent color, where both are the accent darkened, on white; (H, W, 3) in 0..1."""
-    ink, accent = (np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255 for color in (INK, ACCENT))
+    """`first` dark, else `second` in a light accent color, on white; (H, W, 3) in 0..1."""
     picture = np.ones((*first.shape, 3))
-    picture[second] = 0.45 * accent + 0.55
-    picture[first] = ink
+    picture[second] = 0.45 * np.array(to_rgb(ACCENT)) + 0.55
+    picture[first] = to_rgb(INK)
     return picture

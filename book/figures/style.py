@@ -1,7 +1,4 @@
-"""The look of the book's figures: one accent color and greys, one color per network, maps unsmoothed.
-
-Figures of one subject stand beside it; here is what all of them use.
-"""
+"""The look of the book's figures: one accent color and greys, one color per network, maps unsmoothed."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from drn_lib.names import display_name  # noqa: F401  chapters take it from here, with the rest of the look
@@ -37,27 +35,17 @@ _HUES = ("#c2410c", "#1d4ed8", "#0f766e", "#a16207")
 
 def use_style() -> None:
     """Set matplotlib to the book's look; called once a chapter. White background, so dark pages stay legible."""
-    plt.rcParams.update(
-        {
-            "figure.dpi": 80,
-            "savefig.dpi": 80,
-            "figure.facecolor": "white",
-            "axes.facecolor": "white",
-            "figure.constrained_layout.use": True,
-            "font.size": 11,
-            "axes.titlesize": 11,
-            "axes.edgecolor": GREY,
-            "axes.labelcolor": INK,
-            "text.color": INK,
-            "xtick.color": GREY,
-            "ytick.color": GREY,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "lines.linewidth": 2.0,
-            "image.interpolation": "nearest",
-            "legend.frameon": False,
-        }
-    )
+    plt.rc("figure", dpi=80, facecolor="white")
+    plt.rc("figure.constrained_layout", use=True)
+    plt.rc("savefig", dpi=80)
+    plt.rc("axes", facecolor="white", edgecolor=GREY, labelcolor=INK, titlesize=11)
+    plt.rc("axes.spines", top=False, right=False)
+    plt.rc(("xtick", "ytick"), color=GREY)
+    plt.rc("font", size=11)
+    plt.rc("text", color=INK)
+    plt.rc("lines", linewidth=2.0)
+    plt.rc("image", interpolation="nearest")
+    plt.rc("legend", frameon=False)
 
 
 def network_color(name: str) -> str:
@@ -71,11 +59,9 @@ def network_color(name: str) -> str:
 def sublattice_colors(dilation: int) -> list[str]:
     """A color for each of the dilation ** 2 sub-lattices, row by row: a hue per row, a tint per column."""
     colors = []
-    for row in range(dilation):
-        hue = np.array([int(_HUES[row % 4][i : i + 2], 16) for i in (1, 3, 5)]) / 255
-        for column in range(dilation):
-            tint = hue + (1 - hue) * 0.75 * column / max(1, dilation - 1) if dilation > 1 else hue
-            colors.append("#" + "".join(f"{round(255 * value):02x}" for value in tint))
+    for row, column in np.ndindex(dilation, dilation):
+        hue = np.array(to_rgb(_HUES[row % 4]))
+        colors.append(to_hex(hue + (1 - hue) * 0.75 * column / max(1, dilation - 1)))
     return colors
 
 
@@ -86,9 +72,9 @@ def show_map(ax: Axes, values: np.ndarray, title: str = "", cmap: str = "gray", 
     ax.set_axis_off()
 
 
-def show_row(maps: Sequence[np.ndarray], titles: Sequence[str], cmap: str = "gray", height: float = 2.3) -> Figure:
+def show_row(maps: Sequence[np.ndarray], titles: Sequence[str], height: float = 2.3) -> Figure:
     """A row of maps or pictures with a title each; every map has its own range of greys."""
     figure, axes = plt.subplots(1, len(maps), figsize=(height * len(maps), height + 0.3), squeeze=False)
     for ax, values, title in zip(axes[0], maps, titles, strict=True):
-        show_map(ax, values, title, cmap)
+        show_map(ax, values, title)
     return figure

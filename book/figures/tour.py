@@ -8,13 +8,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 from book.cells.photographs import wall
-from book.figures.style import ACCENT, show_map, use_style
+from book.figures.style import ACCENT, show_map, show_row, use_style
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
 from drn_lib.names import display_name
@@ -27,30 +26,19 @@ _VEIL = 0.93  # the grey, in 0..1, that covers the picture at the lowest score
 
 
 def spread(scores: np.ndarray, size: int) -> np.ndarray:
-    """A map drawn at the picture's size: every pixel takes the value of the cell whose centre is nearest.
+    """A map (cells, cells) at the picture's `size` in pixels: every pixel takes the value of the nearest cell.
 
-    Args:
-        scores: (cells, cells); cell i looks around pixel i * size / cells, as in every network of the book.
-        size: pixels a side.
-
-    Returns:
-        (size, size), in flat patches: nothing is smoothed.
+    Cell i looks around pixel i * size / cells, as in every network of the book. Nothing is smoothed.
     """
-    cells = scores.shape[0]
-    jump = size // cells
+    cells, jump = len(scores), size // len(scores)
     nearest = np.minimum((np.arange(size) + jump // 2) // jump, cells - 1)  # the cell of each pixel
     return scores[np.ix_(nearest, nearest)]
 
 
 def unveil(picture: torch.Tensor, scores: torch.Tensor) -> np.ndarray:
-    """The picture under a veil that is thin where the scores are high.
+    """The picture, uint8 (3, S, S), under a veil that is thin where the scores (cells, cells) are high.
 
-    Args:
-        picture: uint8 (3, S, S).
-        scores: (cells, cells); the highest leaves the picture as it is, the lowest hides it.
-
-    Returns:
-        float (S, S, 3) in 0..1.
+    The highest score leaves the picture as it is, the lowest hides it. Returns float (S, S, 3) in 0..1.
     """
     values = spread(np.asarray(scores, dtype=float), picture.shape[-1])
     fraction = ((values - values.min()) / max(np.ptp(values), 1e-12))[..., None]
@@ -67,84 +55,71 @@ def peak_pixel(scores: torch.Tensor, size: int) -> tuple[int, int]:
 def points_into(scores: torch.Tensor, box: tuple[int, int, int, int], size: int) -> bool:
     """Whether the highest-scoring cell of a map (cells, cells) looks around a pixel inside a box.
 
-    Args:
-        scores: (cells, cells).
-        box: (left, top, right, bottom), pixel edges.
-        size: of the picture in pixels a side.
+    The box is (left, top, right, bottom) in pixel edges, the picture `size` pixels a side.
     """
-    x, y = peak_pixel(scores, size)
-    left, top, right, bottom = box
+    (x, y), (left, top, right, bottom) = peak_pixel(scores, size), box
     return left <= x < right and top <= y < bottom
 
 
 def where_it_looks(rows: Sequence[tuple[torch.Tensor, dict[str, torch.Tensor]]], width: float = 9.0) -> Figure:
     """Rows of panels: a picture, then the picture as each network's scores unveil it, a ring at the highest.
 
-    Args:
-        rows: for each row a picture (3, S, S) and {network: scores (cells, cells)}.
-        width: of the figure in inches; 80 pixels each.
+    Each row is a picture (3, S, S) and {network: scores (cells, cells)}; `width` is in inches of 80 pixels.
     """
     columns = 1 + len(rows[0][1])
     figure, axes = plt.subplots(len(rows), columns, figsize=(width, width / columns * len(rows) + 0.3), squeeze=False)
-    for number, (picture, maps) in enumerate(rows):
-        line, first = axes[number], number == 0
-        show_map(line[0], picture.permute(1, 2, 0), "the picture" if first else "")
-        for ax, (name, scores) in zip(line[1:], maps.items(), strict=True):
-            cells = scores.shape[0]
-            show_map(ax, unveil(picture, scores), f"{display_name(name)}: {cells} × {cells} cells" if first else "")
-            _ring(ax, peak_pixel(scores, picture.shape[-1]))
+    for line, (picture, maps) in zip(axes, rows):
+        show_map(line[0], picture.permute(1, 2, 0))
+        for ax, scores in zip(line[1:], maps.values(), strict=True):
+            show_map(ax, unveil(picture, scores))
+            for color, wide in (("white", 4), (ACCENT, 2)):  # a ring that shows on any background, also at the border
+                ring = {"markerfacecolor": "none", "markeredgecolor": color, "mew": wide, "clip_on": False}
+                ax.plot(*peak_pixel(scores, picture.shape[-1]), "o", markersize=14, **ring)
+    titles = [f"{display_name(name)}: {len(scores)} × {len(scores)} cells" for name, scores in rows[0][1].items()]
+    for ax, title in zip(axes[0], ["the picture", *titles], strict=True):
+        ax.set_title(title)
     return figure
 
 
 def grids(picture: torch.Tensor, cells: Sequence[int], titles: Sequence[str]) -> Figure:
     """The picture under grids of so many cells a side, one panel each: how finely a last map can tell places apart."""
-    size = picture.shape[-1]
-    figure, axes = plt.subplots(1, len(cells), figsize=(4.0 * len(cells), 4.3), squeeze=False)
-    for ax, count, title in zip(axes[0], cells, titles, strict=True):
-        show_map(ax, picture.permute(1, 2, 0), title)
-        for edge in np.arange(1, count) * size / count - 0.5:
+    figure = show_row([picture.permute(1, 2, 0)] * len(cells), titles, height=4.0)
+    for ax, count in zip(figure.axes, cells):
+        for edge in np.arange(1, count) * picture.shape[-1] / count - 0.5:
             ax.axvline(edge, color="white", linewidth=0.8)
             ax.axhline(edge, color="white", linewidth=0.8)
     return figure
 
 
-def maps_in_a_row(picture: torch.Tensor, maps: dict[str, torch.Tensor], width: float = 9.0) -> Figure:
+def maps_in_a_row(picture: torch.Tensor, maps: dict[str, torch.Tensor]) -> Figure:
     """A picture (3, S, S) and one class's scores in several networks, {network: (cells, cells)}; white is high."""
-    figure, axes = plt.subplots(1, 1 + len(maps), figsize=(width, width / (1 + len(maps)) + 0.3))
-    show_map(axes[0], picture.permute(1, 2, 0), "the picture")
-    for ax, (name, scores) in zip(axes[1:], maps.items(), strict=True):
-        show_map(ax, scores, display_name(name))
-    return figure
+    titles = ["the picture", *map(display_name, maps)]
+    return show_row([picture.permute(1, 2, 0), *maps.values()], titles, height=9 / len(titles))
 
 
 def readme_picture(path: str | Path = "book/_static/readme.png") -> Path:
     """Draw the picture of the README and of the front page, with the trained networks that come with the book.
 
     From the root of the checkout: `python -c "from book.figures.tour import readme_picture; readme_picture()"`.
-
-    Args:
-        path: the PNG to write.
-
-    Returns:
-        The path.
+    Writes a PNG to `path`, and returns it.
     """
+    pixels = answers_on_the_wall("first_networks/{}-s0", ("resnet_18", "drn_c_26"), width=8.2)
+    with replacing(Path(path)) as temporary:
+        Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
+    return Path(path)
+
+
+def answers_on_the_wall(weights: str, networks: Sequence[str], width: float = 9.0) -> np.ndarray:
+    """The wall, and where networks see its espresso, as pixels (H, W, 3); `weights` holds {} for a network's name."""
     picture, maps = wall(WALL), {}
-    for name in ("resnet_18", "drn_c_26"):
-        network = load_trained(f"first_networks/{name}-s0")
+    for name in networks:
+        network = load_trained(weights.format(name))
         with torch.inference_mode():
             scores = network.score_map(normalize(picture[None]))[0]  # (classes, cells, cells)
         maps[name] = scores[network.classes.index("espresso")]
     use_style()
-    figure = where_it_looks([(picture, maps)], width=8.2)
-    drawn = FigureCanvasAgg(figure)  # whatever the backend of the moment is
-    drawn.draw()
+    figure = where_it_looks([(picture, maps)], width)
+    canvas = FigureCanvasAgg(figure)  # whatever the backend of the moment is
+    canvas.draw()
     plt.close(figure)
-    with replacing(Path(path)) as temporary:
-        Image.fromarray(np.asarray(drawn.buffer_rgba())[..., :3]).save(temporary, "PNG", optimize=True)
-    return Path(path)
-
-
-def _ring(ax: Axes, place: tuple[int, int]) -> None:
-    """A ring around a pixel, white below the accent so that it shows on any background; it may stand at the border."""
-    for color, width in (("white", 4), (ACCENT, 2)):
-        ax.plot(*place, "o", markersize=14, markerfacecolor="none", markeredgecolor=color, mew=width, clip_on=False)
+    return np.asarray(canvas.buffer_rgba())[..., :3]

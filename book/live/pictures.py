@@ -1,8 +1,7 @@
 """The pictures of the live page, written by `make numbers` to `_static/live/`: its samples, and the stored answers.
 
-`pictures.json` says what the samples show and from which weights the stored picture was drawn, so that it is drawn
-again when the networks change. The samples are stored once: another version of an encoder makes other bytes of the
-same picture.
+`pictures.json` says what the samples show and from which weights the stored picture was drawn, which is drawn again
+when they change. Samples are stored once, since another version of an encoder makes other bytes of the same picture.
 """
 
 from __future__ import annotations
@@ -11,9 +10,12 @@ import importlib.util
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 
 from book.live import files
-from drn_lib.paths import checkpoints_dir, replacing
+from drn_lib.checkpoints.files import SHIPPED, find_shipped, sha256_of
+from drn_lib.names import display_name
+from drn_lib.paths import replacing
 
 SIDE = 448  # px of a sample: the largest size at which the page looks
 STORED = "stored.webp"
@@ -29,30 +31,25 @@ def pictures() -> dict:
     """All that `pictures.json` holds."""
     from book.cells import photographs
     from book.figures.tour import WALL
-    from drn_lib.checkpoints.files import sha256_of
-    from drn_lib.names import display_name
 
     samples = []
     for name, (title, wanted) in SAMPLES.items():
         if name == "wall":
-            credit = "Nine photographs of 64 px: " + "; ".join(photographs.caption(one) for one in WALL)
-            credit = credit.replace(", from scikit-image", "") + ". All from scikit-image."
+            captions = "; ".join(map(photographs.caption, WALL)).replace(", from scikit-image", "")
+            credit = f"Nine photographs of 64 px: {captions}. All from scikit-image."
         else:
-            credit = photographs.caption(name)
-            credit = f"{credit[0].upper()}{credit[1:]}."
+            caption = photographs.caption(name)
+            credit = f"{caption[0].upper()}{caption[1:]}."
         samples.append({"name": name, "file": f"{name}.webp", "title": title, "wanted": wanted, "credit": credit})
-    labels = [display_name(name) for name in files.NETWORKS]
-    return {
-        "samples": samples,
-        "stored": {
-            "file": STORED,
-            "alt": f"Three pictures: a wall of nine photographs; beside it, twice, the same wall under a pale veil "
-            f"that opens where a network scores espresso high, for {labels[0]} and for {labels[1]}, with a ring at the "
-            "best cell.",
-            "question": f"A stored picture: where do {labels[0]} and {labels[1]} see the espresso?",
-            "weights": {name: sha256_of(_weights(name)) for name in files.NETWORKS},
-        },
+    left, right = map(display_name, files.NETWORKS)
+    shown = {
+        "file": STORED,
+        "alt": "Three pictures: a wall of nine photographs; beside it, twice, the same wall under a pale veil that "
+        f"opens where a network scores espresso high, for {left} and for {right}, with a ring at the best cell.",
+        "question": f"A stored picture: where do {left} and {right} see the espresso?",
+        "weights": {name: sha256_of(find_shipped(SHIPPED.format(name))) for name in files.NETWORKS},
     }
+    return {"samples": samples, "stored": shown}
 
 
 def sample(name: str) -> bytes:
@@ -64,35 +61,16 @@ def sample(name: str) -> bytes:
 
 
 def stored() -> bytes:
-    """What both networks answer for the first sample, as WebP: for pages on which they do not run."""
-    import matplotlib.pyplot as plt
-    import numpy as np
-    import torch
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """What both networks answer for the wall, as WebP: for pages on which they do not run."""
+    from book.figures.tour import answers_on_the_wall
 
-    from book.cells.photographs import wall
-    from book.figures.style import use_style
-    from book.figures.tour import WALL, where_it_looks
-    from drn_lib.checkpoints.weights import load_trained
-    from drn_lib.images import normalize
-
-    picture, maps = wall(WALL), {}
-    for name in files.NETWORKS:
-        network = load_trained(_weights(name))
-        with torch.inference_mode():
-            maps[name] = network.score_map(normalize(picture[None]))[0, network.classes.index(SAMPLES["wall"][1])]
-    use_style()
-    figure = where_it_looks([(picture, maps)])
-    canvas = FigureCanvasAgg(figure)  # whatever the backend of the moment is
-    canvas.draw()
-    plt.close(figure)
-    return _webp(np.asarray(canvas.buffer_rgba())[..., :3])
+    return _webp(answers_on_the_wall(SHIPPED, files.NETWORKS))
 
 
 def refresh(check: bool) -> list[str]:
     """Write what differs; with `check` write nothing and return a line for each file that differs.
 
-    All of it needs torch and matplotlib. Where they are missing nothing is done, and a line on the screen says so.
+    Where torch or matplotlib is missing nothing is done, and a line on the screen says so.
     """
     if any(importlib.util.find_spec(name) is None for name in ("torch", "matplotlib")):
         print("left the live page's pictures as they are: they need torch and matplotlib (`make test` installs both)")
@@ -101,8 +79,8 @@ def refresh(check: bool) -> list[str]:
     text = json.dumps(pictures(), indent=1, ensure_ascii=False) + "\n"
     index = folder / "pictures.json"
     is_old = not index.is_file() or index.read_text(encoding="utf-8") != text
-    wanted: dict[str, Callable[[], bytes]] = {f"{name}.webp": lambda name=name: sample(name) for name in SAMPLES}
-    wanted = {name: make for name, make in wanted.items() if not (folder / name).is_file()}
+    makers: dict[str, Callable[[], bytes]] = {f"{name}.webp": partial(sample, name) for name in SAMPLES}
+    wanted = {name: make for name, make in makers.items() if not (folder / name).is_file()}
     if is_old or not (folder / STORED).is_file():
         wanted[STORED] = stored
     if is_old:
@@ -114,12 +92,6 @@ def refresh(check: bool) -> list[str]:
             temporary.write_bytes(make())
         print(f"wrote {name}")
     return []
-
-
-def _weights(name: str):
-    from drn_lib.checkpoints.files import SHIPPED
-
-    return checkpoints_dir() / f"{SHIPPED.format(name)}.safetensors"
 
 
 def _webp(pixels) -> bytes:

@@ -22,8 +22,12 @@ from drn_lib.distributed import Group
 from drn_lib.images import cut_crops, enlarge, normalize
 
 
+BATCH_SIZE = 100
+"""Images, or crops, that go through the network at once."""
+
+
 @torch.inference_mode()
-def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_size: int = 100) -> Tensor:
+def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_size: int = BATCH_SIZE) -> Tensor:
     """Logits (N, classes), on the CPU, in eval mode, of uint8 (N, 3, H, W), at `size` pixels a side or as is."""
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
@@ -74,7 +78,6 @@ def evaluate_files(
     workers: int = 0,
     group: Group | None = None,
     progress: bool = False,
-    batch_size: int = 100,
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Score a classifier on photographs that are read one by one; the logits of an image's crops are averaged.
 
@@ -84,7 +87,6 @@ def evaluate_files(
         workers: further processes that read and crop; 0 does it in this one.
         group: the processes that share the images; each gets the metrics of all, and its own images' outcomes.
         progress: whether a progress bar is shown.
-        batch_size: crops that go through the network at once.
 
     Returns:
         As `evaluate`.
@@ -100,7 +102,7 @@ def evaluate_files(
         raise ValueError(f"{len(dataset)} images cannot be shared by {group.world} processes: use fewer")
     crop_set = _TestCrops(dataset, places, shorter_side, size, crops)
     pinned = device.type == "cuda"
-    loader = DataLoader(crop_set, max(1, batch_size // crops), num_workers=workers, pin_memory=pinned)
+    loader = DataLoader(crop_set, max(1, BATCH_SIZE // crops), num_workers=workers, pin_memory=pinned)
     was_training = model.training
     model.eval()
     logits, labels = [], []

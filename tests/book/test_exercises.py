@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -27,18 +28,14 @@ def first_attempt(monkeypatch):
 @pytest.mark.parametrize("exercise", BY_NAME)
 def test_the_solution_passes(exercise):
     right, message = exercise.mark(exercise.solution)
-    assert right, message
-    assert exercise.explanation in message
+    assert right and exercise.explanation in message, message
 
 
 @pytest.mark.parametrize("exercise", BY_NAME)
 def test_three_wrong_answers_fail_with_hints_of_their_own(exercise):
-    assert len(exercise.mistakes) >= 3
     marks = [exercise.mark(mistake.answer) for mistake in exercise.mistakes]
-    assert not any(right for right, _ in marks)
-    for (_, message), mistake in zip(marks, exercise.mistakes):
-        assert message == f"Not yet. {mistake.hint}"
-    assert len({message for _, message in marks}) == len(marks)
+    assert marks == [(False, f"Not yet. {mistake.hint}") for mistake in exercise.mistakes]
+    assert len(set(marks)) == len(marks) >= 3
 
 
 NONSENSE = [None, "nonsense", -12345.678, [], {"a": 1}, lambda: 1, lambda *anything: 1 / 0, object()]
@@ -67,9 +64,8 @@ def test_random_inputs_differ_from_each_other(exercise):
 def test_names_are_unique_and_each_chapter_has_three_to_five():
     files = [ROOT / "book" / "exercises" / f"{part}.yml" for part in exercises.PARTS]
     assert sum(len(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files) == len(EXERCISES)
-    for chapter in {exercise.chapter for exercise in EXERCISES}:
-        of_chapter = [exercise for exercise in EXERCISES if exercise.chapter == chapter]
-        assert 3 <= len(of_chapter) <= 5, f"chapter {chapter} has {len(of_chapter)}"
+    for chapter, count in Counter(exercise.chapter for exercise in EXERCISES).items():
+        assert 3 <= count <= 5, f"chapter {chapter} has {count}"
 
 
 def test_half_of_the_exercises_of_the_book_are_functions():
@@ -98,9 +94,8 @@ def test_the_exercises_need_no_torch():
 
 
 class TestEngine:
-    number = Exercise(
-        "n", 1, "Task?", 4, "Because.", ("first hint", "second hint"), (Mistake(2, "half of it"),), tolerance=1e-3
-    )
+    hints = ("first hint", "second hint")
+    number = Exercise("n", 1, "Task?", 4, "Because.", hints, (Mistake(2, "half of it"),), tolerance=1e-3)
 
     def test_a_number_counts_within_the_tolerance(self):
         assert self.number.mark(4.0001)[0] and not self.number.mark(4.1)[0]
@@ -111,10 +106,8 @@ class TestEngine:
             check("n", answer)
         assert [line[9:] for line in capsys.readouterr().out.splitlines()] == ["first hint"] + ["second hint"] * 2
 
-    def test_a_known_mistake_gets_its_own_hint(self):
+    def test_a_known_mistake_and_words_for_a_number_get_their_own_hint(self):
         assert self.number.mark(2) == (False, "Not yet. half of it")
-
-    def test_words_where_a_number_is_wanted_are_told_so(self):
         assert self.number.mark("four") == (False, "This one wants a number, such as 12, 0.25 or 1/3.")
 
     def test_an_unknown_name_says_which_there_are(self, capsys):

@@ -108,11 +108,12 @@ def test_bad_crops_are_refused(shorter_side, size, crops, says):
         cut_crops(torch.zeros(3, 40, 40, dtype=torch.uint8), shorter_side, size, crops)
 
 
-def test_files_score_as_the_same_images_in_memory():
+def test_files_score_as_the_same_images_in_memory(monkeypatch):
+    monkeypatch.setattr("drn_lib.evaluation.classification.BATCH_SIZE", 3)
     images = torch.randint(0, 256, (7, 3, 16, 16), dtype=torch.uint8)
     labels = [0, 1, 2, 0, 1, 2, 0]
     in_memory, outcomes = evaluation.evaluate(Mean(), images, torch.tensor(labels))
-    one_by_one, same = evaluation.evaluate_files(Mean(), Squares(images, labels), 16, 16, batch_size=3)
+    one_by_one, same = evaluation.evaluate_files(Mean(), Squares(images, labels), 16, 16)
     assert one_by_one == pytest.approx(in_memory)
     assert all(np.allclose(outcomes[key], same[key], atol=1e-6) for key in outcomes)
 

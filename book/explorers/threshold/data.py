@@ -1,9 +1,8 @@
 """What the explorer of the threshold knows: stored maps of one class, and the errors that the study measured.
 
-Thresholds are those of `localization_runs`: mean + u * deviation of logits, for the 41 values of `localization_runs.U`.
-For the error curves a run took mean and deviation over the tune images; for a stored map they are those of all logits
-of its one picture. A cell is stored as what matters at these thresholds: how many of them its score exceeds, and
-whether the class wins there. So the box at any of them is the library's own, although a cell takes one character.
+Thresholds are mean + u * deviation of logits, for the 41 values of `book.studies.localization.U`. For the error curves
+a run took mean and deviation over the validation images; for a stored map they are those of its one picture. A cell is
+stored in one character as what matters there: how many thresholds its score exceeds, and whether the class wins.
 """
 
 from __future__ import annotations
@@ -27,18 +26,13 @@ FIRST = 35
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that maps are stored of.
+    """A picture that maps are stored of."""
 
-    image    uint8 (3, size, size)
-    place    the true box, pixel edges; None where nobody drew one
-    setting  of `localization_runs.measure`, the one whose images are most like this picture
-    """
-
-    image: object
+    image: object  # uint8 (3, size, size)
     label: str
     content: str
-    place: tuple[int, int, int, int] | None
-    setting: str
+    place: tuple[int, int, int, int] | None  # the ground-truth box, pixel edges; None where nobody drew one
+    setting: str  # of `book.studies.localization.measure`, the one whose images are most like this picture
 
 
 def pictures() -> dict[str, Picture]:
@@ -64,8 +58,7 @@ def webp(image, mode: str = "RGB") -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    picture = Image.fromarray(image.permute(1, 2, 0).numpy()).convert(mode)
-    picture.save(buffer, "WEBP", quality=50, method=6)
+    Image.fromarray(image.permute(1, 2, 0).numpy()).convert(mode).save(buffer, "WEBP", quality=50, method=6)
     return buffer.getvalue()
 
 
@@ -84,12 +77,8 @@ def stored_map(name: str, image) -> dict:
         own, wins = class_evidence(score_map, torch.tensor([network.classes.index(CLASS)]))
     mean, deviation = round(score_map.mean().item(), 2), round(score_map.std(correction=0).item(), 2)
     exceeded = (own[0, ..., None] > mean + deviation * U).sum(-1)  # (h, w), 0..41
-    return {
-        "cells": own.shape[1],
-        "mean": mean,
-        "deviation": deviation,
-        "scores": encoded(exceeded.numpy(), wins[0].numpy()),
-    }
+    scores = encoded(exceeded.numpy(), wins[0].numpy())
+    return {"cells": own.shape[1], "mean": mean, "deviation": deviation, "scores": scores}
 
 
 def encoded(exceeded: np.ndarray, wins: np.ndarray) -> str:
@@ -108,20 +97,18 @@ def decoded(scores: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def curves(setting: str) -> dict:
-    """Of each measured network: which threshold the tune part chose for each seed, and the mean error on test.
+    """Of each measured network: which threshold the validation split chose for each seed, and the mean error on test.
 
     Errors are in tenths of a percent: that at the first threshold, then each one's difference from the one before.
     """
-    from book.cells.localization import stored_curves
+    from book.cells.localization import chosen_threshold, stored_curves
 
     found = {}
     for name in NETWORKS:
         stored = stored_curves(STUDY, name, setting)  # (seeds, 41, 4)
-        if stored is None:
-            continue
-        tune = [int(np.lexsort((-curve[:, 1], curve[:, 0]))[0]) for curve in stored]
-        error = np.rint(10 * stored[:, :, 2].mean(axis=0).astype(float)).astype(int)
-        found[name] = {"tune": tune, "error": np.diff(error, prepend=0).tolist()}
+        if stored is not None:
+            error = np.rint(10 * stored[:, :, 2].mean(axis=0).astype(float)).astype(int)
+            found[name] = {"tune": [*map(chosen_threshold, stored)], "error": np.diff(error, prepend=0).tolist()}
     return found
 
 
@@ -136,14 +123,9 @@ def data(places: dict) -> dict:
         settings[name] = {"label": label, "images": int(max(counts, default=0)), "curves": curves(name)}
     found = {}
     for name, picture in pictures().items():
-        found[name] = {
-            "label": picture.label,
-            "content": picture.content,
-            "size": picture.image.shape[1],
-            "place": picture.place,
-            "setting": picture.setting,
-            "maps": {network: stored_map(network, picture.image) for network in NETWORKS},
-        }
+        maps = {network: stored_map(network, picture.image) for network in NETWORKS}
+        found[name] = {"label": picture.label, "content": picture.content, "size": picture.image.shape[1]}
+        found[name] |= {"place": picture.place, "setting": picture.setting, "maps": maps}
     labels = {name: [display_name(name), network_color(name)] for name in NETWORKS}
     thresholds = [U[0].item(), round((U[1] - U[0]).item(), 6), len(U)]  # the first, their distance, how many
     head = {"class": CLASS, "thresholds": thresholds, "networks": labels}
@@ -151,24 +133,23 @@ def data(places: dict) -> dict:
 
 
 def settled(made: dict, stored: dict) -> dict:
-    """`made`, but each map as it is stored where the two differ by rounding alone.
+    """`made`, but each map as it is stored where the two differ only by rounding.
 
     Another processor adds in another order, so that a score that lies on a threshold may fall to its other side.
     """
     pictures = {}
     for name, picture in made["pictures"].items():
         before = stored.get("pictures", {}).get(name, {}).get("maps", {})
-        maps = {
-            network: before[network] if network in before and _alike(own, before[network]) else own
-            for network, own in picture["maps"].items()
+        alike = {
+            network: before[network] for network, own in picture["maps"].items() if _alike(own, before.get(network))
         }
-        pictures[name] = picture | {"maps": maps}
+        pictures[name] = picture | {"maps": picture["maps"] | alike}
     return made | {"pictures": pictures}
 
 
-def _alike(own: dict, other: dict) -> bool:
-    """The same map up to rounding: the same cells won, scores at most one threshold apart, the same statistics."""
-    if own["cells"] != other["cells"] or len(own["scores"]) != len(other["scores"]):
+def _alike(own: dict, other: dict | None) -> bool:
+    """The same map up to rounding: the same cells win, scores are at most one threshold apart."""
+    if not other or own["cells"] != other["cells"] or len(own["scores"]) != len(other["scores"]):
         return False
     (exceeded, wins), (exceeded_before, wins_before) = decoded(own["scores"]), decoded(other["scores"])
     near = all(abs(own[key] - other[key]) < 0.015 for key in ("mean", "deviation"))

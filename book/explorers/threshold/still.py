@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from book.explorers.svg import TEXT, WIDTH, picture
+from book.explorers.svg import WIDTH, box, picture, text
 from book.explorers.threshold import data
 from book.figures.style import ACCENT, GREY, LIGHT
 
@@ -29,29 +29,24 @@ def threshold(place: dict, made: dict) -> str:
     taken = (wins & (exceeded > index))[0]
     setting = made["settings"][seen["setting"]]
     measured = {name: made["networks"][name] for name in setting["curves"]}
-
-    x0, y0, x1, y1 = (round(edge) for edge in found[index, 0].tolist())
-    at, scale = first + index * step, SIDE / size
-    left, top, right, bottom = seen["place"]
-    parts = [
-        f'<text x="0" y="19" {TEXT}>{label}, {made["class"]}, threshold at {at:g} deviations</text>',
-        f'<g transform="translate(0 30) scale({scale:g})">',
-        f'<rect width="{size}" height="{size}"/>',
-        *_cells(exceeded[0].numpy(), taken.numpy(), size / cells),
-        f'<rect x="{x0}" y="{y0}" width="{x1 - x0}" height="{y1 - y0}" fill="none" stroke="{ACCENT}" '
-        'stroke-width="2"/>',
-        f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" stroke="#fff" '
-        'stroke-width="1.2" stroke-dasharray="4 3"/>',
-        "</g>",
-        *_plot(46, 100, "overlap with the cup’s place (IoU)", (0, 1), {color: overlaps}, index / (count - 1)),
-    ]
+    at, marker = first + index * step, index / (count - 1)
     errors = {
         shade: (np.cumsum(setting["curves"][name]["error"]) / 10).tolist() for name, (_, shade) in measured.items()
     }
     low = 10 * (min((min(line) for line in errors.values()), default=0) // 10)
-    parts += _plot(206, 100, "GT-known error over test images, %", (low, 100), errors, index / (count - 1))
-    last = f"{first:g} to {first + step * (count - 1):g}".replace("-", "−")
-    parts.append(f'<text x="{WIDTH}" y="326" text-anchor="end" {TEXT}>threshold, {last} deviations</text>')
+    limits = f"{first:g} to {first + step * (count - 1):g}".replace("-", "−")
+    parts = [
+        text(0, 19, f"{label}, {made['class']}, threshold at {at:g} deviations"),
+        f'<g transform="translate(0 30) scale({SIDE / size:g})">',
+        f'<rect width="{size}" height="{size}"/>',
+        *_cells(exceeded[0].numpy(), taken.numpy(), size / cells),
+        box([round(edge) for edge in found[index, 0].tolist()], f'fill="none" stroke="{ACCENT}" stroke-width="2"'),
+        box(seen["place"], 'fill="none" stroke="#fff" stroke-width="1.2" stroke-dasharray="4 3"'),
+        "</g>",
+        *_plot(46, "overlap with the cup’s place (IoU)", (0, 1), {color: overlaps}, marker),
+        *_plot(206, "GT-known error over test images, %", (low, 100), errors, marker),
+        text(WIDTH, 326, f"threshold, {limits} deviations", end=True),
+    ]
     names = " ".join(f'<tspan fill="{shade}">{name}</tspan>' for name, shade in measured.values())
     parts.append(f'<text x="{WIDTH}" y="346" text-anchor="end">{names or "not yet measured"}</text>')
     caption = (
@@ -73,34 +68,31 @@ def _cells(exceeded: np.ndarray, taken: np.ndarray, side: float) -> list[str]:
     top = exceeded.max()
     shades = np.where(taken, GREYS, exceeded * (GREYS - 1) // max(1, top))
     parts = []
-    for shade in range(1, GREYS + 1):  # shade 0 is the black ground
+    for shade in range(1, GREYS + 1):  # shade 0 is the black background
         path = ""
         for row, line in enumerate(shades == shade):
             edges = np.flatnonzero(np.diff(np.concatenate([[0], line.astype(int), [0]])))
             for start, stop in zip(edges[::2], edges[1::2]):
                 path += f"M{start * side:g} {(row + 0.5) * side:g}h{(stop - start) * side:g}"
-        grey = f"#{round(255 * shade / (GREYS - 1)):02x}" if shade < GREYS else ""
-        color = ACCENT if shade == GREYS else grey + 2 * grey[1:]
+        color = "#" + 3 * f"{round(255 * shade / (GREYS - 1)):02x}" if shade < GREYS else ACCENT
         if path:
             opacity = ' stroke-opacity=".7"' if shade == GREYS else ""
             parts.append(f'<path d="{path}" stroke="{color}" stroke-width="{side:g}"{opacity}/>')
     return parts
 
 
-def _plot(top: float, height: float, title: str, limits: tuple, lines: dict[str, list], marker: float) -> list[str]:
-    """Lines over the threshold between two limits, by color, with a marker at a share of the axis."""
-    x0, width, (low, high) = 400, WIDTH - 400, limits
+def _plot(top: float, title: str, limits: tuple, lines: dict[str, list], marker: float) -> list[str]:
+    """Lines over the threshold between two limits, by color, with a marker at a fraction of the axis."""
+    x0, width, height, (low, high) = 400, WIDTH - 400, 100, limits
     parts = [
-        f'<text x="{x0:g}" y="{top - 8}" {TEXT}>{title}</text>',
-        f'<path d="M{x0:g} {top}V{top + height}H{WIDTH}" fill="none" stroke="{LIGHT}"/>',
+        text(x0, top - 8, title),
+        f'<path d="M{x0} {top}V{top + height}H{WIDTH}" fill="none" stroke="{LIGHT}"/>',
+        text(x0 - 8, top + 5, f"{high:g}", end=True),
+        text(x0 - 8, top + height + 5, f"{low:g}", end=True),
     ]
-    for value, y in ((high, top + 5), (low, top + height + 5)):
-        parts.append(f'<text x="{x0 - 8:g}" y="{y:g}" text-anchor="end" {TEXT}>{value:g}</text>')
     for color, line in lines.items():
         ys = [round(height * (high - value) / (high - low)) for value in line]
-        step = width / (len(line) - 1)
-        steps = " ".join(f"{step:g} {after - before}" for before, after in zip(ys, ys[1:]))
-        parts.append(f'<path d="M{x0:g} {top + ys[0]:g}l{steps}" fill="none" stroke="{color}" stroke-width="2"/>')
-    x = x0 + width * marker
-    parts.append(f'<path d="M{x:g} {top}v{height}" stroke="{GREY}" stroke-width="1.5" stroke-dasharray="3 3"/>')
-    return parts
+        steps = " ".join(f"{width / (len(line) - 1):g} {after - before}" for before, after in zip(ys, ys[1:]))
+        parts.append(f'<path d="M{x0} {top + ys[0]}l{steps}" fill="none" stroke="{color}" stroke-width="2"/>')
+    style = f'stroke="{GREY}" stroke-width="1.5" stroke-dasharray="3 3"'
+    return [*parts, f'<path d="M{x0 + width * marker:g} {top}v{height}" {style}/>']

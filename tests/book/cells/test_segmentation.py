@@ -33,15 +33,13 @@ def unseen():
 @pytest.mark.slow
 def test_it_beats_the_position_prior_on_unseen_scenes(unseen):
     train_set = segmentation.scenes("train")
-    points = segmentation.points_over_prior(trained_on(train_set), train_set, unseen)
-    assert points > segmentation.MARGIN
+    assert segmentation.points_over_prior(trained_on(train_set), train_set, unseen) > segmentation.MARGIN
 
 
 @pytest.mark.slow
 def test_masks_of_other_scenes_fail_the_margin(unseen):
     train_set = Shuffled(segmentation.scenes("train"))
-    points = segmentation.points_over_prior(trained_on(train_set), train_set, unseen)
-    assert points < segmentation.MARGIN
+    assert segmentation.points_over_prior(trained_on(train_set), train_set, unseen) < segmentation.MARGIN
 
 
 def test_points_are_counted_over_all_labelled_pixels(monkeypatch):

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
 from matplotlib.patches import Arc, Rectangle
 
-from book.figures.arithmetic import (
-    chains,
-    cost_bars,
-    fields,
-    kept_positions,
-    kernel_taps,
-    live_tap_lines,
-    reach_bars,
-    same_view,
-)
+from book.figures import arithmetic as figures
 from book.figures.networks import conv_records, level_diagram, stride_diagram
 from book.figures.style import ACCENT
 from drn_lib import geometry
 from drn_lib.architecture import architecture
 from drn_lib.geometry.axis import Layer
 from drn_lib.network import create_model
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
 
 
 def texts(ax) -> list[str]:
@@ -44,8 +28,7 @@ class TestLevelDiagram:
 
     @pytest.mark.parametrize("name", ["drn_a_18", "drn_b_26", "drn_c_26", "drn_d_22", "drn_c_58"])
     def test_a_box_for_each_convolution_and_an_arc_for_each_residual_block(self, name):
-        figure = level_diagram([name])
-        table = architecture(name)
+        figure, table = level_diagram([name]), architecture(name)
         assert len(self.boxes(figure)) == table.depth - 1  # the classifier is not drawn
         arcs = [patch for patch in figure.axes[0].patches if isinstance(patch, Arc)]
         assert len(arcs) == sum(level.blocks for level in table.levels if level.residual)
@@ -75,11 +58,10 @@ class TestStrideDiagram:
 
     def test_records_are_those_of_the_table(self, rows):
         for name, records in rows.items():
-            table = geometry.table(name, 224)
             seen = {r.name: (r.kernel, r.stride, r.dilation, r.shape[1:]) for r in records}
-            for row in table.rows:
-                if row.layer.kind == "convolution":
-                    layer = row.layer
+            for row in geometry.table(name, 224).rows:
+                layer = row.layer
+                if layer.kind == "convolution":
                     assert seen[row.name] == (layer.kernel, layer.stride, layer.dilation, row.size)
 
     def test_multiply_adds_of_the_paper_and_no_hook_left(self, rows):
@@ -107,52 +89,46 @@ class TestStrideDiagram:
 class TestArithmetic:
     def test_same_view_marks_one_field_for_both_networks(self):
         places = {name: geometry.table(name, 224).levels[6] for name in ("resnet_18", "drn_a_18")}
-        figure = same_view(np.zeros((224, 224, 3), np.uint8), places, 128)
+        figure = figures.same_view(np.zeros((224, 224, 3), np.uint8), places, 128)
         boxes = [[patch.get_bbox().bounds for patch in ax.patches] for ax in figure.axes]
         assert boxes[0][1] == boxes[1][1] == (-89, -89, 435, 435)
         assert [cells[0][2] for cells in boxes] == [32, 8]
 
     def test_nine_taps_at_every_dilation(self):
-        for ax, extent in zip(kernel_taps([1, 2, 4]).axes, (3, 5, 9)):
-            taps = [p for p in ax.patches if p.get_fill() and to_hex(p.get_facecolor()) == ACCENT]
-            assert len(taps) == 9
-            across = [tap.get_x() for tap in taps]
-            assert max(across) - min(across) == extent - 1
+        for ax, extent in zip(figures.kernel_taps([1, 2, 4]).axes, (3, 5, 9)):
+            across = [p.get_x() for p in ax.patches if p.get_fill() and to_hex(p.get_facecolor()) == ACCENT]
+            assert len(across) == 9 and max(across) - min(across) == extent - 1
 
     def test_both_chains_reach_the_same_input_cells(self):
         strided = [Layer("a", 3, stride=2, padding=1), Layer("b", 3, padding=1)]
         dilated = [Layer("a", 3, padding=1), Layer("b", 3, dilation=2, padding=2)]
-        figure = chains({"strided": strided, "dilated": dilated}, 16, 8)
-        reached = []
-        for ax in figure.axes:
+        for ax in figures.chains({"strided": strided, "dilated": dilated}, 16, 8).axes:
             points = [line for line in ax.lines if line.get_marker() == "o" and to_hex(line.get_color()) == ACCENT]
-            reached.append(sorted(x for line in points for x, y in [line.get_xydata()[0]] if y == 0))
-        assert reached[0] == reached[1] == [5, 6, 7, 8, 9, 10, 11]
+            assert sorted(x for line in points for x, y in line.get_xydata() if y == 0) == [5, 6, 7, 8, 9, 10, 11]
 
     def test_holes_are_drawn_where_there_is_no_path(self):
         rows = {str(ds): [Layer("", 3, dilation=d, padding=d) for d in ds] for ds in [(1, 1, 1), (2, 2, 2), (1, 2, 4)]}
-        axes = reach_bars(rows).axes
+        axes = figures.reach_bars(rows).axes
         assert [len(ax.patches) for ax in axes] == [7, 7, 15]
         assert [len(ax.lines) for ax in axes] == [0, 6, 0]
 
     def test_live_tap_lines_end_at_the_shares(self):
-        lines = live_tap_lines([1, 4], range(4, 33), [8]).axes[0].lines
+        lines = figures.live_tap_lines([1, 4], range(4, 33), [8]).axes[0].lines
         assert lines[0].get_ydata()[-1] == geometry.live_taps(32, 3, 1)
         assert lines[1].get_ydata()[4] == pytest.approx(4 / 9)
 
     def test_fields_frame_the_middle(self):
-        figure = fields({"resnet_18": np.ones((641, 641))}, {"resnet_18": 435})
+        figure = figures.fields({"resnet_18": np.ones((641, 641))}, {"resnet_18": 435})
         (frame,) = figure.axes[0].patches
         assert frame.get_x() + frame.get_width() / 2 == 320 and frame.get_width() == 435
 
     def test_kept_positions_are_every_fourth(self):
         dense = np.arange(784.0).reshape(28, 28)
-        figure = kept_positions(dense[::4, ::4], dense, ["a", "b", "c"])
-        assert len(figure.axes[1].patches) == 49
-        shown = [ax.images[0].get_array() for ax in figure.axes]
-        assert np.array_equal(shown[0], shown[2])
-        assert len({ax.images[0].get_clim() for ax in figure.axes}) == 1  # one range of greys for all three
+        axes = figures.kept_positions(dense[::4, ::4], dense, ["a", "b", "c"]).axes
+        assert len(axes[1].patches) == 49
+        assert np.array_equal(axes[0].images[0].get_array(), axes[2].images[0].get_array())
+        assert len({ax.images[0].get_clim() for ax in axes}) == 1  # one range of greys for all three
 
     def test_cost_bars_are_as_high_as_the_costs(self):
-        ax = cost_bars({"resnet_18": {5: 1.0, 6: 2.0}, "drn_a_18": {5: 4.0, 6: 32.0}}).axes[0]
+        ax = figures.cost_bars({"resnet_18": {5: 1.0, 6: 2.0}, "drn_a_18": {5: 4.0, 6: 32.0}}).axes[0]
         assert [patch.get_height() for patch in ax.patches] == [1, 2, 4, 32]

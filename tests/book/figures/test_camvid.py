@@ -15,12 +15,9 @@ HEIGHT, WIDTH = 360, 480
 @pytest.fixture
 def frames(monkeypatch):
     """Frames of noise in place of CamVid's, and one small network that answers for all."""
-    generator = torch.Generator().manual_seed(0)
-    frame = {
-        "image": torch.randint(0, 256, (3, HEIGHT, WIDTH), generator=generator, dtype=torch.uint8),
-        "mask": torch.randint(0, len(CLASSES), (HEIGHT, WIDTH), generator=generator),
-    }
     torch.manual_seed(0)
+    image = torch.randint(0, 256, (3, HEIGHT, WIDTH), dtype=torch.uint8)
+    frame = {"image": image, "mask": torch.randint(0, len(CLASSES), (HEIGHT, WIDTH))}
     network = SegmentationNetwork(make_backbone("resnet_18", 0.125), len(CLASSES))
     monkeypatch.setattr(camvid, "open_dataset", lambda name, part: dict.fromkeys(range(233), frame))
     monkeypatch.setattr(camvid, "load_segmentation", lambda name: network)

@@ -1,9 +1,9 @@
 """The figures of chapters 03 and 04 show what they are given."""
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from book.figures import gridding as figures
@@ -15,10 +15,8 @@ def test_combs_write_the_values_that_are_not_zero():
 
 
 def test_counts_fill_the_cells_that_are_not_zero():
-    values = np.array([[1, 0], [0, 6]])
-    (ax,) = figures.counts([values], ["two cells"]).axes
-    filled = [patch for patch in ax.patches if matplotlib.colors.to_hex(patch.get_facecolor()) != "#ffffff"]
-    assert len(filled) == 2
+    (ax,) = figures.counts([np.array([[1, 0], [0, 6]])], ["two cells"]).axes
+    assert sum(to_hex(patch.get_facecolor()) != "#ffffff" for patch in ax.patches) == 2
     assert [text.get_text() for text in ax.texts] == ["1", "6"]
 
 
@@ -28,8 +26,7 @@ def test_a_kernels_taps_all_lie_on_one_sublattice(dilation):
     colors = {patch.get_xy(): patch.get_facecolor() for patch in ax.patches if isinstance(patch, Rectangle)}
     assert len(set(colors.values())) == dilation**2
     rings = [(line.get_xdata()[0] - 0.5, line.get_ydata()[0] - 0.5) for line in ax.lines]
-    assert len(rings) == 9
-    assert len({colors[ring] for ring in rings}) == 1
+    assert len(rings) == 9 and len({colors[ring] for ring in rings}) == 1
 
 
 def test_responses_and_spectra_draw_a_curve_each_and_mark_the_lattice():
@@ -39,12 +36,11 @@ def test_responses_and_spectra_draw_a_curve_each_and_mark_the_lattice():
     assert [mark.get_xdata()[0] for mark in marks] == [0.25, 0.5]
     assert [curve.get_label() for curve in curves] == ["d = 1", "d = 2"]
     assert min(curves[1].get_ydata()) == 0  # gains are drawn as magnitudes
-
     noise = torch.randn(5, 28, 28, generator=torch.manual_seed(0))
     (ax,) = figures.spectra({"a": noise, "b": 10 * noise}, period=4).axes
     a, b = ax.lines[2:]
     np.testing.assert_allclose(a.get_ydata(), b.get_ydata())  # each as a fraction of its own power
-    assert matplotlib.colors.to_hex(a.get_color()) != matplotlib.colors.to_hex(b.get_color())
+    assert to_hex(a.get_color()) != to_hex(b.get_color())
 
 
 def test_energy_by_level_draws_them_with_white_noise(energies):

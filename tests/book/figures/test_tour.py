@@ -24,7 +24,7 @@ def picture():
 
 @pytest.mark.parametrize(("network", "cells"), [("resnet_18", 7), ("drn_c_26", 28)])
 def test_a_pixel_takes_the_value_of_the_nearest_cell(network, cells):
-    place = table(network, 224).levels[max(table(network, 224).levels)]
+    place = list(table(network, 224).levels.values())[-1]
     assert place.size == (cells, cells)
     centres = place.centre + place.jump * np.arange(cells)
     index = spread(np.arange(cells**2).reshape(cells, cells), 224)
@@ -51,10 +51,8 @@ def test_the_peak_and_the_box():
     scores = torch.zeros(28, 28)
     scores[5, 20] = 1.0
     assert peak_pixel(scores, 224) == (160, 40)
-    assert points_into(scores, (160, 40, 161, 41), 224)
-    assert not points_into(scores, (161, 40, 170, 50), 224)
-    assert not points_into(scores, (150, 30, 160, 41), 224)
-    assert not points_into(scores.T, (160, 40, 161, 41), 224)
+    assert points_into(scores, (160, 40, 161, 41), 224) and not points_into(scores.T, (160, 40, 161, 41), 224)
+    assert not any(points_into(scores, box, 224) for box in [(161, 40, 170, 50), (150, 30, 160, 41)])
 
 
 def test_every_photograph_hangs_where_place_on_wall_says():
@@ -75,9 +73,8 @@ def test_every_photograph_hangs_where_place_on_wall_says():
 def test_where_it_looks_draws_each_map_with_a_ring_at_its_peak(picture):
     maps = {"resnet_18": torch.rand(7, 7), "drn_c_26": torch.rand(28, 28)}
     figure = where_it_looks([(picture, maps), (picture, maps)])
-    assert len(figure.axes) == 6
     titles = ["the picture", "ResNet-18: 7 × 7 cells", "DRN-C-26: 28 × 28 cells"]
-    assert [ax.get_title() for ax in figure.axes[:3]] == titles
+    assert [ax.get_title() for ax in figure.axes] == [*titles, "", "", ""]
     for ax, scores in zip(figure.axes[4:], maps.values(), strict=True):
         assert tuple(ax.lines[0].get_xydata()[0]) == peak_pixel(scores, 224)
 
