@@ -21,7 +21,6 @@ from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
 from drn_lib.images import cut_crops, enlarge, normalize
 
-
 BATCH_SIZE = 100
 """Images, or crops, that go through the network at once."""
 
