@@ -70,7 +70,7 @@ def _cell(name: str, place: dict):
 
 
 def gridding(place: dict, made: dict) -> str:
-    """One active cell behind each layer, along one axis, with the lattice energy of the same in two dimensions."""
+    """One active cell after each layer, along one axis, with the lattice energy of the same in two dimensions."""
     from drn_lib.gridding import lattice_energy
 
     cells, begin, period = (made["lattice"][key] for key in ("cells", "begin", "period"))

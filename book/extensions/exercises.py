@@ -57,7 +57,7 @@ def known(exercise: Exercise) -> dict:
 
 
 def element(name: str) -> str:
-    """The HTML behind the cell of the exercise `name`, as it stands before the script runs.
+    """The HTML after the cell of the exercise `name`, as it stands before the script runs.
 
     Raises:
         ValueError: there is no such exercise.
@@ -77,7 +77,7 @@ def in_one_line(task: str) -> str:
 
 
 def place(app, doctree: nodes.document, docname: str) -> None:
-    """Put the element of each exercise behind its cell, and let its task fill the line; only in HTML."""
+    """Put the element of each exercise after its cell, and let its task fill the line; only in HTML."""
     if app.builder.format != "html":
         return
     for code in list(doctree.findall(nodes.literal_block)):

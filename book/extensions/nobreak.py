@@ -32,7 +32,7 @@ class KeepTogether(SphinxPostTransform):
 
 
 def _join_filled_share(percent: nodes.Text) -> None:
-    """Puts " %" behind its number where the comment that ends a filled-in number stands between the two."""
+    """Puts " %" after its number where the comment that ends a filled-in number stands between the two."""
     line = percent.parent
     place = next(place for place, node in enumerate(line.children) if node is percent)
     if place < 2 or not percent.startswith(" %") or not isinstance(line[place - 1], nodes.raw):

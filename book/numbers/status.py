@@ -63,7 +63,7 @@ def progress(study: str) -> str:
 
 
 def pilot() -> str:
-    """The pilot of the classification study: error on the tune part, mean of the last five epochs."""
+    """The pilot of the classification study: error on the validation split, mean of the last five epochs."""
     rows = []
     for study in ("first_networks", "classification_pilot"):
         for run in results.runs(study):

@@ -19,7 +19,7 @@ MATCH_MARGIN = 1.0
 """Two networks *match* only where the whole interval of their difference lies within this many points of zero."""
 LEAST_SEEDS = 3
 """Below so many seeds a side nothing is resolved: two trainings say next to nothing of the spread between trainings,
-and a study that has not run its seeds yet would be judged anew after each of them."""
+and a study that has not run its seeds yet would be judged again after each of them."""
 
 
 @dataclass(frozen=True)

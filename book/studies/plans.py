@@ -1,6 +1,6 @@
 """A study: a committed plan of (network, seed) runs, carried out by any number of resumable workers.
 
-    python -m book.studies first_networks --workers 2      # goes on where it stopped
+    python -m book.studies first_networks --workers 2      # resumes where it stopped
     python -m book.studies first_networks --status         # done, left, hours left
 
 What one run does and leaves is `runs.py`'s subject; here is their order, their workers and how far they are.
@@ -182,7 +182,7 @@ def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
 
     Two processes of one thread use two cores better than one of two; on a GPU several keep it busy, since networks as
     small as these wait for Python most of the time. Killing it loses at most half a minute of
-    each run; calling it again goes on.
+    each run; calling it again resumes.
     """
     if workers < 1:
         raise ValueError(f"a study needs 1 worker or more, not {workers}")

@@ -76,7 +76,7 @@ def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
 
 
 def _train(variant: Variant, seed: int, folder: Path, device: str) -> tuple[Trained, dict]:
-    """Train on the train part, watch the tune part; the test part is not opened here."""
+    """Train on the training split, watch the validation split; the test split is not opened here."""
     recipe = variant.recipe
     parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}
     if recipe.dataset == "clutter":

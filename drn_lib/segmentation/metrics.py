@@ -1,7 +1,7 @@
 """The scores of a segmentation from what was counted in its images: IoU, accuracy, bands, specks. No torch.
 
 `segmentation.scores` counts, image by image; a run of a study stores these counts, and everything here is computed
-from them: for all images, for one sequence, or for images drawn anew by a bootstrap. Scores are in percent.
+from them: for all images, for one sequence, or for images resampled by a bootstrap. Scores are in percent.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Logs:
 
     Args:
         folder: where the state is kept.
-        curve: the rows of the epochs that a resumed run has behind it.
+        curve: the rows of the epochs that a resumed run has done.
         tensorboard: whether TensorBoard's files are written beside the CSV file.
 
     Raises:

@@ -98,7 +98,7 @@ DEFAULTS = RunOptions()
 
 @dataclass
 class State:
-    """All that changes while a run goes on, and that its state file holds; `losses` are the unfinished epoch's."""
+    """All that changes during a run, and that its state file holds; `losses` are the unfinished epoch's."""
 
     result: Trained
     optimizer: torch.optim.Optimizer
