@@ -1,4 +1,4 @@
-"""Exercises: the task, hints in steps, the marking. The tasks themselves stand in `exercises_*.py`, once.
+"""Exercises: the task, hints in steps, the marking. The tasks stand beside this file, one module a subject.
 
 In a chapter `check("output-size", ...)` shows the task; `check("output-size", 28)` marks an answer. It never
 raises: a wrong answer, an answer of the wrong kind and a function that fails each get a sentence.
