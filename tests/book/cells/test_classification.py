@@ -11,15 +11,15 @@ LIVE = [("drn_d_22", {}), ("drn_a_18", {"epochs": 6})]
 """What the cells of chapters 04 and 05 train."""
 
 
-def trained_on(labels_of, network, changes):
-    """The network, trained as in the chapter's cell, on the labels that `labels_of` makes of the true ones."""
-    images, labels = classification.pictures("train")
-    plan = recipe("shapes-live", **changes)
-    return train(plan, network, 0, (images, labels_of(labels)), len(classification.SHAPES)).model
+def points(network, changes, images, labels, unseen):
+    """Points of the network over a constant answer after the training of the chapter's cell on these labels."""
+    model = train(recipe("shapes-live", **changes), network, 0, (images, labels), len(classification.SHAPES)).model
+    return classification.points_over_constant(model, *unseen)
 
 
-def shuffled(labels):
-    return labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))]
+@pytest.fixture(scope="module")
+def seen():
+    return classification.pictures("train")
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +28,16 @@ def unseen():
 
 
 @pytest.mark.slow
-def test_it_beats_a_constant_answer_on_unseen_pictures(unseen):
-    model = trained_on(lambda labels: labels, *LIVE[0])
-    assert classification.points_over_constant(model, *unseen) > classification.MARGIN
+def test_it_beats_a_constant_answer_on_unseen_pictures(seen, unseen):
+    assert points(*LIVE[0], *seen, unseen) > classification.MARGIN
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("network", "changes"), LIVE)
-def test_shuffled_labels_fail_the_margin(unseen, network, changes):
-    model = trained_on(shuffled, network, changes)
-    assert classification.points_over_constant(model, *unseen) < classification.MARGIN
+def test_shuffled_labels_fail_the_margin(seen, unseen, network, changes):
+    images, labels = seen
+    shuffled = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))]
+    assert points(network, changes, images, shuffled, unseen) < classification.MARGIN
 
 
 def test_a_constant_answer_has_no_points(unseen):
@@ -54,16 +54,16 @@ def test_a_constant_answer_has_no_points(unseen):
     assert classification.points_over_constant(Constant(), images, labels) == pytest.approx(-worst)
 
 
-def test_the_parts_share_no_picture_and_hold_every_class():
-    train_images, train_labels = classification.pictures("train", 60)
-    test_images, test_labels = classification.pictures("test", 60)
+def test_the_parts_share_no_picture_and_hold_every_class(seen, unseen):
+    (train_images, train_labels), (test_images, test_labels) = classification.pictures("train", 60), unseen
     assert train_images.dtype == torch.uint8 and train_images.shape == (60, 3, 64, 64)
+    assert torch.equal(train_images, seen[0][:60])
     assert set(train_labels.tolist()) == set(test_labels.tolist()) == {0, 1, 2}
-    assert not {image.numpy().tobytes() for image in train_images} & {image.numpy().tobytes() for image in test_images}
+    assert not {image.numpy().tobytes() for image in seen[0]} & {image.numpy().tobytes() for image in test_images}
 
 
-def test_without_real_data_a_shrunk_full_run_takes_drawn_pictures(monkeypatch):
+def test_without_real_data_a_shrunk_full_run_takes_synthetic_pictures(monkeypatch):
     monkeypatch.delenv("DRN_DATA", raising=False)
-    (images, labels), (tune_images, _), classes = classification.real_pictures(64)
-    assert len(images) == len(labels) == len(tune_images) == 64
+    (images, labels), (val_images, _), classes = classification.real_pictures(64)
+    assert len(images) == len(labels) == len(val_images) == 64
     assert classes == 3

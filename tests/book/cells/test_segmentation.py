@@ -26,20 +26,25 @@ def trained_on(train_set):
 
 
 @pytest.fixture(scope="module")
+def seen():
+    return segmentation.scenes("train")
+
+
+@pytest.fixture(scope="module")
 def unseen():
     return segmentation.scenes("test")
 
 
 @pytest.mark.slow
-def test_it_beats_the_position_prior_on_unseen_scenes(unseen):
-    train_set = segmentation.scenes("train")
-    assert segmentation.points_over_prior(trained_on(train_set), train_set, unseen) > segmentation.MARGIN
+def test_it_beats_the_position_prior_on_unseen_scenes(seen, unseen):
+    assert segmentation.points_over_prior(trained_on(seen), seen, unseen) > segmentation.MARGIN
 
 
 @pytest.mark.slow
-def test_masks_of_other_scenes_fail_the_margin(unseen):
-    train_set = Shuffled(segmentation.scenes("train"))
-    assert segmentation.points_over_prior(trained_on(train_set), train_set, unseen) < segmentation.MARGIN
+def test_masks_of_other_scenes_fail_the_margin(seen, unseen):
+    train_set = Shuffled(seen)
+    points = segmentation.points_over_prior(trained_on(train_set), train_set, unseen)
+    assert points < segmentation.MARGIN
 
 
 def test_points_are_counted_over_all_labelled_pixels(monkeypatch):
@@ -52,7 +57,7 @@ def test_points_are_counted_over_all_labelled_pixels(monkeypatch):
     assert segmentation.points_over_prior(None, train_set, unseen) == pytest.approx(100 * wrong / total)
 
 
-def test_without_real_data_a_shrunk_full_run_takes_drawn_streets(monkeypatch):
+def test_without_real_data_a_shrunk_full_run_takes_synthetic_streets(monkeypatch):
     monkeypatch.delenv("DRN_DATA", raising=False)
     train_set, val_set = segmentation.real_scenes(5)
     assert len(train_set) == len(val_set) == 5 and train_set[0]["image"].shape == (3, 128, 128)
