@@ -55,15 +55,14 @@ def test_a_constant_answer_has_no_points(unseen):
 
 
 def test_the_parts_share_no_picture_and_hold_every_class():
-    train_images, train_labels = classification.pictures("train", 60)
-    test_images, test_labels = classification.pictures("test", 60)
-    assert train_images.dtype == torch.uint8 and train_images.shape == (60, 3, 64, 64)
-    assert set(train_labels.tolist()) == set(test_labels.tolist()) == {0, 1, 2}
-    assert not {image.numpy().tobytes() for image in train_images} & {image.numpy().tobytes() for image in test_images}
+    seen = []
+    for images, labels in (classification.pictures("train", 60), classification.pictures("test", 60)):
+        assert images.dtype == torch.uint8 and images.shape == (60, 3, 64, 64) and set(labels.tolist()) == {0, 1, 2}
+        seen.append({image.numpy().tobytes() for image in images})
+    assert seen[0].isdisjoint(seen[1])
 
 
 def test_without_real_data_a_shrunk_full_run_takes_drawn_pictures(monkeypatch):
     monkeypatch.delenv("DRN_DATA", raising=False)
-    (images, labels), (tune_images, _), classes = classification.real_pictures(64)
-    assert len(images) == len(labels) == len(tune_images) == 64
-    assert classes == 3
+    (images, labels), (val_images, _), classes = classification.real_pictures(64)
+    assert len(images) == len(labels) == len(val_images) == 64 and classes == 3
