@@ -4,8 +4,6 @@ The last digits of what passes through float32 convolutions differ from one proc
 prints the rounded number that its text speaks of, and whether what was computed here lies near it.
 """
 
-from __future__ import annotations
-
 
 def fact(name: str, value: float, about: float, tolerance: float) -> None:
     """Print `name`, the number `about` that the text speaks of, and whether `value` lies within `tolerance` of it."""

@@ -44,9 +44,6 @@ def stored_energies(study: str, network: str, untrained: bool = False) -> dict[s
     Levels below 4 are left out: their cells are smaller, so a period of 4 cells is another thing there.
     """
     prefix = "lattice_energy_untrained" if untrained else "lattice_energy"
-    found = {}
-    for name in [*(f"level_{level}" for level in range(4, 9)), "score_map"]:
-        sample = results.metric(study, network, f"{prefix}.{name}")
-        if sample.n:
-            found[name.removeprefix("level_").replace("_", " ")] = sample.mean
-    return found
+    maps = {**{str(level): f"level_{level}" for level in range(4, 9)}, "score map": "score_map"}
+    samples = {name: results.metric(study, network, f"{prefix}.{key}") for name, key in maps.items()}
+    return {name: sample.mean for name, sample in samples.items() if sample.n}

@@ -36,32 +36,25 @@ METADATA = {
 }
 
 
-def execute(path: Path, store: bool) -> str | None:
-    """Run one chapter and, with `store`, write it back; returns the error as text, or None."""
+def execute(path: Path, store: bool) -> tuple[float, str | None]:
+    """Run one chapter and, with `store`, write it back; the seconds it took, and the error as text or None."""
+    start, error = time.monotonic(), None
     notebook = nbformat.read(path, as_version=4)
     options = {"timeout": CELL_TIMEOUT, "kernel_name": "python3", "record_timing": False, "coalesce_streams": True}
     options["extra_arguments"] = ["--log-level=40"]  # a warning about local sockets at each start
     options["resources"] = {"metadata": {"path": str(path.parent)}}
     try:
         NotebookClient(notebook, **options).execute()
-    except (CellExecutionError, CellTimeoutError) as error:
-        return f"{path.name}: {error}"
-    if not store:
-        return None
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
-    notebook.metadata = nbformat.from_dict(METADATA)
-    text = nbformat.writes(notebook) + "\n"
-    if text != path.read_text(encoding="utf-8"):
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    return None
-
-
-def timed(path: Path, store: bool) -> tuple[float, str | None]:
-    """`execute`; the seconds it took, and the error as text or None."""
-    start = time.monotonic()
-    error = execute(path, store)
+    except (CellExecutionError, CellTimeoutError) as raised:
+        error = f"{path.name}: {raised}"
+    if store and not error:
+        for cell in notebook.cells:
+            cell.metadata.pop("execution", None)
+        notebook.metadata = nbformat.from_dict(METADATA)
+        text = nbformat.writes(notebook) + "\n"
+        if text != path.read_text(encoding="utf-8"):
+            with replacing(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
     seconds = time.monotonic() - start
     print(f"{path.name}: {'failed' if error else 'done'} in {seconds:.0f} s", flush=True)
     return seconds, error
@@ -90,7 +83,7 @@ def main() -> int:
     # One kernel process a chapter; the threads here only wait for them.
     with ThreadPoolExecutor(1 if options.record else WORKERS) as pool:
         # With other numbers of threads the last digits of a picture may differ: a timed run stores no outputs.
-        outcomes = list(pool.map(lambda path: timed(path, store=not options.record), paths))
+        outcomes = list(pool.map(lambda path: execute(path, store=not options.record), paths))
     errors = [error for _, error in outcomes if error]
     for error in errors:
         print(error, file=sys.stderr)

@@ -1,7 +1,5 @@
 """The version and the address of `pyproject.toml`, written wherever they stand: `python -m book.chapters.version`."""
 
-from __future__ import annotations
-
 import re
 
 import tomllib

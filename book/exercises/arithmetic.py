@@ -1,7 +1,5 @@
 """The functions of the exercises of chapters 01 and 02: solutions, random inputs, wrong answers. No torch."""
 
-from __future__ import annotations
-
 
 def output_size(size, kernel, stride, padding, dilation):
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1

@@ -1,7 +1,5 @@
 """The functions of the exercises of chapter 05: solutions, random inputs, wrong answers. No torch."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

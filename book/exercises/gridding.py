@@ -1,7 +1,5 @@
 """The functions of the exercises of chapters 03 and 04: solutions, random inputs, wrong answers. No torch."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

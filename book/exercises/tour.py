@@ -1,7 +1,5 @@
 """The functions of the exercises of chapter 00: solutions, random inputs, wrong answers. No torch."""
 
-from __future__ import annotations
-
 
 def cell_to_pixel(row, column, image_size, cells):
     jump = image_size // cells

@@ -70,8 +70,7 @@ def gridding() -> dict:
 
 def threshold() -> dict:
     """All that `threshold.json` holds; maps that differ from the stored ones only by rounding stay as they are."""
-    made = threshold_data.data(places("threshold"))
-    path = FOLDER / "threshold.json"
+    made, path = threshold_data.data(places("threshold")), FOLDER / "threshold.json"
     return threshold_data.settled(made, json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else made
 
 

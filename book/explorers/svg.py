@@ -1,7 +1,5 @@
 """An SVG picture that bears its own words: its title is the text alternative, its description the caption."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

@@ -57,10 +57,7 @@ def study_points(study: str, names: Sequence[str] | None = None) -> list[CostPoi
 
 
 def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
-    """The same errors twice: against parameters, as the paper draws them, and against multiply-adds.
-
-    A line joins the networks of one family; variants of a network are not joined.
-    """
+    """Errors against parameters, as in the paper, and against multiply-adds; a line joins the networks of a family."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
     families = {}
     for point in points:
@@ -96,10 +93,7 @@ def training_curves(study: str, networks: Sequence[str]) -> Figure:
 
 
 def ladder(study: str, variants: Sequence[str], keys: Mapping[str, str]) -> Figure:
-    """One panel for each metric, one place for each ablation: every seed a dot, their mean a bar.
-
-    Variants that are not measured yet stay empty. `keys` are {metric: what stands at its axis}.
-    """
+    """A panel for each of `keys`, {metric: label}, a place for each ablation: every seed a dot, the mean a bar."""
     figure, axes = plt.subplots(len(keys), 1, figsize=(9, 2.0 * len(keys) + 0.6), sharex=True, squeeze=False)
     for ax, (key, label) in zip(axes[:, 0], keys.items(), strict=True):
         for place, name in enumerate(variants):

@@ -105,8 +105,8 @@ def energy_by_level(study: str, networks: Sequence[str], white_noise: float) -> 
     shown_maps = {name for network in networks for name in stored_energies(study, network)}
     places = [name for name in ["4", "5", "6", "7", "8", "score map"] if name in shown_maps]
     ax.axhline(white_noise, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
-    noise = {"color": GREY, "ha": "right", "va": "bottom", "fontsize": 9, "transform": ax.get_yaxis_transform()}
-    ax.text(0.99, white_noise, "white noise", **noise)
+    beside = {"ha": "right", "va": "bottom", "transform": ax.get_yaxis_transform()}
+    ax.text(0.99, white_noise, "white noise", color=GREY, fontsize=9, **beside)
     for network in networks:
         for untrained, style in ((False, "o-"), (True, "o--")):
             energies = stored_energies(study, network, untrained)
@@ -114,8 +114,7 @@ def energy_by_level(study: str, networks: Sequence[str], white_noise: float) -> 
             shown = {"color": network_color(network), "alpha": 0.45 if untrained else 1.0, "markersize": 5}
             ax.plot([places.index(name) for name in energies], list(energies.values()), style, label=label, **shown)
     ax.set_xticks(range(len(places)), [f"level {name}" if name.isdigit() else name for name in places])
-    ax.set_ylabel("lattice energy, period 4")
-    ax.set_ylim(bottom=0)
+    ax.set(ylabel="lattice energy, period 4", ylim=(0, None))
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return figure
 

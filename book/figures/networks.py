@@ -18,8 +18,7 @@ from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color
 from drn_lib.architecture import Architecture, architecture, convolutions
 from drn_lib.names import display_name
 
-_PITCH = 1.0  # from one convolution to the next
-_BOX = 0.72  # width of a convolution
+_BOX = 0.72  # width of a convolution; from one to the next it is 1
 _GAP = 0.9  # between levels
 _ROW = 4.4  # from one network to the next
 
@@ -73,8 +72,7 @@ def _boxes(table: Architecture) -> Iterator[_Box]:
 
 
 def _level_width(rows: Sequence[Sequence[_Box]], level: int) -> float:
-    most = max(sum(box.level == level for box in boxes) for boxes in rows)
-    return (most - 1) * _PITCH + _BOX
+    return max(sum(box.level == level for box in boxes) for boxes in rows) - 1 + _BOX
 
 
 def _columns(rows: Sequence[Sequence[_Box]]) -> tuple[dict[int, float], float]:
@@ -87,7 +85,7 @@ def _columns(rows: Sequence[Sequence[_Box]]) -> tuple[dict[int, float], float]:
 
 
 def _draw_boxes(ax: Axes, boxes: Sequence[_Box], lefts: dict[int, float], base: float, color: str) -> None:
-    counts = {level: count(left, _PITCH) for level, left in lefts.items()}
+    counts = {level: count(left) for level, left in lefts.items()}
     places = [next(counts[box.level]) for box in boxes]
     for left, after, box in zip(places, [*places[1:], places[-1]], boxes):
         ax.plot([left + _BOX, max(after, left + _BOX)], [base + 0.95] * 2, color=LIGHT, linewidth=1, zorder=0)

@@ -126,8 +126,7 @@ def curves(study: str, names: Sequence[str]) -> Figure:
                 seen = [row for row in run.curve if key in row]
                 ax.plot([row["epoch"] for row in seen], [row[key] for row in seen], marker=marker, **style)
     for ax, title in ((left, "training loss"), (right, "mean IoU on tune scenes, %")):
-        ax.set(xlabel="epoch", ylabel=title)
-        ax.set_ylim(bottom=0)
+        ax.set(xlabel="epoch", ylabel=title, ylim=(0, None))
     if right.get_legend_handles_labels()[0]:
         right.legend(fontsize=9)
     return figure

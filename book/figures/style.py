@@ -10,8 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from drn_lib.names import display_name  # noqa: F401  chapters take it from here, with the rest of the look
-
 ACCENT = "#c2410c"
 INK = "#1f2937"
 GREY = "#6b7280"

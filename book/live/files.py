@@ -71,8 +71,8 @@ def network(name: str) -> tuple[dict, bytes]:
         model = onnx.onnx_model(trained)
     except RuntimeError as error:
         raise Unavailable(str(error)) from None
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
     about = {"name": name, "label": display_name(name), "file": f"{name}.onnx", "classes": trained.classes}
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
     about |= {key: json.loads(metadata[key]) for key in ("normalization", "outputs")}
     return about, model.SerializeToString(deterministic=True)
 

@@ -1,7 +1,5 @@
 """Every exercise can be solved, and its wrong answers are told apart. The engine's own tests stand below."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections import Counter

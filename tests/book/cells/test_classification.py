@@ -65,5 +65,4 @@ def test_the_parts_share_no_picture_and_hold_every_class(seen, unseen):
 def test_without_real_data_a_shrunk_full_run_takes_synthetic_pictures(monkeypatch):
     monkeypatch.delenv("DRN_DATA", raising=False)
     (images, labels), (val_images, _), classes = classification.real_pictures(64)
-    assert len(images) == len(labels) == len(val_images) == 64
-    assert classes == 3
+    assert len(images) == len(labels) == len(val_images) == 64 and classes == 3

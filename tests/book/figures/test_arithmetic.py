@@ -1,7 +1,5 @@
 """The figures of chapters 01 and 02 show what `geometry`, the tables and the running modules say."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

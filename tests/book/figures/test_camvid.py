@@ -9,15 +9,13 @@ from book.figures import camvid
 from drn_lib.datasets.synthetic.world import CLASSES
 from drn_lib.segmentation.network import SegmentationNetwork, make_backbone
 
-HEIGHT, WIDTH = 360, 480
-
 
 @pytest.fixture
 def frames(monkeypatch):
     """Frames of noise in place of CamVid's, and one small network that answers for all."""
     torch.manual_seed(0)
-    image = torch.randint(0, 256, (3, HEIGHT, WIDTH), dtype=torch.uint8)
-    frame = {"image": image, "mask": torch.randint(0, len(CLASSES), (HEIGHT, WIDTH))}
+    image = torch.randint(0, 256, (3, 360, 480), dtype=torch.uint8)
+    frame = {"image": image, "mask": torch.randint(0, len(CLASSES), (360, 480))}
     network = SegmentationNetwork(make_backbone("resnet_18", 0.125), len(CLASSES))
     monkeypatch.setattr(camvid, "open_dataset", lambda name, part: dict.fromkeys(range(233), frame))
     monkeypatch.setattr(camvid, "load_segmentation", lambda name: network)

@@ -14,7 +14,6 @@ def test_training_curves_leave_out_what_was_not_measured(store_run):
 
 
 def test_the_legend_of_training_curves_names_a_network_once():
-    stored = {name: len(results.runs("classification", name)) for name in ("resnet_18", "drn_a_18")}
-    loss, _ = figures.training_curves("classification", list(stored)).axes
-    assert len(loss.lines) == sum(stored.values()) > 2
+    loss, _ = figures.training_curves("classification", ["resnet_18", "drn_a_18"]).axes
+    assert len(loss.lines) == sum(len(results.runs("classification", name)) for name in ("resnet_18", "drn_a_18")) > 2
     assert [text.get_text() for text in loss.get_legend().get_texts()] == ["ResNet-18", "DRN-A-18"]

@@ -22,10 +22,9 @@ def test_ceilings_are_shares_of_objects_above_each_level():
 
 
 def test_overlap_curves_draw_what_they_are_given():
-    figure = figures.overlap_curves({"drn_a_18": ([0.0, 1.0], [0.3, 0.6])}, "t")
-    line = figure.axes[0].lines[0]
-    assert line.get_ydata().tolist() == [0.3, 0.6] and line.get_color() == network_color("drn_a_18")
-    assert figure.axes[0].get_xlabel() == "t"
+    (ax,) = figures.overlap_curves({"drn_a_18": ([0.0, 1.0], [0.3, 0.6])}, "t").axes
+    assert ax.lines[0].get_ydata().tolist() == [0.3, 0.6] and ax.lines[0].get_color() == network_color("drn_a_18")
+    assert ax.get_xlabel() == "t"
 
 
 def test_threshold_curves_mark_what_the_validation_split_chose_and_say_what_is_missing(clutter_curves):

@@ -23,8 +23,7 @@ def test_a_panel_shows_picture_boxes_and_point_in_the_pictures_pixels():
     figure = panels([[panel, None]], ["one", "two"], ["row"])
     ax = figure.axes[0]
     assert np.array_equal(ax.images[0].get_array(), picture.permute(1, 2, 0))
-    assert boxes(ax, ACCENT) == [box]  # the box of NaN is left out
-    assert (1, 1, 5, 5) in boxes(ax, "white")
+    assert boxes(ax, ACCENT) == [box] and (1, 1, 5, 5) in boxes(ax, "white")  # the box of NaN is left out
     assert ax.lines[0].get_xydata().tolist() == [[7, 8]]
     assert {"below", "row"} <= {text.get_text() for text in ax.texts}
     assert ax.get_xlim() == (0, 30) and ax.get_ylim() == (20, 0)
@@ -51,9 +50,8 @@ def test_plain_values_are_panels_and_places_stay_empty():
 def test_the_key_explains_colors_and_the_table_makes_room_for_it():
     picture = torch.zeros(3, 4, 6, dtype=torch.uint8)
     plain, figure = panels([[picture]], ["a"]), panels([[picture]], ["a"], key={"car": ACCENT})
-    (key,) = figure.legends
-    assert [text.get_text() for text in key.get_texts()] == ["car"]
-    assert to_hex(key.get_patches()[0].get_facecolor()) == ACCENT
+    (text,), (patch,) = figure.legends[0].get_texts(), figure.legends[0].get_patches()
+    assert text.get_text() == "car" and to_hex(patch.get_facecolor()) == ACCENT
     assert figure.get_figheight() > plain.get_figheight() == pytest.approx(9 * 4 / 6 + 0.35)
 
 

@@ -1,20 +1,24 @@
 """The figures of chapter 00 and the front page's picture: each property that a reader leans on."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from book.cells.photographs import list_photographs, photograph, place_on_wall, wall
-from book.figures import tour
-from book.figures.tour import grids, maps_in_a_row, peak_pixel, points_into, spread, unveil, where_it_looks
+from book.figures.tour import (
+    grids,
+    maps_in_a_row,
+    peak_pixel,
+    points_into,
+    readme_picture,
+    spread,
+    unveil,
+    where_it_looks,
+)
 from drn_lib.geometry import table
 from drn_lib.images import normalize
 from drn_lib.paths import checkpoints_dir
-
-MAX_BYTES = 150_000
 
 
 @pytest.fixture
@@ -93,8 +97,8 @@ def test_maps_are_shown_with_their_own_cells(picture):
 def test_the_front_page_picture_is_light_and_up_to_date(tmp_path):
     """The committed picture is what the shipped weights draw; fonts may move a title by a pixel."""
     committed = checkpoints_dir().parents[1] / "book" / "_static" / "readme.png"
-    assert committed.stat().st_size <= MAX_BYTES
-    drawn = tour.readme_picture(tmp_path / "readme.png")
+    assert committed.stat().st_size <= 150_000
+    drawn = readme_picture(tmp_path / "readme.png")
     old, new = (np.asarray(Image.open(path).convert("RGB"), dtype=float) for path in (committed, drawn))
     assert old.shape == new.shape
     assert np.abs(old - new).mean() < 3
