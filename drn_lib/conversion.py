@@ -1,9 +1,8 @@
 """A strided ResNet into its dilated twin: the exact rule and the other published readings, by name.
 
 Each stage whose stride would take the map beyond the wanted output stride runs at stride 1 instead, and its 3x3
-convolutions are dilated so that they still read what they read before. Under the rule `exact` the dilated network is
-the same function, only evaluated at more positions: every fourth row and column of its last map (at output stride 8) is
-the strided network's map. The other rules change the function; `rule_difference` says by how much.
+convolutions are dilated. Under the rule `exact` every fourth row and column of the dilated network's last map (at
+output stride 8) is the strided network's map. The other rules change the function; `rule_difference` says by how much.
 
     >>> from drn_lib.network import create_model
     >>> dilate(create_model("resnet_18", width=0.25)).table.name
@@ -23,8 +22,6 @@ from torch import Tensor, nn
 from drn_lib.architecture import DILATION_RULES, Architecture, first_dilation, list_models
 from drn_lib.network import Block, Network
 
-OUTPUT_STRIDES = (8, 16)
-
 _BLOCKS = (Block, torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck)
 
 ResNet = TypeVar("ResNet", Network, torchvision.models.ResNet)
@@ -35,8 +32,7 @@ def dilate(model: ResNet, output_stride: int = 8, dilation_rule: str = "exact") 
 
     Args:
         model: a ResNet of torchvision or one of ours, with basic or bottleneck blocks; it is not changed.
-        output_stride: input pixels between cells of the last map: 8 trades the strides of the last two stages,
-            16 that of the last.
+        output_stride: 8 trades the strides of the last two stages, 16 that of the last.
         dilation_rule: "exact" (Fig. 1), "levels" (Fig. 5) or "released" (DRN-A in the authors' code); see
             `architecture.DILATION_RULES`.
 
@@ -44,26 +40,24 @@ def dilate(model: ResNet, output_stride: int = 8, dilation_rule: str = "exact") 
         The dilated network. Ours also has a new `table`; `resnet_18`, `_34` and `_50` become the DRN-A of their depth.
 
     Raises:
-        ValueError: unknown rule, another output stride, a model that is dilated already, or one with a part that this
-            function does not know how to convert.
+        ValueError: unknown rule, another output stride, a model that is dilated already, or one with an unknown part.
 
     Source: Fig. 1 for the rule; chapter 02 for the proof that `exact` keeps the function.
     """
     if dilation_rule not in DILATION_RULES:
         raise ValueError(f"dilation rule {dilation_rule!r} is not known; choose one of {', '.join(DILATION_RULES)}")
-    if output_stride not in OUTPUT_STRIDES:
+    if output_stride not in (8, 16):
         raise ValueError(f"output_stride must be 8 or 16, not {output_stride!r}")
     for number, stage in enumerate(_stages(model), start=1):
         _check_stage(number, stage)
     dilated = copy.deepcopy(model)
     before = 1
     for number, stage in enumerate(_stages(dilated), start=1):
-        if 2 ** (number + 1) <= output_stride:  # stage 1 has output stride 4, each later one doubles it
-            continue
-        after = 2 * before
-        for index, block in enumerate(stage):
-            _dilate_block(block, first_dilation(dilation_rule, before, after) if index == 0 else (after, after))
-        before = after
+        if 2 ** (number + 1) > output_stride:  # stage 1 has output stride 4, each later one doubles it
+            first = first_dilation(dilation_rule, before, 2 * before)
+            before *= 2
+            for index, block in enumerate(stage):
+                _dilate_block(block, first if index == 0 else (before, before))
     if isinstance(dilated, Network):
         dilated.table = _dilated_table(model.table, output_stride, dilation_rule)
     return dilated
@@ -79,16 +73,14 @@ class Difference:
 
 @torch.no_grad()
 def difference(strided: nn.Module, dilated: nn.Module, images: Tensor) -> Difference:
-    """Compare the last map of `strided` with that of its dilated twin at the positions that both have.
+    """Compare the last map of `strided` with that of its copy from `dilate` at the positions that both have.
 
-    Args:
-        strided, dilated: a network and its copy from `dilate`, in the same number format.
-        images: (N, 3, H, W), in that number format.
+    `images` are (N, 3, H, W), in the number format of both networks.
     """
     theirs, ours = _last_map(strided, images), _last_map(dilated, images)
-    # The strides lost, 2 or 4; smaller maps than their step leave no doubt either, because they share one position.
-    step = next(step for step in (1, 2, 4) if ours[..., ::step, ::step].shape == theirs.shape)
-    apart = (ours[..., ::step, ::step] - theirs).abs().max().item()
+    # The strides lost, 2 or 4; maps smaller than that share one position.
+    shared = next(cells for cells in (ours[..., ::k, ::k] for k in (1, 2, 4)) if cells.shape == theirs.shape)
+    apart = (shared - theirs).abs().max().item()
     return Difference(apart, apart / theirs.abs().max().item())
 
 
@@ -97,19 +89,13 @@ def rule_difference(
 ) -> Difference:
     """How much a rule changes what `model` computes, in float64 and eval mode, on one random image.
 
-    The model's convolutions are used as they are; in a copy, the statistics of its normalization are drawn at random
-    (mean 0.1 N(0, 1), variance 0.5 + U(0, 1)), so that they do not happen to be neutral. A fresh network so tells what
-    the rule does to the function. It tells nothing about accuracy after training with that rule.
+    In a copy of the model the statistics of its normalization are random (mean 0.1 N(0, 1), variance 0.5 + U(0, 1)), so
+    that they are not neutral. This tells nothing about accuracy after training with the rule.
 
     Args:
-        model: what `dilate` takes.
-        dilation_rule: as for `dilate`.
-        output_stride: as for `dilate`.
+        model, dilation_rule, output_stride: as for `dilate`, and so are the errors.
         size: of the image (1, 3, size, size), drawn from N(0, 1).
         seed: of the image and the statistics.
-
-    Raises:
-        ValueError: as `dilate`.
     """
     random = torch.Generator().manual_seed(seed)
     strided = copy.deepcopy(model).double().eval()
@@ -149,12 +135,12 @@ def _check_stage(number: int, stage: nn.Module) -> None:
 
 def _dilate_block(block: nn.Module, dilations: tuple[int, int]) -> None:
     """Stride 1 everywhere in the block, and these dilations for its 3x3 convolutions (a bottleneck has one)."""
-    convolutions = [module for module in block.modules() if isinstance(module, nn.Conv2d)]
-    for convolution in convolutions:
-        convolution.stride = (1, 1)
-    spatial = [convolution for convolution in convolutions if convolution.kernel_size == (3, 3)]
-    for convolution, dilation in zip(spatial, dilations, strict=False):
-        convolution.dilation = convolution.padding = (dilation, dilation)
+    left = iter(dilations)
+    for convolution in block.modules():
+        if isinstance(convolution, nn.Conv2d):
+            convolution.stride = (1, 1)
+            if convolution.kernel_size == (3, 3):
+                convolution.dilation = convolution.padding = (next(left),) * 2
     if hasattr(block, "stride"):  # torchvision notes it there too
         block.stride = 1
 
@@ -165,24 +151,20 @@ def _dilated_table(table: Architecture, output_stride: int, rule: str) -> Archit
     for level in table.levels:
         stride *= 2
         if stride > output_stride:
-            after = 2 * before
-            level = replace(level, stride=1, dilation=after, first_dilation=first_dilation(rule, before, after))
-            before = after
+            first = first_dilation(rule, before, 2 * before)
+            before *= 2
+            level = replace(level, stride=1, dilation=before, first_dilation=first)
         levels.append(level)
     twin = table.name.replace("resnet", "drn_a")
-    if output_stride == 8 and twin in list_models():
-        return replace(table, name=twin, family="drn_a", levels=tuple(levels), dilation_rule=rule)
-    return replace(table, levels=tuple(levels), dilation_rule=rule)
+    renamed = {"name": twin, "family": "drn_a"} if output_stride == 8 and twin in list_models() else {}
+    return replace(table, levels=tuple(levels), dilation_rule=rule, **renamed)
 
 
 def _last_map(model: nn.Module, images: Tensor) -> Tensor:
     """What leaves the last stage, before pooling."""
     if isinstance(model, Network):
         return model.last_map(images)
-    seen = []
-    handle = model.layer4.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    try:
+    maps = []
+    with model.layer4.register_forward_hook(lambda module, inputs, output: maps.append(output)):
         model(images)
-    finally:
-        handle.remove()
-    return seen[0]
+    return maps[0]

@@ -16,15 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# ---------------------------------------------------------------------------------- the sub-lattice identity
-
 
 def split_sublattices(x: Tensor, dilation: int) -> list[Tensor]:
-    """The d * d sub-lattices of a map, x[..., i::d, j::d], row by row.
+    """The d * d sub-lattices x[..., i::d, j::d] of a map (..., H, W), row by row; d is the dilation.
 
-    Args:
-        x: (..., H, W), both at least d; where d does not divide them the first sub-lattices are one cell longer.
-        dilation: d.
+    Where d does not divide H or W the first ones are one cell longer. A side of less than d cells is a ValueError.
     """
     if dilation < 1 or min(x.shape[-2:]) < dilation:
         raise ValueError(f"a map of {tuple(x.shape[-2:])} cells has no {dilation} x {dilation} sub-lattices")
@@ -57,16 +53,15 @@ def undilated(net: nn.Module, dilation: int) -> nn.Module:
     dense = copy.deepcopy(net).eval()
     for name, module in dense.named_modules():
         if isinstance(module, nn.Conv2d):
-            dilations, paddings = [], []
-            for k, s, d, p in zip(module.kernel_size, module.stride, module.dilation, _padding(module), strict=True):
+            kernel, paddings = module.kernel_size, _padding(module)
+            for k, s, d, p in zip(kernel, module.stride, module.dilation, paddings, strict=True):
                 if s != 1 or p % dilation or (k > 1 and d % dilation) or module.padding_mode != "zeros":
                     raise ValueError(
                         f"convolution {name!r} (stride {s}, dilation {d}, padding {p}, {module.padding_mode}) joins "
                         f"the sub-lattices of dilation {dilation}; every dilation and padding must be a multiple of it"
                     )
-                dilations.append(d // dilation if k > 1 else 1)
-                paddings.append(p // dilation)
-            module.dilation, module.padding = tuple(dilations), tuple(paddings)
+            module.dilation = tuple(d // dilation if k > 1 else 1 for k, d in zip(kernel, module.dilation))
+            module.padding = tuple(p // dilation for p in paddings)
         elif not any(module.children()) and not isinstance(module, _POINTWISE):
             raise ValueError(f"layer {name!r} ({type(module).__name__}) is not known to keep sub-lattices apart")
     return dense
@@ -80,9 +75,8 @@ def sublattice_forward(net: nn.Module, x: Tensor, dilation: int) -> Tensor:
     by d they are the cells that the undilated net reads. Zero padding is zero on every sub-lattice.
 
     Args:
-        net: see `undilated`; taken in evaluation mode.
+        net: see `undilated`, also for the errors.
         x: (N, C, H, W), H and W at least d.
-        dilation: d.
 
     Source: measured in PAPER_VS_CODE section 7, proved in chapter 03; the paper shows its effect in Fig. 4.
     """
@@ -100,24 +94,19 @@ def _padding(conv: nn.Conv2d) -> tuple[int, int]:
     return conv.padding
 
 
-# ---------------------------------------------------------------------------------------- lattice energy
-
-
 def lattice_energy(maps: Tensor, period: int) -> Tensor:
     """Fraction of each map's energy that is a pattern repeating every `period` cells in both directions.
 
     1. Take away the local mean: r = x - (x averaged over one period around the cell). The window is a box of p
-       cells (for even p of p + 1 with half weight at its ends), which is blind to every pattern of period p and
-       removes what varies slowly. Only cells whose window lies inside are kept, cropped to whole periods.
+       cells (for even p of p + 1 with half weight at its ends), which is blind to every pattern of period p.
+       Only cells whose window lies inside are kept, cropped to whole periods.
     2. Average r over all translates by p: a p x p tile m, minus its mean. What does not repeat cancels.
     3. Split the map x = (its mean) + (m repeated) + rest, and return
 
            energy = sum(m repeated, squared) / (sum(m repeated, squared) + sum(rest, squared)).
 
-    So a constant map has 0 (nothing repeats), a pure lattice 1 (the window takes nothing from it, the rest is
-    0), scale and offset cancel, and in a map plus a growing lattice the rest stays while the tile grows. White
-    noise is not 0, because an average of few translates still varies: see `white_noise_energy`, and print it
-    beside every result.
+    A constant map has 0, a pure lattice 1; scale and offset cancel. White noise is not 0, because an average of few
+    translates still varies: print `white_noise_energy` beside every result.
 
     Args:
         maps: (..., H, W), H and W at least 4 periods.
@@ -144,7 +133,7 @@ def lattice_fraction(maps: Tensor, period: int) -> float:
 
 @lru_cache
 def white_noise_energy(size: int | tuple[int, int], period: int) -> float:
-    """`lattice_fraction` of white noise: the value that a map without any structure has.
+    """`lattice_fraction` of white noise on maps of `size` cells (one number or (H, W)).
 
     Let K cells remain after cropping, that is n = K / p^2 translates of the tile. The tile is t = M x, linear in
     the map x; A x is the tile of x itself, without the local mean taken away (both with their means removed).
@@ -154,10 +143,6 @@ def white_noise_energy(size: int | tuple[int, int], period: int) -> float:
 
     where K - 1 is the noise's own energy about its mean, and the middle term is its overlap with the tile. The
     value is lattice / (lattice + rest), about (p^2 - 1) / (K - 1) and a little less.
-
-    Args:
-        size: cells, one number or (H, W).
-        period: as in `lattice_energy`.
     """
     cells, plain, smoothed = 1, [], []
     for side in (size, size) if isinstance(size, int) else size:
@@ -185,9 +170,8 @@ def lattice_energy_by_level(
 
     Args:
         model: a `network.Network`; read in evaluation mode, which is then undone.
-        images: (N, 3, H, W), as the model expects them.
+        images: (N, 3, H, W), as the model expects them, read `batch_size` at a time.
         period: in cells of each level's own map; 4 is the largest dilation of a DRN.
-        batch_size: images at a time, which bounds the memory and changes nothing else.
 
     Returns:
         {level: fraction, ..., "score_map": fraction}. Levels whose maps are smaller than four periods are left out,
@@ -195,24 +179,24 @@ def lattice_energy_by_level(
     """
     training = [module for module in model.modules() if module.training]
     model.eval()
-    sums: dict[int | str, list[float]] = {}
-    small: dict[int | str, tuple[int, int]] = {}
+    sums: dict[int | str, tuple[float, float]] = {}
+    small: dict[int | str, str] = {}
     try:
         for batch in images.split(batch_size):
             maps_by_level: dict[int | str, Tensor] = dict(model.features(batch))
             maps_by_level["score_map"] = model.classifier(maps_by_level[max(maps_by_level)])
             for level, maps in maps_by_level.items():
-                if min(maps.shape[-2:]) < 4 * period:
-                    small[level] = tuple(maps.shape[-2:])
-                    continue
-                lattice, rest = sums.setdefault(level, [0.0, 0.0])
-                parts = _energies(maps, period)
-                sums[level] = [lattice + parts[0].sum().item(), rest + parts[1].sum().item()]
+                height, width = maps.shape[-2:]
+                if min(height, width) < 4 * period:
+                    small[level] = f"{level} with {height}x{width} cells"
+                else:
+                    parts = (part.sum().item() for part in _energies(maps, period))
+                    sums[level] = tuple(a + b for a, b in zip(sums.get(level, (0.0, 0.0)), parts))
     finally:
         for module in training:
             module.training = True
     if small:
-        sizes = ", ".join(f"{level} with {height}x{width} cells" for level, (height, width) in small.items())
+        sizes = ", ".join(small.values())
         warnings.warn(f"left out {sizes}: period {period} needs {4 * period} a side; enlarge the images", stacklevel=2)
     return {level: lattice / max(lattice + rest, 1e-300) for level, (lattice, rest) in sums.items()}
 
@@ -247,18 +231,15 @@ def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def _energies(maps: Tensor, period: int) -> tuple[Tensor, Tensor]:
     """Energy of the repeated tile and of the rest, each (...); both 0 for a map that is constant up to rounding."""
-    height, width = maps.shape[-2:]
+    *lead, height, width = maps.shape
     _check_size(height, width, period)
-    lead = maps.shape[:-2]
     x = maps.detach().double().reshape(-1, 1, height, width)
     scale = x.abs().amax((-3, -2, -1))
     x = x - x.mean((-2, -1), keepdim=True)  # changes nothing but the rounding
     half = period // 2
     # The box of p cells; for even p the mean of two boxes a cell apart, so that the window has a middle.
     local_mean = F.avg_pool2d(x, period, stride=1)
-    if period % 2 == 0:
-        local_mean = F.avg_pool2d(local_mean, 2, stride=1)
-
+    local_mean = local_mean if period % 2 else F.avg_pool2d(local_mean, 2, stride=1)
     rows, columns = _whole_periods(height, period), _whole_periods(width, period)
     local_mean = local_mean[:, 0, :rows, :columns]
     x = x[:, 0, half : half + rows, half : half + columns]

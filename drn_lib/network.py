@@ -17,23 +17,18 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from drn_lib.architecture import (
-    Architecture,
-    Convolution,
-    architecture,
-    block_convolutions,
-    convolutions,
-    scale_width,
-)
+from drn_lib.architecture import Architecture, Convolution, architecture, block_convolutions, convolutions, scale_width
+
+Norm = Callable[[int], nn.Module]  # makes a normalization layer from its channel count
 
 
 class ConvNorm(nn.Module):
     """A convolution without bias and its batch normalization: (N, in, H, W) to (N, out, H / stride, W / stride)."""
 
-    def __init__(self, row: Convolution, norm: Callable[[int], nn.Module] = nn.BatchNorm2d) -> None:
+    def __init__(self, row: Convolution, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        shape = row.in_channels, row.out_channels, row.kernel
-        self.conv = nn.Conv2d(*shape, row.stride, row.padding, row.dilation, bias=False)
+        grid = row.kernel, row.stride, row.padding, row.dilation
+        self.conv = nn.Conv2d(row.in_channels, row.out_channels, *grid, bias=False)
         self.norm = norm(row.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,18 +39,14 @@ class Block(nn.Module):
     """Convolutions in a row, `self.convs`, with ReLU between them, and the shortcut where there is one.
 
     Args:
-        rows: the block's convolutions, its shortcut last (`architecture.block_convolutions`).
+        rows: the block's convolutions, its shortcut last (`architecture.block_convolutions`). A shortcut that is never
+            added (DRN-C's levels 7 and 8) has no row: its parameters would get no gradient.
         residual: whether the input, or the shortcut's map of it, is added to what the last convolution gives.
-        norm: makes the normalization layer from its channel count.
     """
 
-    def __init__(
-        self, rows: Sequence[Convolution], residual: bool, norm: Callable[[int], nn.Module] = nn.BatchNorm2d
-    ) -> None:
+    def __init__(self, rows: Sequence[Convolution], residual: bool, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.convs = nn.ModuleList(ConvNorm(row, norm) for row in rows if not row.shortcut)
-        # A shortcut that is never added (DRN-C's levels 7 and 8) has no row: it would cost time and parameters without
-        # a gradient.
         self.residual = residual
         self.shortcut = next((ConvNorm(row, norm) for row in rows if row.shortcut), None)
         self.relu = nn.ReLU(inplace=True)
@@ -86,7 +77,6 @@ class Network(nn.Module):
     Args:
         table: the rows, at their final width.
         num_classes: score maps of the 1x1 classifier.
-        norm: makes the normalization layer from its channel count.
 
     `classes` holds the classes' names where they are known (`checkpoints.load_trained` sets it), else None.
 
@@ -94,35 +84,29 @@ class Network(nn.Module):
     batch normalization from weight 1 and bias 0, as in the released code.
     """
 
-    def __init__(
-        self, table: Architecture, num_classes: int = 1000, norm: Callable[[int], nn.Module] = nn.BatchNorm2d
-    ) -> None:
+    def __init__(self, table: Architecture, num_classes: int = 1000, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.table = table
         self.classes: list[str] | None = None
         self.stem = ConvNorm(next(convolutions(table)), norm)
         self.relu = nn.ReLU(inplace=True)
-        has_pool = any(level.pool for level in table.levels)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if has_pool else None
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if any(level.pool for level in table.levels) else None
         self.levels = nn.ModuleDict()
         channels = table.stem.channels
         for level in table.levels:
             blocks = []
             for index in range(level.blocks):
-                blocks.append(Block(block_convolutions(level, index, channels), level.residual, norm))
+                blocks.append(Block(list(block_convolutions(level, index, channels)), level.residual, norm))
                 channels = level.out_channels
             self.levels[str(level.number)] = nn.Sequential(*blocks)
         self.classifier = nn.Conv2d(channels, num_classes, 1)
-        self._initialize()
-
-    def _initialize(self) -> None:
         for module in self.modules():
-            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:  # on "meta" there are shapes alone
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:  # on "meta" there are shapes only
                 height, width = module.kernel_size
                 nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / (height * width * module.out_channels)))
 
     def _walk(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Yield (level, its map) one by one, so a caller that needs only the last map does not hold the others."""
+        """(level, its map) one by one, so that a caller that needs only the last map does not hold the others."""
         x = self.relu(self.stem(x))
         if self.table.stem_level is not None:
             yield self.table.stem_level, x
@@ -145,7 +129,7 @@ class Network(nn.Module):
     def score_map(self, x: Tensor) -> Tensor:
         """Class scores at every cell, (N, num_classes, H / 8, W / 8) for a DRN; their mean is `forward`'s logits.
 
-        Source: Fig. 2, the localization head: pooling dropped, the 1x1 classifier kept.
+        Source: Fig. 2, the localization head.
         """
         return self.classifier(self.last_map(x))
 
@@ -157,13 +141,12 @@ class Network(nn.Module):
     @property
     def feature_info(self) -> list[FeatureInfo]:
         """Level, channels, reduction and dilation of each map of `features`, in its order."""
-        table = self.table
-        reduction = table.stem.stride
-        info = []
-        if table.stem_level is not None:
-            info.append(FeatureInfo(table.stem_level, table.stem.channels, reduction, 1))
-        for level in table.levels:
-            reduction *= level.stride * (2 if level.pool else 1)
+        stem, stem_level, info = self.table.stem, self.table.stem_level, []
+        reduction = stem.stride
+        if stem_level is not None:
+            info.append(FeatureInfo(stem_level, stem.channels, reduction, 1))
+        for level in self.table.levels:
+            reduction *= level.reduction
             info.append(FeatureInfo(level.number, level.out_channels, reduction, level.dilation))
         return info
 
@@ -173,7 +156,6 @@ def create_model(name: str, num_classes: int = 1000, width: float = 1.0, dilatio
 
     Args:
         name: one of `list_models()`, for instance "drn_c_26".
-        num_classes: classes of the 1x1 classifier.
         width: factor on all channels, which stay multiples of 4 and at least 8; 1.0 is the published network.
         dilation_rule: "exact", "levels" or "released" (see `architecture.DILATION_RULES`); None takes the
             family's default: "exact" for DRN-A, "levels" for B, C and D.

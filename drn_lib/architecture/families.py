@@ -1,8 +1,8 @@
 """Every network of the book by its name, from a few rows: ResNet, DRN-A to D, ablations between A and C. No torch.
 
-    >>> from drn_lib.architecture import architecture
-    >>> [(level.number, level.dilation) for level in architecture("drn_a_18").levels]
-    [(3, 1), (4, 1), (5, 2), (6, 4)]
+>>> from drn_lib.architecture import architecture
+>>> [(level.number, level.dilation) for level in architecture("drn_a_18").levels]
+[(3, 1), (4, 1), (5, 2), (6, 4)]
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ from drn_lib.architecture.tables import Architecture, Level, Stem
 DILATION_RULES = ("exact", "levels", "released")
 """The three published readings of "replace stride by dilation", by name:
 
-``exact``     Fig. 1: the first 3x3 of a level that lost its stride still reads the old grid, so it keeps
-              the dilation of the level before; every later one takes the new dilation. The only reading
-              under which a network keeps its function when it is dilated (chapter 02).
+``exact``     Fig. 1: the first 3x3 of a level that lost its stride still reads the old grid, so it keeps the dilation
+              of the level before. Only so does a network keep its function when it is dilated (chapter 02).
 ``levels``    Fig. 5: one dilation for all layers of a level.
 ``released``  what the authors' code builds: in DRN-A the whole first block of a dilated level has
               dilation 1; DRN-C and DRN-D are built as Fig. 5 draws them.
 """
-
 
 # Blocks in levels 3 to 6 and their kind, by ResNet depth (He et al. 2016, Table 1).
 _BODIES = {
@@ -62,28 +60,19 @@ _ABLATIONS = {
     "ladder_c_26_constant": ("ladder_c_constant", 18, 1),
 }
 
-# The rule each family is built by unless another is asked for, and why.
-_DEFAULT_RULES = {
-    "resnet": None,  # nothing is dilated
-    "drn_a": "exact",  # Fig. 1 draws DRN-A so, and only so does it compute what its ResNet computes
-    "ladder_a": "exact",  # levels 5 and 6 stay DRN-A's
-    "ladder_a_falling": "exact",
-    "ladder_a_unlinked": "exact",
-    "ladder_front": "levels",  # levels 5 and 6 are DRN-B's and DRN-C's
-    "ladder_c_constant": "levels",
-    "drn_b": "levels",  # Fig. 5, so that B and C differ only in their residual links
-    "drn_c": "levels",  # Fig. 5 and the released weights agree
-    "drn_d": "levels",  # as released
-}
-
-# The authors never released a DRN-B, so there is no "released" reading of it, nor of the ablations, which are ours.
+# The rules each family can be built by, its default first. The authors never released a DRN-B, so there is no
+# "released" reading of it, nor of the ablations, which are ours.
 _RULES = {
-    **{family: (rule,) for family, rule in _DEFAULT_RULES.items() if family.startswith("ladder")},
-    "resnet": (),
-    "drn_a": ("exact", "levels", "released"),
-    "drn_b": ("exact", "levels"),
-    "drn_c": ("exact", "levels", "released"),
-    "drn_d": ("exact", "levels", "released"),
+    "resnet": (),  # nothing is dilated
+    "drn_a": ("exact", "levels", "released"),  # Fig. 1, and only so does it compute what its ResNet computes
+    "ladder_a": ("exact",),  # levels 5 and 6 stay DRN-A's
+    "ladder_a_falling": ("exact",),
+    "ladder_a_unlinked": ("exact",),
+    "ladder_front": ("levels",),  # levels 5 and 6 are DRN-B's and DRN-C's
+    "ladder_c_constant": ("levels",),
+    "drn_b": ("levels", "exact"),  # Fig. 5, so that B and C differ only in their residual links
+    "drn_c": ("levels", "exact", "released"),  # Fig. 5 and the released weights agree
+    "drn_d": ("levels", "exact", "released"),  # as released
 }
 
 
@@ -124,15 +113,13 @@ def list_ablations() -> list[str]:
 
 def dilation_rules(name: str) -> tuple[str, ...]:
     """The dilation rules that the network `name` can be built by, its default first."""
-    family = _entry(name)[0]
-    default = _DEFAULT_RULES[family]
-    return tuple(sorted(_RULES[family], key=lambda rule: rule != default))
+    return _RULES[_entry(name)[0]]
 
 
 def first_dilation(rule: str, before: int, dilation: int) -> tuple[int, int]:
     """Dilation of the first block's 3x3 convolutions in a level that trades its stride for `dilation`.
 
-    `before` is the dilation of the level before. The one place where the three readings differ.
+    `before` is the dilation of the level before. Only here do the three readings differ; another is a ValueError.
     """
     choices = {"exact": (before, dilation), "levels": (dilation, dilation), "released": (1, 1)}
     if rule not in choices:
@@ -157,12 +144,10 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
     rule = _check_rule(name, family, dilation_rule)
     ends = _ENDS[family]
     kind, blocks = _BODIES[body_depth]
-
     levels = []
     if ends.front:
-        residual = ends.front != "plain"
-        levels.append(Level(1, ends.front, 16, 1, residual=residual))
-        levels.append(Level(2, ends.front, 32, 1, stride=2, residual=residual))
+        for number, channels, stride in ((1, 16, 1), (2, 32, 2)):
+            levels.append(Level(number, ends.front, channels, 1, stride, residual=ends.front != "plain"))
     levels.append(Level(3, kind, 64, blocks[0], stride=2 if ends.front else 1, pool=not ends.front))
     levels.append(Level(4, kind, 128, blocks[1], stride=2))
     if rule is None:
@@ -174,18 +159,8 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
         levels.append(Level(5, kind, 256, blocks[2], dilation=2, first_dilation=first_dilation(reading, 1, 2)))
         levels.append(Level(6, kind, 512, blocks[3], dilation=4, first_dilation=first_dilation(reading, 2, 4)))
     if ends.tail:
-        for number, dilation in zip((7, 8), ends.tail_dilations, strict=True):
-            levels.append(
-                Level(
-                    number,
-                    ends.tail,
-                    512,
-                    tail_blocks,
-                    dilation=dilation,
-                    first_dilation=(dilation, dilation),
-                    residual=ends.tail_residual,
-                )
-            )
+        for number, d in zip((7, 8), ends.tail_dilations, strict=True):
+            levels.append(Level(number, ends.tail, 512, tail_blocks, 1, d, (d, d), ends.tail_residual))
     return Architecture(name, family, ends.stem, tuple(levels), rule)
 
 
@@ -197,13 +172,14 @@ def _entry(name: str) -> tuple[str, int, int]:
 
 
 def _check_rule(name: str, family: str, rule: str | None) -> str | None:
+    rules = _RULES[family]
     if rule is None:
-        return _DEFAULT_RULES[family]
-    if not _RULES[family]:
+        return rules[0] if rules else None
+    if not rules:
         raise ValueError(f"{name} has no dilation, so dilation_rule={rule!r} has no meaning for it; leave it out")
+    known = ", ".join(known for known in DILATION_RULES if known in rules)
     if rule not in DILATION_RULES:
-        raise ValueError(f"dilation rule {rule!r} is not known; choose one of {', '.join(_RULES[family])}")
-    if rule not in _RULES[family]:
-        known = ", ".join(_RULES[family])
+        raise ValueError(f"dilation rule {rule!r} is not known; choose one of {known}")
+    if rule not in rules:
         raise ValueError(f"{name} was never released, so it has no 'released' rule; choose one of {known}")
     return rule

@@ -1,13 +1,14 @@
 """A network as a table of levels, and its convolutions row by row: Figure 5 of the paper, as data. No torch here.
 
-A *level* is the span between two changes of stride or dilation (the paper numbers them 1 to 8). A level holds blocks
-of one kind; the first block may differ from the others in its stride and its dilation.
+A *level* is the span between two changes of stride or dilation (the paper numbers them 1 to 8): blocks of one kind, of
+which the first may differ from the others in its stride and its dilation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import prod
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Level:
         """Channels that leave the level."""
         return 4 * self.channels if self.kind == "bottleneck" else self.channels
 
+    @property
+    def reduction(self) -> int:
+        """Cells of the level's input between neighbouring cells of its map, along one axis."""
+        return 2 * self.stride if self.pool else self.stride
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -78,17 +84,14 @@ class Architecture:
     @property
     def output_stride(self) -> int:
         """Input pixels between neighbouring cells of the last map."""
-        stride = self.stem.stride
-        for level in self.levels:
-            stride *= level.stride * (2 if level.pool else 1)
-        return stride
+        return self.stem.stride * prod(level.reduction for level in self.levels)
 
     def level(self, number: int) -> Level:
         """The row of level `number`; KeyError names the levels there are."""
-        for level in self.levels:
-            if level.number == number:
-                return level
-        raise KeyError(f"{self.name} has levels {[level.number for level in self.levels]}, not {number}")
+        levels = {level.number: level for level in self.levels}
+        if number not in levels:
+            raise KeyError(f"{self.name} has levels {list(levels)}, not {number}")
+        return levels[number]
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,6 @@ class Convolution:
 
     name       of its module: "stem", "levels.6.0.convs.1" or "levels.6.0.shortcut"
     level      whose map it helps to make; for the stem the level that has its map, or level 1
-    stride     that of the block stands on its first 3x3 convolution and on its shortcut
     shortcut   whether it stands beside the block's other convolutions, from the block's input to its sum
     pooled     whether a 3x3 max pooling of stride 2 stands before it
     """
@@ -118,7 +120,7 @@ class Convolution:
         return self.dilation * (self.kernel // 2)
 
 
-def block_convolutions(level: Level, block: int, in_channels: int) -> list[Convolution]:
+def block_convolutions(level: Level, block: int, in_channels: int) -> Iterator[Convolution]:
     """The convolutions of one block, counted from 0, that reads `in_channels` channels; its shortcut comes last.
 
     Source: He et al. 2016, Fig. 5; stride and dilation of a bottleneck stand on its 3x3.
@@ -132,25 +134,16 @@ def block_convolutions(level: Level, block: int, in_channels: int) -> list[Convo
         "bottleneck": [(in_channels, inside, 1, 1, 1), (inside, inside, 3, stride, first), (inside, outside, 1, 1, 1)],
     }[level.kind]
     name, pooled = f"levels.{level.number}.{block}", level.pool and block == 0
-    found = [
-        Convolution(f"{name}.convs.{index}", level.number, *row, pooled=pooled and index == 0)
-        for index, row in enumerate(rows)
-    ]
+    for index, row in enumerate(rows):
+        yield Convolution(f"{name}.convs.{index}", level.number, *row, pooled=pooled and index == 0)
     if level.residual and (stride != 1 or in_channels != outside):
-        shortcut = (in_channels, outside, 1, stride)
-        found.append(Convolution(f"{name}.shortcut", level.number, *shortcut, shortcut=True))
-    return found
+        yield Convolution(f"{name}.shortcut", level.number, in_channels, outside, 1, stride, shortcut=True)
 
 
 def convolutions(table: Architecture) -> Iterator[Convolution]:
-    """Every convolution of a network in the order of computation: the stem, then block by block, shortcuts last.
-
-    The network, its geometry, its costs, its diagrams, others' names for its tensors and its ONNX file all read these
-    rows.
-    """
-    stem, level_of_stem = table.stem, table.stem_level or 1
-    yield Convolution("stem", level_of_stem, 3, stem.channels, stem.kernel, stem.stride)
-    channels = stem.channels
+    """Every convolution of a network in the order of computation: the stem, then block by block, shortcuts last."""
+    channels = table.stem.channels
+    yield Convolution("stem", table.stem_level or 1, 3, channels, table.stem.kernel, table.stem.stride)
     for level in table.levels:
         for block in range(level.blocks):
             yield from block_convolutions(level, block, channels)
@@ -162,10 +155,10 @@ CHANNEL_STEP = 4
 
 
 def scale_width(table: Architecture, width: float) -> Architecture:
-    """The same network with its channels times `width`, in multiples of 4 and at least 8.
+    """The same network with its channels times `width`, in multiples of 4 and at least 8; a ValueError below 0.
 
-    Fewer than 8 input channels make torch 2.14.1 corrupt memory in the backward pass of a strided 1x1
-    convolution in channels_last on a CPU, so 8 is a floor and not a taste.
+    With fewer than 8 input channels torch 2.14.1 corrupts memory in the backward pass of a strided 1x1 convolution in
+    channels_last on a CPU.
     """
     if width <= 0:
         raise ValueError(f"width must be positive, not {width}")
@@ -173,8 +166,5 @@ def scale_width(table: Architecture, width: float) -> Architecture:
     def scaled(channels: int) -> int:
         return max(8, CHANNEL_STEP * round(channels * width / CHANNEL_STEP))
 
-    return replace(
-        table,
-        stem=replace(table.stem, channels=scaled(table.stem.channels)),
-        levels=tuple(replace(level, channels=scaled(level.channels)) for level in table.levels),
-    )
+    stem = replace(table.stem, channels=scaled(table.stem.channels))
+    return replace(table, stem=stem, levels=tuple(replace(v, channels=scaled(v.channels)) for v in table.levels))

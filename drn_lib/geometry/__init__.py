@@ -8,9 +8,8 @@ Everything follows from one row per layer, axis by axis. Cell i of a map reads t
     last  <- last + (d(k - 1) - p) * jump
     jump  <- s * jump
 
-and where branches meet (a residual sum, a concatenation) the smallest `first` and the largest `last` win:
-the longest path. The receptive field is ``last - first + 1``. Dilation changes the field and never the jump;
-stride changes the jump. Chapter 01 derives these lines.
+and where branches meet (a residual sum, a concatenation) the smallest `first` and the largest `last` win: the longest
+path. The receptive field is ``last - first + 1``. Chapter 01 derives these lines.
 
     >>> from drn_lib import geometry
     >>> geometry.receptive_field("drn_c_26")

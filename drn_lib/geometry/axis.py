@@ -1,13 +1,11 @@
-"""One axis of a map: the arithmetic of a single layer, and which input pixels a cell reads and owns.
-
-`drn_lib.geometry` puts these together for whole networks and offers all names of this file as its own. No torch.
-"""
+"""One axis of a map: the arithmetic of a single layer, and which input pixels a cell reads and owns. No torch."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from math import ceil
 from typing import Any
 
@@ -25,10 +23,6 @@ def dilated_extent(kernel: int, dilation: int = 1) -> int:
 def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
     """Cells that a convolution or a pooling makes of `size` cells along one axis.
 
-    Args:
-        size, kernel, padding: in cells of the layer's input.
-        stride, dilation: 1 for the ordinary convolution.
-
     Raises:
         ValueError: the dilated kernel does not fit on the padded map, or a number is out of range.
     """
@@ -44,25 +38,20 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilat
 
 
 def live_taps(size: Pair, kernel: Pair, dilation: Pair = 1, padding: Pair | None = None, stride: Pair = 1) -> float:
-    """Fraction of a layer's taps, over all its output cells, that read the map and not the padding.
+    """Fraction, from 0 to 1, of a layer's taps, over all its output cells, that read the map and not the padding.
 
-    In two dimensions the fraction is the product of the two axes' fractions. A 3x3 kernel at dilation 4 reads
-    padding more than half the time on an 8x8 map (4/9 are live) and seldom on a 28x28 map.
+    In two dimensions it is the product of the two axes' fractions. At dilation 4 a 3x3 kernel reads padding more
+    than half the time on an 8x8 map (4/9 are live) and seldom on a 28x28 map. Source: chapter 01.
 
     Args:
         size: of the layer's input, in cells; like all arguments one number or (height, width).
         padding: None takes d(k - 1)/2, the padding of every 3x3 layer of the networks.
-
-    Returns:
-        A fraction from 0 to 1.
-
-    Source: chapter 01.
     """
     fraction = 1.0
     for axis in range(2):
-        s, k, d, step = (pair(value)[axis] for value in (size, kernel, dilation, stride))
+        cells, k, s, d = (pair(value)[axis] for value in (size, kernel, stride, dilation))
         p = d * (k - 1) // 2 if padding is None else pair(padding)[axis]
-        fraction *= live_fraction(s, k, d, p, step, output_size(s, k, step, p, d))
+        fraction *= live_fraction(cells, k, d, p, s, output_size(cells, k, s, p, d))
     return fraction
 
 
@@ -77,13 +66,14 @@ class Layer:
     padding: Pair = 0
     kind: str = "convolution"
 
+    def along(self, axis: int) -> tuple[int, int, int, int]:
+        """Kernel, stride, dilation and padding along the height (0) or the width (1)."""
+        return tuple(pair(value)[axis] for value in (self.kernel, self.stride, self.dilation, self.padding))
+
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a map: `size` cells; cell i reads input pixels first + i * jump to last + i * jump.
-
-    Pixels below 0 or past the image lie in the padding.
-    """
+    """`size` cells; cell i reads pixels first + i * jump to last + i * jump, those outside the image in the padding."""
 
     size: int
     jump: int = 1
@@ -113,16 +103,14 @@ class Axis:
 def cell_edges(index: Any, jump: int, size: int, centre: float = 0.0, convention: str = "centre") -> tuple[Any, Any]:
     """Pixel edges (low, high) of a cell's own pixels along one axis, clipped to the image.
 
-    Pixel p reaches from edge p to edge p + 1. For a DRN (jump 8, centre 0) cell i owns 8i - 4 to 8i + 4 by
-    the geometry: the pixels that lie nearer to its field's centre, pixel 8i, than to any other cell's. The
-    convention "tile" gives 8i to 8i + 8, as if the map were laid over the image.
+    Pixel p reaches from edge p to edge p + 1. For a DRN (jump 8, centre 0) cell i owns 8i - 4 to 8i + 4: the pixels
+    nearest to its field's centre, pixel 8i. The convention "tile" gives 8i to 8i + 8: the map laid over the image.
 
     Args:
         index: number of the cell along the axis; an int, or an array or tensor of them.
-        jump: input pixels between neighbouring cells.
-        size: of the image along the axis, in pixels.
+        jump, size: input pixels between neighbouring cells, and of the image along the axis.
         centre: `Place.centre`, used only by the convention "centre".
-        convention: "centre" or "tile".
+        convention: "centre" or "tile"; another is a ValueError.
 
     Source: PAPER_VS_CODE P7; chapter 05. The paper does not say which pixels a cell stands for.
     """
@@ -131,17 +119,15 @@ def cell_edges(index: Any, jump: int, size: int, centre: float = 0.0, convention
     # A pixel halfway between two centres goes to the later cell: the edges of all cells tile the axis.
     offset = ceil(centre - jump / 2) if convention == "centre" else 0
     low = index * jump + offset
-    high = low + jump
     if isinstance(index, int):
-        return min(max(low, 0), size), min(max(high, 0), size)
-    return low.clip(0, size), high.clip(0, size)
+        return min(max(low, 0), size), min(max(low + jump, 0), size)
+    return low.clip(0, size), (low + jump).clip(0, size)
 
 
 def reach(chain: Iterable[Layer], cell: int, size: int | None = None) -> dict[int, int]:
     """Input positions that truly reach a cell along one axis, and by how many paths.
 
-    The receptive field is the span of these positions; with dilation the set has holes (the lattice), which
-    are the positions that are missing.
+    The receptive field is the span of these positions; with dilation some between them are missing (the lattice).
 
     Args:
         chain: layers in their order, the first reads the input.
@@ -151,17 +137,17 @@ def reach(chain: Iterable[Layer], cell: int, size: int | None = None) -> dict[in
     Returns:
         {input position: number of paths}, in order; a convolution of dilated ones.
 
+    Raises:
+        ValueError: the last map has no such cell.
+
     Source: chapters 01 and 03.
     """
-    chain = list(chain)
-    axes = [Axis(size)] if size is not None else []
-    for layer in chain if size is not None else ():
-        axes.append(axes[-1].after(*(pair(v)[0] for v in (layer.kernel, layer.stride, layer.dilation, layer.padding))))
+    rows = [layer.along(0) for layer in chain]
+    axes = [] if size is None else list(accumulate(rows, lambda axis, row: axis.after(*row), initial=Axis(size)))
     if axes and not 0 <= cell < axes[-1].size:
         raise ValueError(f"cell {cell} is not on the last map, which has {axes[-1].size} cells")
     paths = Counter({cell: 1})
-    for depth, layer in reversed(list(enumerate(chain))):
-        k, s, d, p = (pair(value)[0] for value in (layer.kernel, layer.stride, layer.dilation, layer.padding))
+    for depth, (k, s, d, p) in reversed(list(enumerate(rows))):
         below: Counter[int] = Counter()
         for position, count in paths.items():
             for tap in range(k):

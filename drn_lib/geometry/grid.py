@@ -13,13 +13,10 @@ def layers(network: str | Architecture) -> list[Layer]:
     """The longest path through a network as a chain of layers, named like the modules of `create_model`.
 
     Each block's 3x3 convolutions read all that its shortcut reads and more, so the shortcuts drop out.
-
-    Args:
-        network: a name of `list_models()` or a table of `architecture(name, dilation_rule)`.
+    `network` is a name of `list_models()` or a table of `architecture(name, dilation_rule)`.
     """
-    network = architecture(network) if isinstance(network, str) else network
     chain = []
-    for row in convolutions(network):
+    for row in convolutions(architecture(network) if isinstance(network, str) else network):
         if row.pooled:
             chain.append(Layer("pool", 3, 2, 1, 1, "max pooling"))
         if not row.shortcut:
@@ -37,17 +34,17 @@ def table(network: str | Architecture | Iterable[Layer], input_size: Pair = 224)
     Raises:
         ValueError: a kernel does not fit on the map it meets.
 
-    Source: PAPER Figs. 1 and 5; the formulas at the head of this file.
+    Source: Figs. 1 and 5; the formulas at the head of `drn_lib.geometry`.
     """
-    named = isinstance(network, (str, Architecture))
-    name = (network if isinstance(network, str) else network.name) if named else "layers"
+    network = architecture(network) if isinstance(network, str) else network
+    name, chain = (network.name, layers(network)) if isinstance(network, Architecture) else ("layers", network)
     rows, modules = [], {}
     axes = [Axis(side) for side in pair(input_size)]
-    for layer in layers(network) if named else network:
+    for layer in chain:
         rows.append(make_row(layer, axes))
         axes = [rows[-1].height, rows[-1].width]
-        parts = layer.name.split(".")
-        module = ".".join(parts[:2]) if parts[0] == "levels" else parts[0]
+        first, *others = layer.name.split(".")
+        module = f"levels.{others[0]}" if first == "levels" else first
         modules[module] = Place(module, *axes)
     return Geometry(name, pair(input_size), tuple(rows), modules)
 
@@ -55,7 +52,7 @@ def table(network: str | Architecture | Iterable[Layer], input_size: Pair = 224)
 def receptive_field(network: str | Architecture | Iterable[Layer], level: int | None = None) -> int:
     """Receptive field in pixels of the last map, or of the map that leaves `level`, along the longest path.
 
-    Source: definition as in the formulas above; 435 for ResNet-18 and for DRN-A-18 alike is the paper's point.
+    435 pixels for ResNet-18 and for DRN-A-18 alike is the paper's point. A level that is not there is a KeyError.
     """
     geometry = table(network, 4096)  # the field does not depend on the size; large enough for every kernel
     if level is None:

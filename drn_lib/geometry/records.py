@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from drn_lib.geometry.axis import Axis, Layer, live_fraction, pair
+from drn_lib.geometry.axis import Axis, Layer, live_fraction
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,12 @@ class Place:
 
     def field_box(self, row: int, column: int) -> tuple[int, int, int, int]:
         """Pixel edges (left, top, right, bottom) of the field of cell (row, column); it may leave the image."""
-        (top, bottom), (left, right) = (
-            (axis.first + cell * axis.jump, axis.last + 1 + cell * axis.jump)
-            for axis, cell in ((self.height, row), (self.width, column))
-        )
-        return left, top, right, bottom
+        left, top = self.width.first + column * self.width.jump, self.height.first + row * self.height.jump
+        return left, top, left + self.width.receptive_field, top + self.height.receptive_field
 
     def _same(self, name: str) -> Any:
-        along_height, along_width = getattr(self.height, name), getattr(self.width, name)
-        if along_height != along_width:
+        along_height = getattr(self.height, name)
+        if along_height != getattr(self.width, name):
             raise ValueError(f"{name} of {self.name} differs along the axes; read it from .height and .width")
         return along_height
 
@@ -89,31 +86,26 @@ class Geometry:
     @property
     def levels(self) -> dict[int, Place]:
         """The map that leaves each level, for the networks of the book; empty for others."""
-        parts = {name: name.split(".") for name in self.modules}
-        places = {
-            int(part[1]): self.modules[name] for name, part in parts.items() if part[0] == "levels" and len(part) == 2
-        }
+        parts = ((name.split("."), place) for name, place in self.modules.items())
+        places = {int(part[1]): place for part, place in parts if part[0] == "levels" and len(part) == 2}
         if places and min(places) > 1:  # ResNet and DRN-A: the stem's map is a level of its own
             places[min(places) - 1] = self.modules["stem"]
         return dict(sorted(places.items()))
 
     def __str__(self) -> str:
-        head = f"{'layer':<26}{'kernel':>7}{'stride':>7}{'d':>4}{'size':>10}"
-        lines = [f"{head}{'jump':>6}{'field':>7}{'start':>7}{'live':>6}"]
+        cells = [("layer", "kernel", "stride", "d", "size", "jump", "field", "start", "live")]
         for row in self.rows:
-            layer, cells = row.layer, "x".join(map(str, row.size))
-            lines.append(
-                f"{row.name:<26}{layer.kernel!s:>7}{layer.stride!s:>7}{layer.dilation!s:>4}{cells:>10}"
-                f"{row.jump:>6}{row.receptive_field:>7}{row.start:>7}{row.live_taps:>6.2f}"
-            )
-        return "\n".join(lines)
+            layer, size = row.layer, "x".join(map(str, row.size))
+            numbers = (row.jump, row.receptive_field, row.start, f"{row.live_taps:.2f}")
+            cells.append((row.name, layer.kernel, layer.stride, layer.dilation, size, *numbers))
+        return "\n".join("{!s:<26}{!s:>7}{!s:>7}{!s:>4}{:>10}{:>6}{:>7}{:>7}{:>6}".format(*line) for line in cells)
 
 
 def make_row(layer: Layer, axes: Iterable[Axis], size: tuple[int, int] | None = None) -> Row:
     """The row of `layer` on a map with these axes (height, width); `size` where it is known to differ."""
     made, fraction = [], 1.0
     for index, axis in enumerate(axes):
-        k, s, d, p = (pair(value)[index] for value in (layer.kernel, layer.stride, layer.dilation, layer.padding))
+        k, s, d, p = layer.along(index)
         made.append(axis.after(k, s, d, p, None if size is None else size[index]))
         fraction *= live_fraction(axis.size, k, d, p, s, made[-1].size)
     return Row(layer.name, *made, layer, fraction)

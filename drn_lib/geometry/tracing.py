@@ -1,17 +1,10 @@
 """Read the geometry of any torch module: `trace`.
 
-The module runs once on "meta" tensors, which have shapes and no values. A dispatch mode sees every basic
-operation on the way and carries the geometry (size, jump, first and last pixel of cell 0's field) from its
-inputs to its outputs:
-
-- convolutions, max and average pooling move it on, each giving a row;
-- padding and strided slices shift it;
-- where tensors meet (sums, products, concatenations) the union of their fields is carried on;
-- what works position by position changes nothing;
-- pooling over the whole map leaves one cell that sees everything;
-- a reshape that gives up the grid, and upsampling, end it: what reads the result as a map raises.
-
-All else would be a guess, so it raises.
+The module runs once on "meta" tensors, which have shapes and no values. A dispatch mode sees every basic operation and
+carries the geometry of its inputs to its outputs: convolutions and poolings give a row each, padding and strided slices
+shift the grid, sums and concatenations take the union of the fields, pointwise operations change nothing, and pooling
+over the whole map leaves one cell that sees everything. A reshape that gives up the grid, and upsampling, end it: what
+reads the result as a map raises, as does every operation that is not known here.
 """
 
 from __future__ import annotations
@@ -44,8 +37,7 @@ _POOLS = {"max_pool2d": "max pooling", "max_pool2d_with_indices": "max pooling",
 def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geometry:
     """The geometry of any torch module with 2-D maps, residual and parallel branches included.
 
-    The module runs once on shapes only (no values, no memory) and is left unchanged; it is read in
-    evaluation mode. The head of this file says what is understood.
+    The module runs once, in evaluation mode, on shapes only (no values, no memory), and is left unchanged.
 
     Args:
         model: an `nn.Module` that takes (N, channels, H, W).
@@ -56,23 +48,15 @@ def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geomet
             attention, a pooled map multiplied back), or that is not known.
     """
     input_size = pair(input_size)
-    # A copy, so that modes, buffers and hooks of the reader's module stay as they are.
-    shadow = copy.deepcopy(model, _meta_twins(model)).eval()
+    shadow = copy.deepcopy(model, _meta_twins(model)).eval()  # modes, buffers and hooks of `model` stay as they are
     dtype = next((p.dtype for p in shadow.parameters() if p.is_floating_point()), torch.get_default_dtype())
     tracer = _Tracer(shadow)
-    hooks = [
-        register_module_forward_pre_hook(tracer.enter),
-        register_module_forward_hook(tracer.leave, always_call=True),
-    ]
-    try:
+    with register_module_forward_pre_hook(tracer.enter), register_module_forward_hook(tracer.leave, always_call=True):
         with torch.no_grad(), torch.device("meta"):
             image = torch.empty(2, channels, *input_size, dtype=dtype)
             tracer.remember(image, (Axis(input_size[0]), Axis(input_size[1])))
             with tracer:
                 shadow(image)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return Geometry(type(model).__name__, input_size, tuple(tracer.rows), tracer.places)
 
 
@@ -145,16 +129,16 @@ class _Tracer(TorchDispatchMode):
             self.fail(op, "works across positions")
 
     def name(self, op: str) -> str:
+        """The innermost named module that runs now; outside of all, the operation."""
         return next((name for name in reversed(self.running) if name), op)
 
     def fail(self, op: str, why: str) -> NoReturn:
-        where = next((f"in {name!r}" for name in reversed(self.running) if name), "in the model's forward")
+        where = f"in {self.name('')!r}" if self.name("") else "in the model's forward"
         raise ValueError(f"{op} {where} {why}, so no receptive field can be traced; trace the part before it")
 
-    def layer(self, layer: Layer, axes: Axes, out: Any) -> Axes:
-        row = make_row(layer, axes, tuple(_tensors(out)[0].shape[-2:]))
-        self.rows.append(row)
-        return row.height, row.width
+    def layer(self, layer: Layer, axes: Axes, size: tuple[int, int] | None = None) -> Axes:
+        self.rows.append(make_row(layer, axes, size))
+        return self.rows[-1].height, self.rows[-1].width
 
     def normalize(self, op: str, args: tuple, axes: Axes, out: Any) -> Axes:
         # The copy is in evaluation mode: a layer that still asks for statistics takes them from the map itself.
@@ -170,36 +154,36 @@ class _Tracer(TorchDispatchMode):
         if transposed:
             self.fail(op, "is transposed: the field of a cell depends on the cell")
         kernel, stride, dilation, padding = map(_short, (weight.shape[-2:], stride, dilation, padding))
-        return self.layer(Layer(self.name(op), kernel, stride, dilation, padding), axes, out)
+        return self.layer(Layer(self.name(op), kernel, stride, dilation, padding), axes, tuple(out.shape[-2:]))
 
     def pooling(self, op: str, args: tuple, axes: Axes, out: Any) -> Axes:
         kernel = _short(args[1])
         stride = _short(args[2]) if len(args) > 2 and len(args[2]) else kernel
         padding = _short(args[3]) if len(args) > 3 else 0
         dilation = _short(args[4]) if len(args) > 4 and op != "avg_pool2d" else 1
-        return self.layer(Layer(self.name(op), kernel, stride, dilation, padding, _POOLS[op]), axes, out)
+        layer = Layer(self.name(op), kernel, stride, dilation, padding, _POOLS[op])
+        return self.layer(layer, axes, tuple(_tensors(out)[0].shape[-2:]))
 
     def adaptive(self, op: str, args: tuple, axes: Axes, out: Tensor) -> Axes:
         made = tuple(out.shape[-2:])
         if any(axis.size % side for axis, side in zip(axes, made, strict=True)):
             self.fail(op, "pools windows of unequal sizes")
         kernel = _short(axis.size // side for axis, side in zip(axes, made, strict=True))
-        return self.layer(Layer(self.name(op), kernel, kernel, kind="average pooling"), axes, out)
+        return self.layer(Layer(self.name(op), kernel, kernel, kind="average pooling"), axes, made)
 
     def reduction(self, op: str, args: tuple, axes: Axes, out: Any) -> Axes | str:
         """Over channels: the map stays. Over both axes: one cell that sees everything."""
         ndim = args[0].ndim
         dims = {dim % ndim for dim in args[1]} if len(args) > 1 and args[1] else set(range(ndim))
         keepdim = len(args) > 2 and bool(args[2])
-        spatial = dims & {ndim - 2, ndim - 1}
-        if len(spatial) == 1:
+        pooled_axes = len(dims & {ndim - 2, ndim - 1})
+        if pooled_axes == 1:
             self.fail(op, "mixes the positions of one axis")
-        if not spatial:
+        if pooled_axes == 0:
             return axes
         sizes = _short(axis.size for axis in axes)
-        row = make_row(Layer(self.name(op), sizes, sizes, kind="global pooling"), axes)
-        self.rows.append(row)
-        return (row.height, row.width) if keepdim else NO_GRID
+        pooled = self.layer(Layer(self.name(op), sizes, sizes, kind="global pooling"), axes)
+        return pooled if keepdim else NO_GRID
 
     def reshape(self, op: str, args: tuple, axes: Axes, out: Tensor) -> Axes | str:
         """A map stays a map where its last two dimensions stay in place."""
@@ -221,11 +205,11 @@ class _Tracer(TorchDispatchMode):
 
     def slice(self, op: str, args: tuple, axes: Axes, out: Tensor) -> Axes:
         image, dim, start, _, step = [*args, *(None,) * (5 - len(args))]
-        index = (dim or 0) % image.ndim - (image.ndim - 2)
+        index, start = (dim or 0) % image.ndim - (image.ndim - 2), start or 0
         if index < 0:
             return axes
         old = axes[index]
-        start = min(max((start or 0) + (old.size if (start or 0) < 0 else 0), 0), old.size)
+        start = min(max(start + (old.size if start < 0 else 0), 0), old.size)
         shift = start * old.jump
         new = Axis(out.shape[-2 + index], old.jump * (step or 1), old.first + shift, old.last + shift)
         return (new, axes[1]) if index == 0 else (axes[0], new)
@@ -241,7 +225,7 @@ class _Tracer(TorchDispatchMode):
         return tuple(merged)
 
 
-_STEPS = {
+_STEPS = {  # the method that carries the geometry through an operation, by the operation's name
     "convolution": _Tracer.convolution,
     "_adaptive_avg_pool2d": _Tracer.adaptive,
     "constant_pad_nd": _Tracer.pad,
@@ -251,7 +235,6 @@ _STEPS = {
     **dict.fromkeys(_RESHAPES, _Tracer.reshape),
     **dict.fromkeys(_NORMS, _Tracer.normalize),
 }
-"""The method that carries the geometry through an operation, by the operation's name."""
 
 
 def _tensors(value: Any) -> list[Tensor]:
