@@ -1,6 +1,5 @@
 """Scores of a classifier against counting by hand."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -48,8 +47,7 @@ def test_topk_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("labels", "k", "message"),
-    [([0, 3], 1, "0..2"), ([0], 1, "as many labels"), ([0, 1], 4, "k must")],
+    ("labels", "k", "message"), [([0, 3], 1, "0..2"), ([0], 1, "as many labels"), ([0, 1], 4, "k must")]
 )
 def test_bad_input_is_refused(labels, k, message):
     with pytest.raises(ValueError, match=message):
