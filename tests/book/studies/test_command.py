@@ -18,18 +18,14 @@ from tests import ROOT
         (["first_networks", "--workers", "0"], "1 worker or more, not 0"),
         (["no-such-study", "--status"], "there is no plan no-such-study.yml"),
         (["first_networks", "--run", "drn_c_26-s9"], "the plan has no run drn_c_26-s9"),
+        (["first_networks", "--device", "cuda"], "torch sees no CUDA GPU here"),
     ],
 )
-def test_errors_are_one_sentence(arguments, says, capsys):
+def test_errors_are_one_sentence(arguments, says, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(arguments) == 1
     said = capsys.readouterr().err
     assert said.startswith("python -m book.studies: ") and says in said and said.count("\n") == 1
-
-
-def test_a_gpu_that_is_not_there_is_one_sentence(capsys, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert main(["first_networks", "--device", "cuda"]) == 1
-    assert "torch sees no CUDA GPU here" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module():

@@ -6,56 +6,40 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from book.studies.intervals import (
-    Interval,
-    Sample,
-    bootstrap,
-    bootstrap_difference,
-    expected_reach,
-    holm,
-    student_t,
-    student_t_difference,
-    verdict,
-)
+from book.studies import intervals
+from book.studies.intervals import Interval, Sample, bootstrap, bootstrap_difference, holm, student_t, verdict
 
 
 def sample(*values):
     return Sample(tuple(range(len(values))), tuple(values))
 
 
-def test_student_t_equals_scipy():
-    for values in ([40.1, 41.9], [40.1, 41.9, 38.7], [1.0, 2.0, 4.0, 8.0, 16.0]):
-        ours = student_t(sample(*values))
-        low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+def agrees(ours, theirs):
+    """Whether interval and p-value are those of a test of scipy."""
+    interval = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), rel=1e-5)
+    assert ours.p == pytest.approx(theirs.pvalue, rel=1e-4)
+
+
+@pytest.mark.parametrize(("level", "options"), [(0.95, {}), (0.8, {"level": 0.8})])
+def test_student_t_equals_scipy(level, options):
+    for values in ([40.1, 41.9], [40.1, 41.9, 38.7], [1.0, 2.0, 3.0, 5.0], [1.0, 2.0, 4.0, 8.0, 16.0]):
+        ours = student_t(sample(*values), **options)
+        low, high = stats.t.interval(level, len(values) - 1, np.mean(values), stats.sem(values))
         assert (ours.low, ours.high) == pytest.approx((low, high), rel=1e-5)
         assert ours.estimate == pytest.approx(np.mean(values)) and ours.n == len(values)
 
 
-def test_student_t_of_another_level():
-    ours = student_t(sample(1.0, 2.0, 3.0, 5.0), level=0.8)
-    low, high = stats.t.interval(0.8, 3, 2.75, stats.sem([1.0, 2.0, 3.0, 5.0]))
-    assert (ours.low, ours.high) == pytest.approx((low, high), rel=1e-5)
-
-
-def test_student_t_difference_equals_scipys_welch():
+def test_student_t_difference_equals_scipys_welch_and_paired_tests():
     left, right = [40.1, 41.9, 38.7], [44.0, 43.1, 46.2, 44.9]
-    ours = student_t_difference(sample(*left), sample(*right))
-    theirs = stats.ttest_ind(left, right, equal_var=False)
-    interval = theirs.confidence_interval(0.95)
-    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), rel=1e-5)
-    assert ours.p == pytest.approx(theirs.pvalue, rel=1e-4)
-    assert ours.n == 3
-
-
-def test_paired_seeds_equal_scipys_paired_test():
-    left, right = Sample((0, 1, 2, 5), (40.1, 41.9, 38.7, 1.0)), Sample((2, 1, 0), (46.2, 43.1, 44.0))
-    ours = student_t_difference(left, right, paired=True)  # of seeds 0, 1, 2, which both have
-    theirs = stats.ttest_rel([40.1, 41.9, 38.7], [44.0, 43.1, 46.2])
-    interval = theirs.confidence_interval(0.95)
-    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), rel=1e-5)
-    assert ours.p == pytest.approx(theirs.pvalue, rel=1e-4) and ours.n == 3
-    assert math.isnan(student_t_difference(sample(1.0), sample(2.0), paired=True).p)
-    assert student_t_difference(sample(1.0, 2.0), sample(1.0, 2.0), paired=True).p == 1.0
+    ours = intervals.student_t_difference(sample(*left), sample(*right))
+    agrees(ours, stats.ttest_ind(left, right, equal_var=False))
+    more, fewer = Sample((0, 1, 2, 5), (*left, 1.0)), Sample((2, 1, 0), (46.2, 43.1, 44.0))
+    paired = intervals.student_t_difference(more, fewer, paired=True)  # of seeds 0, 1, 2, which both have
+    agrees(paired, stats.ttest_rel(left, right[:3]))
+    assert ours.n == paired.n == 3
+    assert math.isnan(intervals.student_t_difference(sample(1.0), sample(2.0), paired=True).p)
+    assert intervals.student_t_difference(sample(1.0, 2.0), sample(1.0, 2.0), paired=True).p == 1.0
 
 
 def test_paired_seeds_are_redrawn_together():
@@ -70,46 +54,38 @@ def test_paired_seeds_are_redrawn_together():
         bootstrap_difference(left, right[:2], paired=True)
 
 
-def test_one_seed_has_no_interval():
+def test_one_seed_has_no_interval_and_equal_seeds_one_of_no_width():
     assert math.isnan(student_t(sample(40.0)).low)
-    assert math.isnan(student_t_difference(sample(40.0), sample(41.0, 42.0)).high)
+    assert math.isnan(intervals.student_t_difference(sample(40.0), sample(41.0, 42.0)).high)
     with pytest.raises(ValueError, match="nothing was measured"):
         student_t(sample())
-
-
-def test_equal_values_for_every_seed():
-    same = student_t_difference(sample(2.0, 2.0), sample(2.0, 2.0))
+    same = intervals.student_t_difference(sample(2.0, 2.0), sample(2.0, 2.0))
     assert (same.estimate, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
 
 
 def test_student_t_holds_the_truth_as_often_as_it_says():
     generator = np.random.default_rng(0)
-    hits = 0
-    for _ in range(1000):
-        interval = student_t(sample(*generator.normal(40, 2, size=4)))
-        hits += interval.low <= 40 <= interval.high
-    assert 0.93 <= hits / 1000 <= 0.97
+    found = [student_t(sample(*generator.normal(40, 2, size=4))) for _ in range(1000)]
+    assert 0.93 <= np.mean([interval.low <= 40 <= interval.high for interval in found]) <= 0.97
 
 
-def simulated(generator, seeds, images, error, seed_spread=0.02, hardness=0.2):
-    """Wrong or right per seed and image; images differ in difficulty and seeds in quality. Drawn anew each time."""
-    difficulty = generator.normal(0, hardness, size=images)
-    return simulated_on(generator, seeds, difficulty, error, seed_spread)
-
-
-def simulated_on(generator, seeds, difficulty, error, seed_spread=0.02):
+def simulated(generator, seeds, difficulty, error, seed_spread=0.02):
+    """Wrong or right per seed and image; images differ in difficulty and seeds in quality."""
     quality = generator.normal(0, seed_spread, size=(seeds, 1))
     chance = np.clip(error + difficulty + quality, 0, 1)
     return (generator.random((seeds, len(difficulty))) < chance).astype(float)
 
 
+def mixed(generator, seeds, images, error, seed_spread=0.02):
+    """The same on images whose difficulty is drawn anew each time."""
+    return simulated(generator, seeds, generator.normal(0, 0.2, size=images), error, seed_spread)
+
+
 def test_bootstrap_holds_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(1)
-    hits = 0
-    for _ in range(80):
-        interval = bootstrap(simulated(generator, 5, 200, 0.5), draws=120)
-        hits += interval.low <= 50 <= interval.high
-    assert 0.84 <= hits / 80 <= 0.995  # five seeds make it a little narrow, the images' share a little wide
+    found = [bootstrap(mixed(generator, 5, 200, 0.5), draws=120) for _ in range(80)]
+    # Five seeds make it a little narrow, what the images add a little wide.
+    assert 0.84 <= np.mean([interval.low <= 50 <= interval.high for interval in found]) <= 0.995
 
 
 def test_bootstrap_of_a_difference_holds_the_truth_and_shared_images_cancel():
@@ -117,66 +93,52 @@ def test_bootstrap_of_a_difference_holds_the_truth_and_shared_images_cancel():
     hits, widths = 0, []
     for _ in range(80):
         difficulty = generator.normal(0, 0.2, size=200)
-        left = simulated_on(generator, 5, difficulty, 0.45)
-        right = simulated_on(generator, 5, difficulty, 0.50)
+        left, right = (simulated(generator, 5, difficulty, error) for error in (0.45, 0.50))
         interval = bootstrap_difference(left, right, draws=120)
         hits += interval.low <= -5 <= interval.high
         shuffled = bootstrap_difference(left, generator.permuted(right, axis=1), draws=120)
         widths.append((interval.high - interval.low) / (shuffled.high - shuffled.low))
-    assert 0.84 <= hits / 80 <= 1.0
-    assert np.mean(widths) < 1.0
+    assert 0.84 <= hits / 80 <= 1.0 and np.mean(widths) < 1.0
 
 
 def test_a_true_difference_of_the_expected_reach_is_resolved_about_every_second_time():
     generator = np.random.default_rng(5)
-    seeds, images, spread, resolved = 4, 800, 0.015, 0
-    reach = np.mean(
-        [expected_reach(*(noisy(generator, 30, images, 0.3, spread) for _ in range(2)), seeds) for _ in range(10)]
-    )
+
+    def noisy(seeds, error=0.3):
+        return simulated(generator, seeds, np.zeros(800), error, 0.015)
+
+    reach = np.mean([intervals.expected_reach(noisy(30), noisy(30), 4) for _ in range(10)])
     assert 2 < reach < 6
-    for _ in range(60):
-        left = noisy(generator, seeds, images, 0.3 + reach / 100, spread)
-        found = bootstrap_difference(left, noisy(generator, seeds, images, 0.3, spread), draws=200)
-        resolved += found.low > 0
-    assert 20 <= resolved <= 48
+    found = [bootstrap_difference(noisy(4, 0.3 + reach / 100), noisy(4), draws=200) for _ in range(60)]
+    assert 20 <= sum(interval.low > 0 for interval in found) <= 48
 
 
 def test_more_seeds_bring_the_reach_down_to_what_the_images_leave():
     generator = np.random.default_rng(6)
     hard = generator.random((2, 400))  # how likely each image comes out wrong, by network
     left, right = ((generator.random((40, 400)) < one).astype(float) for one in hard)
-    reach = [expected_reach(left, right, seeds) for seeds in (3, 10, 100, math.inf)]
+    reach = [intervals.expected_reach(left, right, seeds) for seeds in (3, 10, 100, math.inf)]
     assert reach == sorted(reach, reverse=True)
     assert reach[-1] == pytest.approx(196 * (hard[0] - hard[1]).std() / math.sqrt(400), rel=0.1)
 
 
-def noisy(generator, seeds, images, error, spread):
-    """Outcomes of seeds whose true errors differ by `spread`."""
-    true = generator.normal(error, spread, (seeds, 1))
-    return (generator.random((seeds, images)) < true).astype(float)
-
-
 def test_bootstrap_is_wider_with_seeds_that_differ():
     generator = np.random.default_rng(3)
-    alike = bootstrap(simulated(generator, 5, 1000, 0.5, seed_spread=0.0))
-    apart = bootstrap(simulated(generator, 5, 1000, 0.5, seed_spread=0.1))
+    alike, apart = (bootstrap(mixed(generator, 5, 1000, 0.5, spread)) for spread in (0.0, 0.1))
     assert apart.high - apart.low > 1.5 * (alike.high - alike.low)
 
 
 def test_bootstrap_repeats_and_has_the_plain_error_as_estimate():
-    errors = simulated(np.random.default_rng(4), 3, 100, 0.4)
+    errors = mixed(np.random.default_rng(4), 3, 100, 0.4)
     assert bootstrap(errors) == bootstrap(errors)
     assert bootstrap(errors).estimate == pytest.approx(100 * errors.mean())
     assert bootstrap(errors[0]).n == 1
 
 
 def test_bootstrap_difference_of_a_network_from_itself_is_not_significant():
-    errors = simulated(np.random.default_rng(5), 3, 300, 0.4)
+    errors = mixed(np.random.default_rng(5), 3, 300, 0.4)
     interval = bootstrap_difference(errors, errors)
     assert interval.low <= 0 <= interval.high and interval.p > 0.5
-
-
-def test_bootstrap_difference_refuses_other_images():
     with pytest.raises(ValueError, match="same images"):
         bootstrap_difference(np.zeros((2, 10)), np.zeros((2, 11)))
 
@@ -200,25 +162,21 @@ def test_holm_against_an_example_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "n", "claim", "expected"),
+    ("expected", "claim", "bounds"),
     [
-        (-3.0, -1.0, 3, "less", "supported"),
-        (-3.0, -1.0, 3, "greater", "contradicted"),
-        (1.0, 3.0, 3, "less", "contradicted"),
-        (1.0, 3.0, 3, "greater", "supported"),
-        (-1.0, 0.5, 3, "less", "not resolved"),
-        (-0.4, 0.9, 3, "matches", "matches"),
-        (-1.0, 1.0, 3, "matches", "matches"),
-        (-0.4, 1.1, 3, "matches", "not resolved"),
-        (1.1, 2.0, 3, "matches", "contradicted"),
-        (-2.0, -1.1, 3, "matches", "contradicted"),
-        (-3.0, -1.0, 2, "less", "not resolved"),
-        (-3.0, -1.0, 1, "less", "not resolved"),
-        (math.nan, math.nan, 1, "matches", "not resolved"),
+        ("supported", "less", [(-3.0, -1.0, 3)]),
+        ("supported", "greater", [(1.0, 3.0, 3)]),
+        ("contradicted", "greater", [(-3.0, -1.0, 3)]),
+        ("contradicted", "less", [(1.0, 3.0, 3)]),
+        ("contradicted", "matches", [(1.1, 2.0, 3), (-2.0, -1.1, 3)]),
+        ("matches", "matches", [(-0.4, 0.9, 3), (-1.0, 1.0, 3)]),
+        ("not resolved", "less", [(-1.0, 0.5, 3), (-3.0, -1.0, 2), (-3.0, -1.0, 1)]),
+        ("not resolved", "matches", [(-0.4, 1.1, 3), (math.nan, math.nan, 1)]),
     ],
 )
-def test_verdicts(low, high, n, claim, expected):
-    assert verdict(Interval((low + high) / 2, low, high, n, "by hand"), claim) == expected
+def test_verdicts(expected, claim, bounds):
+    for low, high, n in bounds:
+        assert verdict(Interval((low + high) / 2, low, high, n, "by hand"), claim) == expected, (low, high, n)
 
 
 def test_holm_can_take_a_verdict_back():

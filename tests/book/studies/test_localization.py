@@ -9,14 +9,7 @@ from torch import nn
 
 import drn_lib
 from book.studies import localization
-from book.studies.localization import (
-    EvalSet,
-    collect_class_maps,
-    load_eval_set,
-    measure,
-    measure_setting,
-    trivial_baselines,
-)
+from book.studies.localization import EvalSet, collect_class_maps, measure, measure_setting
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.clutter import Clutter
 from drn_lib.datasets.synthetic.sets import SyntheticShapes
@@ -38,63 +31,56 @@ class Bright(nn.Module):
         return torch.cat([-bright, bright], dim=1)
 
 
-def squares(count=30, size=64):
+@pytest.fixture
+def seen():
     """White squares on tile borders, so that the boxes of `Bright` are exact."""
     random = np.random.default_rng(0)
-    images, true = torch.zeros(count, 3, size, size, dtype=torch.uint8), []
+    images, true = torch.zeros(30, 3, 64, 64, dtype=torch.uint8), []
     for image in images:
-        x0, y0 = (8 * random.integers(0, size // 16, 2)).tolist()
+        x0, y0 = (8 * random.integers(0, 4, 2)).tolist()
         x1, y1 = x0 + 8 * int(random.integers(1, 4)), y0 + 8 * int(random.integers(1, 4))
         image[:, y0:y1, x0:x1] = 255
         true.append([[x0, y0, x1, y1]])
-    return EvalSet(images, torch.ones(count, dtype=torch.int64), torch.tensor(true, dtype=torch.float32))
+    return EvalSet(images, torch.ones(30, dtype=torch.int64), torch.tensor(true, dtype=torch.float32))
 
 
-def test_a_network_that_finds_the_object_makes_no_error():
-    seen = squares()
+def test_a_network_that_finds_the_object_makes_no_error(seen):
     metrics, arrays = measure_setting(Bright(), seen, seen, 64, with_cam=True)
-    for key in ("gt_known_30", "gt_known_50", "gt_known_70", "pointing_error", "no_box"):
-        assert metrics[key] == 0.0, key
+    keys = "gt_known_30 gt_known_50 gt_known_70 pointing_error no_box gt_known_50_small pointing_error_large"
+    assert [metrics[key] for key in keys.split()] == [0.0] * 7
     assert metrics["mean_iou"] == pytest.approx(1.0)
-    assert metrics["gt_known_50_small"] == metrics["pointing_error_large"] == 0.0
     assert (arrays["iou"] == 200).all() and arrays["pointing"].all()
     assert arrays["curve"].shape == (41, 4) and arrays["curve"][-1, 0] == 100.0  # a threshold that nothing reaches
     # Most of the image is black, so the pooled class is wrong and, with it, every top-1 answer.
     assert metrics["top1_classification"] == metrics["top1_localization"] == 100.0
 
 
-def test_a_network_that_finds_the_background_errs_everywhere():
-    seen = squares()
+def test_a_network_that_finds_the_background_errs_everywhere(seen):
     metrics, _ = measure_setting(Bright(-1.0), seen, seen, 64)
     assert metrics["pointing_error"] == 100.0 and metrics["gt_known_50"] > 90.0
     assert metrics["top1_localization"] >= metrics["gt_known_50"] and metrics["top1_classification"] == 0.0
 
 
-def test_the_threshold_comes_from_the_validation_split():
-    """The test part is another scale of gray: its own statistics would give another threshold."""
-    seen = squares()
+def test_the_threshold_comes_from_the_validation_split(seen):
+    """The test split is another scale of gray: its own statistics would give another threshold."""
     dim = EvalSet(seen.images // 4, seen.labels, seen.gt_boxes)
     metrics, _ = measure_setting(Bright(), seen, dim, 64)
     own, _ = measure_setting(Bright(), dim, dim, 64)
-    alone = collect_class_maps(Bright(), seen, 64)
-    expected = alone.mean + alone.deviation * metrics["threshold_u"]
-    assert metrics["threshold"] == pytest.approx(expected, rel=1e-4)
+    val = collect_class_maps(Bright(), seen, 64)
+    assert metrics["threshold"] == pytest.approx(val.mean + val.deviation * metrics["threshold_u"], rel=1e-4)
     assert metrics["threshold"] != pytest.approx(own["threshold"], rel=1e-2)
 
 
-def test_boxes_of_enlarged_images_are_scaled_back():
-    seen = squares()
+def test_boxes_of_enlarged_images_are_scaled_back(seen):
     maps = collect_class_maps(Bright(), seen, 128)
     assert maps.class_scores.shape == (30, 16, 16) and maps.scale == 0.5
-    best = maps.overlaps(seen.gt_boxes, "logits", "tile").mean(dim=1).max()
-    assert best > 0.85
+    assert maps.overlaps(seen.gt_boxes, "logits", "tile").mean(dim=1).max() > 0.85
     assert maps.pointing(seen.gt_boxes, "logits", "tile").all()
     assert maps.cam_overlaps(seen.gt_boxes, 0.5).mean() > 0.85
 
 
-def test_trivial_baselines():
-    seen = squares()
-    metrics = trivial_baselines(seen, seen, "t")
+def test_trivial_baselines(seen):
+    metrics = localization.trivial_baselines(seen, seen, "t")
     assert metrics["t.whole_image.gt_known_50"] == 100.0
     assert metrics["t.fixed_box.gt_known_50"] < 90.0
     assert 0 <= metrics["t.fixed_box.x0"] < metrics["t.fixed_box.x1"] <= 64
@@ -135,11 +121,10 @@ def test_measure_names_everything_for_a_resnet_and_its_twin(small):
 
 
 def test_measure_of_a_dilated_network_has_no_twin_and_repeats(small):
-    shapes, canvases = small
+    shapes, _ = small
     model = drn_lib.create_model("drn_c_26", 10, width=0.125)
-    metrics, arrays = measure(model, 64, *shapes)
+    (metrics, arrays), (again, arrays_again) = (measure(model, 64, *shapes) for _ in range(2))
     assert not any("posthoc" in name or "clutter" in name for name in metrics)
-    again, arrays_again = measure(model, 64, *shapes)
     assert metrics == again and all(np.array_equal(arrays[k], arrays_again[k]) for k in arrays)
 
 
@@ -154,6 +139,6 @@ def test_canvases_are_enlarged_like_the_images(small):
 
 def test_an_eval_set_holds_the_boxes_of_the_samples():
     shapes = SyntheticShapes("test", 5)
-    seen = load_eval_set(shapes)
+    seen = localization.load_eval_set(shapes)
     assert torch.equal(seen.gt_boxes[3], shapes[3]["boxes"]) and seen.size == (64, 64)
     assert torch.equal(seen.every(2).images, seen.images[::2])

@@ -1,5 +1,8 @@
 """Masks as truth, measured with a network whose answers are known."""
 
+from itertools import product
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -31,19 +34,26 @@ class Animals(ImageDataset):
         return {"image": image, "label": 1, "boxes": boxes, "mask": mask, "name": self.names[index]}
 
 
-def table(model, rule):
-    """A network that is dilated already: nothing is measured twice."""
-    model.table = type("Table", (), {"dilation_rule": rule})()
-    return model
+def measured(val, test, sign=1.0):
+    """Of a network that is dilated already: nothing is measured twice."""
+    model = Bright(sign)
+    model.table = SimpleNamespace(dilation_rule="levels")
+    return measure_masks(model, 64, val, test)
+
+
+def two_by_two(own, wins):
+    """The maps of one image of 16 px."""
+    own = torch.tensor([own])
+    return ClassMaps(own, own, own > wins, own, 0.0, 1.0, (16, 16), 1.0, 8)
 
 
 def test_a_network_that_finds_the_animal_has_its_mask_and_its_frame():
     animals = Animals()
-    metrics, arrays = measure_masks(table(Bright(), "levels"), 64, animals, animals)
-    assert metrics["pets.mask_iou"] == pytest.approx(1.0)
+    metrics, arrays = measured(animals, animals)
     assert metrics["pets.mask_pointing_error"] == metrics["pets.best70.gt_known_70"] == 0.0
-    assert metrics["pets.mask_iou_own"] == pytest.approx(1.0) and arrays["pets.mask_iou_own"].tolist() == [200] * 12
-    assert arrays["pets.mask_iou"].tolist() == [200] * 12 and arrays["pets.mask_pointing"].all()
+    for key in ("pets.mask_iou", "pets.mask_iou_own"):
+        assert metrics[key] == pytest.approx(1.0) and arrays[key].tolist() == [200] * 12
+    assert arrays["pets.mask_pointing"].all()
     assert arrays["pets.mask_curve"].shape == (41, 2)
     # The whole image: three tiles of 64. Its middle lies on none of these animals.
     assert metrics["pets.trivial.whole_image.mask_iou"] == pytest.approx(3 / 64)
@@ -55,17 +65,16 @@ def test_a_network_that_finds_the_animal_has_its_mask_and_its_frame():
 
 def test_answers_that_look_at_nothing_are_fitted_to_their_own_column():
     still = Animals(1)  # one animal, always at one place
-    metrics, _ = measure_masks(table(Bright(), "levels"), 64, still, still)
+    metrics, _ = measured(still, still)
     assert metrics["pets.trivial.fixed_mask.mask_iou"] == pytest.approx(1.0)
     assert metrics["pets.trivial.fixed_box_70.gt_known_70"] == 0.0
     assert metrics["pets.trivial.fixed_point.mask_pointing_error"] == 0.0
-    moved, _ = measure_masks(table(Bright(), "levels"), 64, still, Animals())
+    moved, _ = measured(still, Animals())
     assert moved["pets.trivial.fixed_mask.mask_iou"] < 0.3 and moved["pets.trivial.fixed_box_70.gt_known_70"] > 80
 
 
 def test_a_class_that_scores_high_but_never_wins_has_its_own_map_alone():
-    own = torch.tensor([[[3.0, -1.0], [2.0, -1.0]]])
-    maps = ClassMaps(own, own, own > 9, own, 0.0, 1.0, (16, 16), 1.0, 8)
+    maps = two_by_two([[3.0, -1.0], [2.0, -1.0]], 9)
     masks = torch.zeros(1, 16, 16, dtype=torch.uint8)
     masks[0, :, :8] = 1
     limit = torch.tensor([0.0])
@@ -78,25 +87,20 @@ def test_the_best_tiles_by_trying_all_sets():
     masks[:, 0, :3] = IGNORE
     for mask, found in zip(masks, tile_ceiling(masks, 4)):
         best = 0.0
-        for bits in range(1, 16):
-            inside = torch.zeros(8, 8, dtype=torch.bool)
-            for tile in range(4):
-                if bits >> tile & 1:
-                    inside[4 * (tile // 2) : 4 * (tile // 2) + 4, 4 * (tile % 2) : 4 * (tile % 2) + 4] = True
-            animal, counted = mask == 1, mask != IGNORE
+        animal, counted = mask == 1, mask != IGNORE
+        for tiles in product([False, True], repeat=4):
+            inside = torch.tensor(tiles).view(2, 2).repeat_interleave(4, 0).repeat_interleave(4, 1)
             best = max(best, ((animal & inside).sum() / (animal | (inside & counted)).sum()).item())
         assert found.item() == pytest.approx(best)
 
 
-def test_a_network_that_finds_the_ground_does_not():
-    animals = Animals()
-    metrics, _ = measure_masks(table(Bright(-1.0), "levels"), 64, animals, animals)
+def test_a_network_that_finds_the_background_does_not():
+    metrics, _ = measured(Animals(), Animals(), -1.0)
     assert metrics["pets.mask_pointing_error"] == 100.0 and metrics["pets.mask_iou"] < 0.1
 
 
 def test_overlaps_by_hand_and_the_border_counts_nowhere():
-    own = torch.tensor([[[3.0, 1.0], [2.0, 0.0]]])
-    maps = ClassMaps(own, own, own > -1, own, 0.0, 1.0, (16, 16), 1.0, 8)
+    maps = two_by_two([[3.0, 1.0], [2.0, 0.0]], -1)
     masks = torch.zeros(1, 16, 16, dtype=torch.uint8)
     masks[0, :8, :8] = 1
     masks[0, 8:, :8] = IGNORE
