@@ -1,5 +1,7 @@
 """The figures of chapter 07 show what they are given, in Cityscapes' colors."""
 
+from types import SimpleNamespace
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -93,7 +95,8 @@ def test_table_3_has_eight_losses_and_a_tie():
 
 
 def test_curves_leave_out_what_was_not_measured(monkeypatch):
-    run = {"curve": [{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0, "val_miou_present": 30.0}]}
+    curve = [{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0, "val_miou_present": 30.0}]
+    run = SimpleNamespace(curve=curve)
     monkeypatch.setattr(results, "runs", lambda study, name: [run] if name == "resnet_18_dilated" else [])
     left, right = figures.curves("made_up", ["drn_a_18", "resnet_18_dilated"]).axes
     (loss,) = left.lines
