@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from book.studies import files, plans, provenance, runs
 from drn_lib import costs, paths
@@ -68,12 +69,7 @@ def redirect(monkeypatch, folder):
     monkeypatch.setattr(paths, "checkpoints_dir", lambda: folder / "checkpoints")
     monkeypatch.setenv("DRN_CACHE", str(folder / "cache"))
     opened = []
-
-    def open_random(name, part, **options):
-        opened.append(part)
-        return RandomSet(part)
-
-    monkeypatch.setattr(runs, "open_dataset", open_random)
+    monkeypatch.setattr(runs, "open_dataset", lambda name, part, **options: opened.append(part) or RandomSet(part))
     monkeypatch.setattr(runs, "LATTICE_IMAGES", 2)
     monkeypatch.setattr(runs, "LATTICE_SIZE", 128)  # period 4 needs 16 cells a side
     return opened
@@ -97,13 +93,38 @@ def done(elsewhere, trained, tmp_path):
     return {network: PLAN.result_file(f"{network}-s0") for network in ("drn_a_18", "resnet_18")}
 
 
+@pytest.fixture
+def begun(elsewhere):
+    """The working folder of the run resnet_18-s0, which is empty."""
+    folder = PLAN.work_folder("resnet_18-s0")
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Loads a plan of the study x from its text."""
+    monkeypatch.setattr(files, "studies_dir", lambda: tmp_path)
+    return lambda text: (tmp_path / "x.yml").write_text(text) and plans.load_plan("x")
+
+
+@pytest.fixture
+def start_by(monkeypatch):
+    """Puts something in the place of starting a worker, and of waiting for it."""
+
+    def put(start, sleep=lambda seconds: time.sleep(0.02)):
+        monkeypatch.setattr(plans, "_start_worker", start)
+        monkeypatch.setattr(plans, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
+
+    return put
+
+
 def test_one_run_leaves_json_outcomes_and_weights(elsewhere, tmp_path):
     file = runs.run_one(PLAN, "drn_a_18", 0)
     run = json.loads(file.read_text())
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.validate(run, json.loads((paths.data_dir() / "results" / "schema.json").read_text()))
-    outcomes = np.load(file.with_suffix(".npz"))
-    wrong = 100 * (1 - outcomes["correct"].mean())
+    wrong = 100 * (1 - np.load(file.with_suffix(".npz"))["correct"].mean())
     assert run["metrics"]["final.test.top1"] == pytest.approx(wrong, abs=1e-3)
     assert len(run["curve"]) == 2 and run["steps"] == 6
     assert run["dataset"]["counts"] == {"train": 12, "tune": 12, "test": 12}
@@ -176,22 +197,19 @@ def test_a_run_that_was_trained_by_another_recipe_does_not_count_as_done(done):
             count()
 
 
-def test_a_run_that_moved_names_all_devices_that_worked_at_it(elsewhere, monkeypatch):
-    folder = PLAN.work_folder("resnet_18-s0")
-    folder.mkdir(parents=True)
+def test_a_run_that_moved_names_all_devices_that_worked_at_it(begun, monkeypatch):
     monkeypatch.setattr(provenance, "device_name", lambda device: f"the {device}")
-    provenance.noted(folder, "devices", "the cuda")
-    provenance.noted(folder, "torch", "2.9")
+    provenance.noted(begun, "devices", "the cuda")
+    provenance.noted(begun, "torch", "2.9")
     run = json.loads(runs.run_one(PLAN, "resnet_18", 0).read_text())
-    assert run["device"] == "the cuda, the cpu" == provenance.noted(folder, "devices", "the cuda")
+    assert run["device"] == "the cuda, the cpu" == provenance.noted(begun, "devices", "the cuda")
     assert run["torch"] == f"2.9, {torch.__version__}"
 
 
 def test_a_run_says_which_weights_it_began_from_and_which_code_began_it(elsewhere, monkeypatch):
     torch.manual_seed(5)
-    file = save_weights(
-        create_model("resnet_18", 3, TINY.width), paths.checkpoints_dir() / "before/resnet_18-s0.safetensors"
-    )
+    file = paths.checkpoints_dir() / "before/resnet_18-s0.safetensors"
+    save_weights(create_model("resnet_18", 3, TINY.width), file)
     begun = plans.Variant("begun", "drn_a_18", TINY, start="before/resnet_18", head="drop")
     plan = replace(PLAN, variants={"begun": begun}, waves=(plans.Wave(("begun",), (0,)),))
     monkeypatch.setattr(provenance, "commit", lambda: "a" * 40)
@@ -202,27 +220,20 @@ def test_a_run_says_which_weights_it_began_from_and_which_code_began_it(elsewher
     run = json.loads(runs.run_one(plan, "begun", 0).read_text())
     assert (run["commit"], run["scored_commit"]) == ("a" * 40, "b" * 40)
     assert run["start_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest() and run["head"] == "drop"
-    other = replace(plan, variants={"begun": replace(begun, head="strict")})
     with pytest.raises(ValueError, match="trained with another head"):
-        plans.status(other)
+        plans.status(replace(plan, variants={"begun": replace(begun, head="strict")}))
 
 
-def test_a_damaged_state_does_not_stop_the_study(elsewhere):
-    folder = PLAN.work_folder("resnet_18-s0")
-    folder.mkdir(parents=True)
-    (folder / "state.pt").write_bytes(b"")
+def test_a_damaged_state_does_not_stop_the_study(begun):
+    (begun / "state.pt").write_bytes(b"")
     state = next(item for item in plans.status(PLAN) if item.name == "resnet_18-s0")
     assert (state.step, state.done) == (0, False)
     with pytest.raises(ValueError, match="delete it to start this run again"):
         runs.run_one(PLAN, "resnet_18", 0)
 
 
-def test_two_processes_cannot_do_one_run(elsewhere):
-    from filelock import FileLock
-
-    folder = PLAN.work_folder("resnet_18-s0")
-    folder.mkdir(parents=True)
-    with FileLock(folder / "lock"), pytest.raises(RuntimeError, match="another process"):
+def test_two_processes_cannot_do_one_run(begun):
+    with FileLock(begun / "lock"), pytest.raises(RuntimeError, match="another process"):
         runs.run_one(PLAN, "resnet_18", 0)
 
 
@@ -272,7 +283,7 @@ def test_a_study_without_workers_is_refused(elsewhere):
         plans.run(PLAN, workers=0)
 
 
-def test_workers_compute_on_the_device_that_the_study_was_given(elsewhere, monkeypatch):
+def test_workers_compute_on_the_device_that_the_study_was_given(elsewhere, monkeypatch, start_by):
     said = []
 
     def start(command, **options):
@@ -280,12 +291,12 @@ def test_workers_compute_on_the_device_that_the_study_was_given(elsewhere, monke
         return subprocess.Popen([sys.executable, "-c", ""], **options)
 
     monkeypatch.setattr(plans, "subprocess", SimpleNamespace(Popen=start, STDOUT=subprocess.STDOUT))
-    monkeypatch.setattr(plans, "time", SimpleNamespace(sleep=lambda _: time.sleep(0.02), strftime=time.strftime))
+    start_by(plans._start_worker)
     plans.run(PLAN, workers=5, device="cuda")
     assert [words[words.index("--device") + 1] for words in said] == ["cuda"] * 5
 
 
-def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch):
+def test_workers_run_side_by_side_and_failures_are_named(elsewhere, start_by):
     running, most = [], []
 
     def start(plan, name, device):
@@ -295,14 +306,13 @@ def test_workers_run_side_by_side_and_failures_are_named(elsewhere, monkeypatch)
         most.append(sum(process.poll() is None for process in running))
         return process
 
-    monkeypatch.setattr(plans, "_start_worker", start)
-    monkeypatch.setattr(plans, "time", SimpleNamespace(sleep=lambda _: time.sleep(0.02), strftime=time.strftime))
+    start_by(start)
     with pytest.raises(RuntimeError, match="1 of the runs failed: resnet_18-s0"):
         plans.run(PLAN, workers=2)
     assert len(running) == 5 and max(most) == 2
 
 
-def test_a_stopped_study_leaves_no_worker_behind(elsewhere, monkeypatch):
+def test_a_stopped_study_leaves_no_worker_behind(elsewhere, start_by):
     running = []
 
     def start(plan, name, device):
@@ -312,8 +322,7 @@ def test_a_stopped_study_leaves_no_worker_behind(elsewhere, monkeypatch):
     def stop(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(plans, "_start_worker", start)
-    monkeypatch.setattr(plans, "time", SimpleNamespace(sleep=stop, strftime=time.strftime))
+    start_by(start, stop)
     with pytest.raises(KeyboardInterrupt):
         plans.run(PLAN, workers=2)
     assert len(running) == 2 and [process.wait(timeout=10) for process in running] == [-15, -15]
@@ -322,21 +331,16 @@ def test_a_stopped_study_leaves_no_worker_behind(elsewhere, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("study: x\nrecipe: shapes-live\n", "lacks waves"),
-        ("study: x\nrecipe: shapes-live\nwaves: [{variants: [drn_z_1], seeds: [0]}]\n", "drn_z_1"),
-        ("study: x\nrecipe: none\nwaves: [{variants: [drn_c_26], seeds: [0]}]\n", "no recipe is called"),
-        ("study: x\nrecipe: shapes-live\nwaves: [{variants: [drn_c_26], seed: [0]}]\n", "not known: .*'seed'"),
-        (
-            "study: x\nrecipe: shapes-live\nvariants: {other: {lr: 1}}\nwaves: [{variants: [drn_c_26], seeds: [0]}]\n",
-            "describes other",
-        ),
+        ("recipe: shapes-live\n", "lacks waves"),
+        ("recipe: shapes-live\nwaves: [{variants: [drn_z_1], seeds: [0]}]\n", "drn_z_1"),
+        ("recipe: none\nwaves: [{variants: [drn_c_26], seeds: [0]}]\n", "no recipe is called"),
+        ("recipe: shapes-live\nwaves: [{variants: [drn_c_26], seed: [0]}]\n", "not known: .*'seed'"),
+        ("recipe: shapes-live\nvariants: {y: {lr: 1}}\nwaves: [{variants: [drn_c_26], seeds: [0]}]\n", "describes y"),
     ],
 )
-def test_a_wrong_plan_is_one_sentence(text, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "studies_dir", lambda: tmp_path)
-    (tmp_path / "x.yml").write_text(text)
+def test_a_wrong_plan_is_one_sentence(text, message, load):
     with pytest.raises(ValueError, match=message):
-        plans.load_plan("x")
+        load("study: x\n" + text)
 
 
 def test_committed_plans_load_and_their_results_are_of_them():
@@ -368,11 +372,10 @@ def test_the_primary_comparisons_of_the_plan_are_those_of_the_claims(study):
     assert plan["primary_comparisons"] == primary
 
 
-def test_changes_of_a_plan_hold_for_all_its_variants_unless_one_says_otherwise(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "studies_dir", lambda: tmp_path)
-    (tmp_path / "x.yml").write_text(
+def test_changes_of_a_plan_hold_for_all_its_variants_unless_one_says_otherwise(load):
+    plan = load(
         "study: x\nrecipe: shapes-live\nchanges: {epochs: 7, lr: 0.5}\nvariants: {drn_a_18: {lr: 0.1}}\n"
         "waves: [{variants: [drn_a_18, resnet_18], seeds: [0]}]\n"
     )
-    recipes = {name: variant.recipe for name, variant in plans.load_plan("x").variants.items()}
-    assert [(found.epochs, found.lr) for found in recipes.values()] == [(7, 0.1), (7, 0.5)]
+    recipes = [variant.recipe for variant in plan.variants.values()]
+    assert [(found.epochs, found.lr) for found in recipes] == [(7, 0.1), (7, 0.5)]

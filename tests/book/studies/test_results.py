@@ -1,6 +1,7 @@
 """Reading runs, differences between networks, the paper's tables."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -10,31 +11,24 @@ from drn_lib.architecture import architecture, list_models
 from drn_lib.names import display_name
 from drn_lib.paths import paper_dir
 
+DATASET = {"name": "shapes", "counts": {"train": 10, "test": 5}, "sha256": "0" * 64}
+METRICS = {"final.test.top1": 40.0, "lattice_energy.level_6": 0.1}
+CURVE = [{"epoch": 1, "train_loss": 1.5}]
+
 
 def a_run(**changes):
-    run = {
-        "study": "trial",
-        "recipe": {"epochs": 1},
-        "architecture": "drn_a_18",
-        "seed": 0,
-        "dataset": {"name": "shapes", "counts": {"train": 10, "test": 5}, "sha256": "0" * 64},
-        "metrics": {"final.test.top1": 40.0, "lattice_energy.level_6": 0.1},
-        "curve": [{"epoch": 1, "train_loss": 1.5}],
-        "seconds": 1.5,
-        "device": "cpu",
-        "torch": "2.14.1",
-        "commit": None,
-    }
-    return {**run, **changes}
+    run = dict(study="trial", recipe={"epochs": 1}, architecture="drn_a_18", seed=0, dataset=DATASET, metrics=METRICS)
+    return {**run, **dict(curve=CURVE, seconds=1.5, device="cpu", torch="2.14.1", commit=None), **changes}
 
 
-def write(root, run, correct=None):
+def write(root, run, **arrays):
+    """The JSON file of a run, with its arrays beside it."""
     folder = root / run["study"]
     folder.mkdir(exist_ok=True)
     stem = folder / f"{run['architecture']}-s{run['seed']}"
     stem.with_suffix(".json").write_text(json.dumps(run))
-    if correct is not None:
-        np.savez(stem.with_suffix(".npz"), correct=np.asarray(correct, dtype=bool))
+    if arrays:
+        np.savez(stem.with_suffix(".npz"), **arrays)
     return stem.with_suffix(".json")
 
 
@@ -62,7 +56,7 @@ def test_a_file_cut_off_is_named(tmp_path):
     ],
 )
 def test_a_run_that_breaks_the_schema_is_refused(tmp_path, change, message):
-    path = write(tmp_path, a_run(architecture="drn_a_18", **change) if "seed" not in change else a_run())
+    path = write(tmp_path, a_run())
     path.write_text(json.dumps(a_run(**change)))
     with pytest.raises(files.ResultsError, match=message):
         files.load_run(path)
@@ -74,7 +68,7 @@ def test_every_required_key_is_missed_with_and_without_jsonschema(tmp_path, monk
     path.write_text(json.dumps({name: value for name, value in a_run().items() if name != key}))
     with pytest.raises(files.ResultsError, match=key):
         files.load_run(path)
-    monkeypatch.setitem(__import__("sys").modules, "jsonschema", None)
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
     files._checked.cache_clear()
     with pytest.raises(files.ResultsError, match=f"the key '{key}' is missing"):
         files.load_run(path)
@@ -95,11 +89,8 @@ def test_runs_and_metrics_by_network_and_seed(tmp_path):
     for seed, error in ((10, 44.0), (2, 40.0)):
         write(tmp_path, a_run(seed=seed, metrics={"final.test.top1": error}))
     write(tmp_path, a_run(architecture="resnet_18"))
-    assert [(run.architecture, run.seed) for run in results.runs("trial", root=tmp_path)] == [
-        ("resnet_18", 0),
-        ("drn_a_18", 2),
-        ("drn_a_18", 10),
-    ]
+    stored = [(run.architecture, run.seed) for run in results.runs("trial", root=tmp_path)]
+    assert stored == [("resnet_18", 0), ("drn_a_18", 2), ("drn_a_18", 10)]
     found = results.metric("trial", "drn_a_18", "final.test.top1", tmp_path)
     assert (found.seeds, found.values, found.mean, found.n) == ((2, 10), (40.0, 44.0), 42.0, 2)
     assert found.std == pytest.approx(8**0.5)
@@ -108,24 +99,23 @@ def test_runs_and_metrics_by_network_and_seed(tmp_path):
 
 
 def test_wrong_images(tmp_path):
-    write(tmp_path, a_run(seed=0), correct=[1, 1, 0, 0])
-    write(tmp_path, a_run(seed=1), correct=[1, 0, 0, 0])
+    for seed, correct in enumerate(([1, 1, 0, 0], [1, 0, 0, 0])):
+        write(tmp_path, a_run(seed=seed), correct=np.array(correct, bool))
     top1 = results.wrong("trial", "drn_a_18", "final.test.top1", tmp_path)
     assert top1.tolist() == [[0, 0, 1, 1], [0, 1, 1, 1]]
     # Not stored; no count of images; another reading of the network than the one that is stored.
     for key in ("final.test.top5", "lattice_energy.level_6", "posthoc.exact.test.top1", "clutter.pointing_error"):
         assert results.wrong("trial", "drn_a_18", key, tmp_path) is None
-    write(tmp_path, a_run(seed=2), correct=[1])
+    write(tmp_path, a_run(seed=2), correct=np.array([True]))
     with pytest.raises(files.ResultsError, match="different numbers of images"):
         results.wrong("trial", "drn_a_18", "final.test.top1", tmp_path)
 
 
 def test_wrong_images_of_localization(tmp_path):
-    file = write(tmp_path, a_run())
     arrays = {"iou": np.array([0, 60, 61, 100, 101, 200], np.uint8), "pointing": np.array([1, 0, 1, 0, 1, 0], bool)}
     arrays["off_middle"] = np.array([1, 1, 1, 0, 0, 0], bool)
     arrays["cam_iou"] = np.array([101, 101, 101, 0, 0, 0], np.uint8)
-    np.savez(file.with_suffix(".npz"), **{f"clutter.{name}": array for name, array in arrays.items()})
+    write(tmp_path, a_run(), **{f"clutter.{name}": array for name, array in arrays.items()})
 
     def wrong(key):
         return results.wrong("trial", "drn_a_18", key, tmp_path)
@@ -144,7 +134,7 @@ def test_difference_by_bootstrap_where_images_are_stored(tmp_path):
         for seed in range(3):
             correct = generator.random(400) > error
             metrics = {"final.test.top1": 100 * (1 - correct.mean()), "lattice_energy.level_6": 0.1 + 0.01 * seed}
-            write(tmp_path, a_run(architecture=name, seed=seed, metrics=metrics), correct)
+            write(tmp_path, a_run(architecture=name, seed=seed, metrics=metrics), correct=correct)
     found = results.difference("trial", "drn_a_18", "resnet_18", "final.test.top1", root=tmp_path)
     assert found.method.startswith("bootstrap") and found.low < -20 < found.high < 0
     energy = results.difference("trial", "drn_a_18", "resnet_18", "lattice_energy.level_6", root=tmp_path)
@@ -154,12 +144,14 @@ def test_difference_by_bootstrap_where_images_are_stored(tmp_path):
 
 def test_sides_with_weights_in_common_are_paired(tmp_path):
     for seed, (before, after) in enumerate([(40.0, 38.9), (50.0, 49.0), (60.0, 59.1)]):
-        metrics = {"a.top1": before, "b.top1": after}
-        write(tmp_path, a_run(seed=seed, metrics=metrics, start="classification/resnet_18"))
-        write(tmp_path, a_run(seed=seed, metrics={"a.top1": after}, architecture="drn_c_26", start="other/resnet_18"))
-        write(tmp_path, a_run(seed=seed, metrics={"a.top1": after}, architecture="drn_d_22"))
-        more = a_run(seed=seed, metrics={"a.top1": after}, architecture="resnet_18", start="classification/resnet_18")
-        write(tmp_path, more)
+        metrics, start = {"a.top1": before, "b.top1": after}, "classification/resnet_18"
+        write(tmp_path, a_run(seed=seed, metrics=metrics, start=start))
+        for name, more in (
+            ("drn_c_26", {"start": "other/resnet_18"}),
+            ("drn_d_22", {}),
+            ("resnet_18", {"start": start}),
+        ):
+            write(tmp_path, a_run(seed=seed, metrics={"a.top1": after}, architecture=name, **more))
     same = results.difference("trial", "drn_a_18", "drn_a_18", "b.top1", "a.top1", root=tmp_path)
     begun_alike = results.difference("trial", "resnet_18", "drn_a_18", "a.top1", root=tmp_path)
     assert same.high < 0 and begun_alike.high < 0  # the spread between trainings is no part of it
@@ -174,19 +166,17 @@ def test_overlaps_with_masks_have_an_interval_over_photographs(tmp_path):
         for seed in range(3):
             overlaps = generator.integers(level - 20, level + 20, 50).astype(np.uint8)
             run = a_run(architecture=name, seed=seed, metrics={"pets.mask_iou": overlaps.mean() / 200})
-            np.savez(write(tmp_path, run).with_suffix(".npz"), **{"pets.mask_iou": overlaps})
+            write(tmp_path, run, **{"pets.mask_iou": overlaps})
     found = results.difference("trial", "drn_c_26", "drn_a_18", "pets.mask_iou", root=tmp_path)
     assert "images" in found.method and found.low < 0.1 < found.high and found.low > 0.05
 
 
 def test_beside_the_paper(tmp_path):
-    write(tmp_path, a_run())
-    write(tmp_path, a_run(architecture="drn_d_22"))
+    for name in ("drn_a_18", "drn_d_22"):
+        write(tmp_path, a_run(architecture=name))
     rows = paper.beside_paper("trial", "final.test.top1", "table1_classification", "top1_err_1crop_pct", tmp_path)
-    assert [(row["model"], row["paper"], row["ours"].estimate) for row in rows] == [
-        ("DRN-A-18", "28.00", 40.0),
-        ("DRN-D-22", None, 40.0),
-    ]
+    found = [(row["model"], row["paper"], row["ours"].estimate) for row in rows]
+    assert found == [("DRN-A-18", "28.00", 40.0), ("DRN-D-22", None, 40.0)]
 
 
 def test_papers_tables_are_complete():
@@ -208,7 +198,7 @@ def test_table_3_means_are_those_of_its_classes(model):
     assert np.mean(classes) == pytest.approx(float(row["mean_iou"]), abs=0.06)
 
 
-def test_table_of_architectures_agrees_with_the_library():
+def test_table_of_architectures_agrees_with_the_library_and_table_1():
     table = paper.paper_table("architectures")
     assert [row["name"] for row in table.values()] == list_models()
     for name, row in table.items():
@@ -217,10 +207,6 @@ def test_table_of_architectures_agrees_with_the_library():
         assert network.output_stride == int(row["output_stride"]) == 224 // int(row["map_at_224"])
         blocks = {level.number: level.blocks for level in network.levels}
         assert row["blocks_levels_1_to_8"] == " ".join(str(blocks.get(number, "-")) for number in range(1, 9))
-
-
-def test_table_1_counts_the_parameters_of_the_table_of_architectures():
-    table = paper.paper_table("architectures")
     for name, row in paper.paper_table("table1_classification").items():
         assert row["params_exact"] == table[name]["parameters"]
         assert float(row["params_millions_as_printed"]) == round(int(row["params_exact"]) / 1e6, 1)
@@ -257,10 +243,8 @@ def test_every_stored_error_agrees_with_the_outcomes_of_its_images(study):
     compared = 0
     for name in results.variants(study):
         for key in results.runs(study, name)[0].metrics:
-            outcomes = results.wrong(study, name, key)
-            if outcomes is None:
-                continue
-            errors = results.metric(study, name, key).values
-            assert 100 * outcomes.mean(axis=1) == pytest.approx(errors, abs=2e-5), f"{name}: {key}"
-            compared += 1
+            if (outcomes := results.wrong(study, name, key)) is not None:
+                errors = results.metric(study, name, key).values
+                assert 100 * outcomes.mean(axis=1) == pytest.approx(errors, abs=2e-5), f"{name}: {key}"
+                compared += 1
     assert compared > 0

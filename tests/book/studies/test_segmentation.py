@@ -22,6 +22,7 @@ from drn_lib.segmentation.scores import position_prior, score_segmentation
 from drn_lib.segmentation.training import train_segmentation
 from drn_lib.training.loop import RunOptions
 from drn_lib.training.recipes import SegmentationRecipe
+from tests.book.studies.test_results import a_run, write
 
 REAL = os.environ.get("DRN_DATA", "")
 TINY = SegmentationRecipe("tiny", "streets", crop=32, width=0.125, epochs=2, batch_size=4, lr=0.05, size=64)
@@ -47,14 +48,8 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "results_dir", lambda: tmp_path / "results")
     monkeypatch.setattr(paths, "checkpoints_dir", lambda: tmp_path / "checkpoints")
     monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("DRN_PROGRESS", "0")
     opened = []
-
-    def open_few(name, part, **options):
-        opened.append(part)
-        return few(part)
-
-    monkeypatch.setattr(segmentation, "open_dataset", open_few)
+    monkeypatch.setattr(segmentation, "open_dataset", lambda name, part, **options: opened.append(part) or few(part))
     return opened
 
 
@@ -129,33 +124,25 @@ def test_kept_in_memory_a_set_gives_the_same_samples():
         assert again["mask"].dtype == torch.int64 and sample["name"] == again["name"]
 
 
-class TwoDrives:
-    """Drawn streets whose names say that the first two are of one drive and the last of another."""
-
-    def __init__(self, count=3):
-        self.drawn = open_dataset("streets", "test", count=count, size=64)
-        self.names = [f"leftImg8bit/test/{'Seq0' if i < 2 else '0001TP'}/{i}.png" for i in range(count)]
-        self.mask_classes, self.fingerprint = self.drawn.mask_classes, "0" * 64
-
-    def __len__(self):
-        return len(self.drawn)
-
-    def __getitem__(self, index):
-        return self.drawn[index]
+def two_drives():
+    """Synthetic streets whose names say that the first two are of one drive and the last of another."""
+    streets = open_dataset("streets", "test", count=3, size=64)
+    streets.names = [f"leftImg8bit/test/{drive}/{i}.png" for i, drive in enumerate(("Seq0", "Seq0", "0001TP"))]
+    return streets
 
 
 def test_each_drive_has_its_own_scores_and_the_prior_its(monkeypatch):
-    monkeypatch.setattr(segmentation, "open_dataset", lambda name, part, **options: TwoDrives())
+    monkeypatch.setattr(segmentation, "open_dataset", lambda name, part, **options: two_drives())
     torch.manual_seed(0)
     model = SegmentationNetwork(make_backbone("drn_d_22", TINY.width), 19)
-    about = {"classes": TwoDrives().mask_classes, "counts": {}, "sha256": {}}
+    about = {"classes": two_drives().mask_classes, "counts": {}, "sha256": {}}
     metrics, per_image = segmentation.score(PLAN.variants["drn_d_22"], 0, model, about, "test")
     assert about["sequences"] == {"Seq0": 2, "0001TP": 1} and per_image["sequence"].tolist() == [0, 0, 1]
     last = {name: counts[2:] for name, counts in per_image.items() if name != "sequence"}
     expected = summarize(last, about["classes"])
     assert metrics["final.test.sequence.0001tp.miou_present"] == pytest.approx(expected["miou_present"])
     assert metrics["final.test.sequence.seq0.pixel_accuracy"] != metrics["final.test.pixel_accuracy"]
-    drawn = TwoDrives()
+    drawn = two_drives()
     prior = position_prior(drawn)
     right = [(prior == drawn[i]["mask"]).sum() / (drawn[i]["mask"] != 255).sum() for i in range(3)]
     assert metrics["prior.test.sequence.0001tp.pixel_accuracy"] == pytest.approx(100 * right[2].item(), abs=1e-3)
@@ -172,36 +159,22 @@ def stored_run(root, name, seed, share, frames=40):
     per_image.update({specks: random.poisson(20 * (1 - share), frames) for specks in ("specks", "wrong_specks")})
     per_image["true_specks"] = np.full(frames, 3)
     scores = summarize(per_image, ["road", "pole"])
-    run = {
-        "study": "trial",
-        "recipe": {"crop": 224, "width": 0.25},
-        "architecture": name,
-        "seed": seed,
-        "dataset": {"name": "camvid", "counts": {"test": frames}, "classes": ["road", "pole"]},
-        "metrics": {f"final.test.{key}": value for key, value in scores.items()},
-        "curve": [],
-        "seconds": 60.0,
-        "device": "cpu",
-        "torch": "2",
-        "commit": None,
-    }
-    folder = root / "trial"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}-s{seed}.json").write_text(json.dumps(run))
-    np.savez_compressed(folder / f"{name}-s{seed}.npz", **per_image)
+    dataset = {"name": "camvid", "counts": {"test": frames}, "classes": ["road", "pole"]}
+    metrics = {f"final.test.{key}": value for key, value in scores.items()}
+    run = a_run(architecture=name, seed=seed, recipe={"crop": 224, "width": 0.25}, dataset=dataset, metrics=metrics)
+    write(root, run, **per_image)
     return scores
 
 
 @pytest.mark.parametrize("score", ["miou_present", "pixel_accuracy", "iou.pole", "band_miou_present", "specks"])
 def test_differences_are_bootstrapped_over_seeds_and_frames(tmp_path, score):
-    sides = {"drn_c_26": 0.8, "drn_a_18": 0.7}
-    means = {
-        name: np.mean([stored_run(tmp_path, name, seed, share)[score] for seed in range(3)])
-        for name, share in sides.items()
-    }
+    left, right = (
+        np.mean([stored_run(tmp_path, name, seed, fraction)[score] for seed in range(3)])
+        for name, fraction in (("drn_c_26", 0.8), ("drn_a_18", 0.7))
+    )
     found = results.difference("trial", "drn_c_26", "drn_a_18", f"final.test.{score}", root=tmp_path)
     assert found.method == "bootstrap over seeds and images" and found.n == 3
-    assert found.estimate == pytest.approx(means["drn_c_26"] - means["drn_a_18"])
+    assert found.estimate == pytest.approx(left - right)
     assert found.low < found.estimate < found.high and found.high - found.low < 8
     assert (found.low > 0, found.high < 0) == ((False, True) if score == "specks" else (True, False))
 
