@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -89,14 +91,21 @@ def half_precision(device: torch.device, width: float = 1.0, size: int = 224, co
     return {"ok": far < HALF_TOLERANCE, "precision": str(kind), "largest relative difference": far}
 
 
-def study_precision(device: torch.device, width: float = 0.25, size: int = 64, count: int = 16) -> dict:
-    """Training as a study does it, in float32 without TF32: the losses of a CPU but for rounding."""
+@contextmanager
+def in_float32(device: torch.device) -> Iterator[None]:
+    """As a study computes, and afterwards as before."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
     runs._compute_in_float32(device.type)
     try:
-        far = farthest(losses(torch.device("cpu"), None, width, size, count), losses(device, None, width, size, count))
+        yield
     finally:
         torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = before
+
+
+def study_precision(device: torch.device, width: float = 0.25, size: int = 64, count: int = 16) -> dict:
+    """Training as a study does it, in float32 without TF32: the losses of a CPU but for rounding."""
+    with in_float32(device):
+        far = farthest(losses(torch.device("cpu"), None, width, size, count), losses(device, None, width, size, count))
     return {"ok": far < SINGLE_TOLERANCE, "largest relative difference": far}
 
 
@@ -113,14 +122,11 @@ def whole_run(device: torch.device, **changes) -> dict:
 @torch.inference_mode()
 def channels_last(device: torch.device, width: float = 1.0, size: int = 224) -> dict:
     """The same network with its images channels last and channels first, in float32 without TF32: the same logits."""
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
-    runs._compute_in_float32(device.type)
-    images, _ = batch(size, 4)
     model = create_model("drn_c_26", 10, width).to(device).eval()
-    shown = normalize(images.to(device))
-    first = model(shown)
-    last = model.to(memory_format=torch.channels_last)(shown.contiguous(memory_format=torch.channels_last))
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = before
+    shown = normalize(batch(size, 4)[0].to(device))
+    with in_float32(device):
+        first = model(shown)
+        last = model.to(memory_format=torch.channels_last)(shown.contiguous(memory_format=torch.channels_last))
     far = ((first - last).abs().max() / first.abs().max()).item()
     return {"ok": far < SINGLE_TOLERANCE, "largest relative difference": far}
 
@@ -146,29 +152,18 @@ def resume(device: torch.device, size: int = 32) -> dict:
         folder = fake_imagenet.make(Path(place))
         parts = [open_dataset("imagenet", part, folder) for part in ("train", "val")]
         recipe = fake_imagenet.small_recipe(image_size=size, shorter_side=size + 4)
-        calls = {"stopped": 0, "whole": 0}
-        for kind in ("whole", "stopped"):
-            one_step = loop.batch_loss
-
-            def stopping(*arguments, kind=kind, one_step=one_step):
-                calls[kind] += 1
-                if kind == "stopped" and calls[kind] == 5:
-                    raise KeyboardInterrupt
-                return one_step(*arguments)
-
-            loop.batch_loss, before = stopping, loop.STATE_EVERY_SECONDS
-            loop.STATE_EVERY_SECONDS = 0.0
-            options = loop.RunOptions(Path(place) / kind, device, workers=2)
-            try:
+        for stops in (False, True):
+            effects = [*[mock.DEFAULT] * 4, KeyboardInterrupt if stops else mock.DEFAULT, *[mock.DEFAULT] * 9]
+            steps = mock.Mock(side_effect=effects, wraps=loop.batch_loss)
+            options = loop.RunOptions(Path(place) / str(stops), device, workers=2)
+            with mock.patch.multiple(loop, batch_loss=steps, STATE_EVERY_SECONDS=0.0):
                 try:
                     trained = classification.train_from_files(recipe, "drn_d_22", 0, *parts, options=options)
                 except KeyboardInterrupt:
                     trained = classification.train_from_files(recipe, "drn_d_22", 0, *parts, options=options)
-            finally:
-                loop.batch_loss, loop.STATE_EVERY_SECONDS = one_step, before
             curves.append([row["train_loss"] for row in trained.curve])
     far = farthest(*curves)
-    return {"ok": far < HALF_TOLERANCE and calls["stopped"] == 7, "largest relative difference": far}
+    return {"ok": far < HALF_TOLERANCE and steps.call_count == 7, "largest relative difference": far}
 
 
 def command(processes: int = 1, *more: str, **changes) -> dict:

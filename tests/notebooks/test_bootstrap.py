@@ -59,14 +59,10 @@ def test_on_colab_in_an_empty_folder(tmp_path, remote):
     assert log.stdout.strip() == "1" and (clone / ".git" / "shallow").is_file()
 
 
-def test_a_command_started_from_a_later_cell_finds_the_library(tmp_path, remote):
+def test_on_colab_a_later_command_finds_the_library_and_a_second_run_needs_no_network(tmp_path, remote):
     later = "\nsubprocess.run([sys.executable, '-S', '-c', 'import drn_lib; print(drn_lib.__file__)'])"
     done = run(COLAB + first_cell.CELL + later, tmp_path, DRN_REPOSITORY=remote)
     assert done.stdout.strip() == str(tmp_path / "drn-book" / "drn_lib" / "__init__.py"), done.stderr
-
-
-def test_on_colab_a_second_run_needs_no_network(tmp_path, remote):
-    assert run(COLAB + first_cell.CELL, tmp_path, DRN_REPOSITORY=remote).returncode == 0
     again = run(COLAB + first_cell.CELL + ASK, tmp_path, DRN_REPOSITORY="file:///nowhere/book.git")
     assert again.returncode == 0, again.stderr
 

@@ -48,10 +48,6 @@ def test_every_cell_was_executed_in_order_without_error(notebook):
     assert [cell.id for cell in cells for output in cell.outputs if output.output_type == "error"] == []
 
 
-def test_size(path):
-    assert path.stat().st_size <= MAX_BYTES
-
-
 def test_no_traces_of_one_run(notebook):
     assert [cell.id for cell in notebook.cells if "execution" in cell.metadata] == []
     assert set(notebook.metadata.language_info) == {"name"}
@@ -72,7 +68,8 @@ def test_no_cell_is_kept_from_the_comparison_in_another_way(notebook):
     assert [cell.id for cell in notebook.cells if re.search("NBVAL_|PYTEST_VALIDATE", cell.source)] == []
 
 
-def test_words(notebook):
+def test_words_and_size(path, notebook):
+    assert path.stat().st_size <= MAX_BYTES
     assert WORDS[0] <= chapters.words(notebook) <= WORDS[1]
 
 
@@ -84,10 +81,8 @@ def test_code_that_the_page_shows_fits_its_width(notebook):
 def test_headings(notebook):
     found = [heading.lower() for heading in chapters.headings(notebook)]
     last = [name for heading in found for name in LAST_HEADINGS if re.search(rf"\b{name}$", heading)]
-    assert last == LAST_HEADINGS
-    assert found[-1].endswith("references")
-    first = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
-    assert first.source.startswith("# ")
+    assert last == LAST_HEADINGS and found[-1].endswith("references")
+    assert chapters.markdown(notebook)[0].startswith("# ")
 
 
 def test_exercises(notebook):
@@ -125,13 +120,10 @@ def test_prose_reads_without_myst(notebook):
                 assert not re.search(r"""<img[^>]+src=["']?(?!https://|data:)""", token.content), source[:80]
 
 
-def test_the_switch_to_real_training(notebook):
+def test_the_switch_to_real_training_and_no_later_cell_reads_what_real_data_left(notebook):
     found = [cell for cell in chapters.code_cells(notebook) if "parameters" in chapters.tags(cell)]
     assert len(found) == 1
     assert re.search(r"^FULL = False\b", found[0].source, re.MULTILINE)
-
-
-def test_no_later_cell_reads_what_real_data_left(notebook):
     assert chapters.reads_of_real_data(notebook) == []
 
 

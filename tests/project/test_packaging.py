@@ -54,10 +54,8 @@ def test_it_installs_alone_and_every_module_imports(wheel, tmp_path):
     """A fresh environment that sees this one's packages (torch and so on), but not this checkout."""
     venv.create(tmp_path / "fresh", with_pip=False)
     python = tmp_path / "fresh" / "bin" / "python"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", "--no-index", str(wheel)],
-        check=True,
-    )
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", "--no-index"]
+    subprocess.run([*install, str(wheel)], check=True)
     packages = next((tmp_path / "fresh" / "lib").glob("python*/site-packages"))
     (packages / "host.pth").write_text(sysconfig.get_path("purelib") + "\n")
     code = f"""
@@ -75,26 +73,16 @@ assert not any("==" in line or "<" in line for line in requires("drn-lib")), "no
     assert helped.returncode == 0 and "usage" in helped.stdout, helped.stderr
 
 
-def config() -> dict:
-    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-
-
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_the_library_says_its_version():
+def test_library_site_citation_and_changelog_name_the_address_and_the_version():
     import drn_lib
 
-    assert drn_lib.__version__ == VERSION
-
-
-def test_the_site_links_to_the_address_and_the_release():
-    assert config()["repository"] == {"url": ADDRESS, "path_to_book": "", "branch": f"v{VERSION}"}
-
-
-def test_the_citation_names_the_address_and_the_version():
-    citation = yaml.safe_load(read("CITATION.cff"))
+    site, citation = (yaml.safe_load(read(name)) for name in ("_config.yml", "CITATION.cff"))
+    assert drn_lib.__version__ == re.search(r"^## (\S+)", read("CHANGELOG.md"), re.MULTILINE)[1] == VERSION
+    assert site["repository"] == {"url": ADDRESS, "path_to_book": "", "branch": f"v{VERSION}"}
     assert (citation["repository-code"], citation["version"]) == (ADDRESS, VERSION)
 
 
@@ -121,10 +109,6 @@ def test_no_other_address_of_the_repository_stands_anywhere():
             assert found.removesuffix(".git") == f"{owner}/{name}", file
 
 
-def test_the_newest_entry_of_the_changelog_is_this_version():
-    assert re.search(r"^## (\S+)", read("CHANGELOG.md"), re.MULTILINE)[1] == VERSION
-
-
 def test_the_lock_pins_every_direct_package_and_names_no_path():
     """Each package of the groups has one exact version, and no line points to a file or an address."""
     lines = [line for line in read("constraints.txt").splitlines() if line and not line.startswith("#")]
@@ -142,5 +126,5 @@ def test_the_lock_pins_every_direct_package_and_names_no_path():
 def test_no_name_is_defined_twice_in_a_file(path):
     """A second definition would silently take the place of the first; ruff says nothing where the first was used."""
     kinds = (ast.FunctionDef, ast.ClassDef)
-    names = [node.name for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body if isinstance(node, kinds)]
+    names = [node.name for node in ast.parse(read(path)).body if isinstance(node, kinds)]
     assert len(names) == len(set(names))

@@ -23,15 +23,14 @@ def test_c4_one_pixel_becomes_nine_that_stand_apart():
 
 
 def test_c5_fine_detail_that_enters_level_3():
-    """Finer than 16 px: above 1/4 cycle per cell of 4 px in A, behind its pooling; above 1/8 per cell of 2 px in B."""
+    """Finer than 16 px: above 1/4 cycle per cell of 4 px in A, after its pooling; above 1/8 per cell of 2 px in B."""
     x = normalize(torch.stack([photograph(name, 224) for name in ("coffee", "rocket", "chelsea", "astronaut")]))
     seeds, in_a, in_b = (0, 1, 2), [], []
     with torch.inference_mode():
         for seed in seeds:
-            entering_a = max_pool2d(load_trained(f"classification/drn_a_18-s{seed}").features(x)[2], 3, 2, 1)
-            entering_b = load_trained(f"classification/drn_b_26-s{seed}").features(x)[2]
-            in_a.append(high_frequency_fraction(entering_a, above=0.25))
-            in_b.append(high_frequency_fraction(entering_b, above=0.125))
+            a, b = (load_trained(f"classification/{name}-s{seed}").features(x)[2] for name in ("drn_a_18", "drn_b_26"))
+            in_a.append(high_frequency_fraction(max_pool2d(a, 3, 2, 1), above=0.25))
+            in_b.append(high_frequency_fraction(b, above=0.125))
     assert max(in_a) < min(in_b)
     found = intervals.student_t_difference(*(intervals.Sample(seeds, tuple(values)) for values in (in_a, in_b)))
     assert intervals.verdict(found, "greater") == "not resolved"

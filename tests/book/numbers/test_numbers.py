@@ -10,29 +10,18 @@ from book.numbers import claims, fill, markers
 from book.numbers import status as pages
 from book.studies import files, results
 from drn_lib.paths import paper_dir
+from tests.book.studies.test_results import a_run, write
+
+TOP1 = "paper:table1_classification/{}/top1_err_1crop_pct"
 
 
 @pytest.fixture
 def measured(tmp_path, monkeypatch):
     """A folder of results with one study of two networks and two seeds."""
-    folder = tmp_path / "trial"
-    folder.mkdir()
     for name, errors in (("drn_a_18", (40.0, 42.0)), ("resnet_18", (60.0, 62.0))):
         for seed, error in enumerate(errors):
-            run = {
-                "study": "trial",
-                "recipe": {},
-                "architecture": name,
-                "seed": seed,
-                "dataset": {"name": "shapes", "counts": {"test": 4}},
-                "metrics": {"final.test.top1": error, "lattice_energy.level_6": 0.25},
-                "curve": [],
-                "seconds": 61.0,
-                "device": "cpu",
-                "torch": "2.14.1",
-                "commit": None,
-            }
-            (folder / f"{name}-s{seed}.json").write_text(json.dumps(run))
+            metrics = {"final.test.top1": error, "lattice_energy.level_6": 0.25}
+            write(tmp_path, a_run(architecture=name, seed=seed, metrics=metrics))
     (tmp_path / "timings.json").write_text(json.dumps({"chapters": {"00": {"seconds": 12.34, "device": "cpu"}}}))
     monkeypatch.setattr(files, "results_dir", lambda: tmp_path)
     return tmp_path
@@ -51,17 +40,13 @@ def measured(tmp_path, monkeypatch):
         ("results:other/drn_a_18/final.test.top1|.1f", "not yet measured"),
         ("diff:trial/drn_a_18/resnet_18/final.test.top1|+.1f", "−20.0"),
         ("diff:trial/drn_a_18/resnet_18/final.test.top1#n", "2"),
-        ("run:trial/drn_a_18-s0/dataset.counts.test", "4"),
+        ("run:trial/drn_a_18-s0/dataset.counts.test", "5"),
         ("run:trial/drn_a_18-s5/seconds|.0f", "not yet measured"),
-        ("paper:table1_classification/DRN-A-18/top1_err_1crop_pct", "28.00"),
-        ("paper:table1_classification/DRN-A-18/top1_err_1crop_pct|.1f", "28.0"),
+        (TOP1.format("DRN-A-18"), "28.00"),
+        (f"{TOP1.format('DRN-A-18')}|.1f", "28.0"),
         ("paper:architectures/DRN-A-18/parameters|,", "11,689,512"),
         ("paper:architectures/DRN-A-18/gmacs_224 / paper:architectures/ResNet-18/gmacs_224|.1f", "5.1"),
-        (
-            "paper:table1_classification/DRN-A-18/top1_err_1crop_pct"
-            " - paper:table1_classification/ResNet-18/top1_err_1crop_pct\\|+.2f",
-            "−2.43",
-        ),
+        (f"{TOP1.format('DRN-A-18')} - {TOP1.format('ResNet-18')}\\|+.2f", "−2.43"),
         ("time:00/seconds|.0f", "12"),
         ("time:01/seconds|.0f", "not yet measured"),
         ("file:timings/chapters.00.seconds|.1f", "12.3"),
@@ -72,10 +57,10 @@ def test_keys(measured, key, text):
 
 
 def test_interval(measured):
-    low, high = np.array([41.0, 41.0]) + np.array([-1, 1]) * 12.7062
-    assert markers.number("results:trial/drn_a_18/final.test.top1#interval|.1f") == f"[{low:.1f},\u00a0{high:.1f}]"
+    key, (low, high) = "results:trial/drn_a_18/final.test.top1#interval|.1f", 41.0 + np.array([-1, 1]) * 12.7062
+    assert markers.number(key) == f"[{low:.1f},\u00a0{high:.1f}]"
     (measured / "trial" / "drn_a_18-s1.json").unlink()
-    assert markers.number("results:trial/drn_a_18/final.test.top1#interval|.1f") == "one seed: no interval"
+    assert markers.number(key) == "one seed: no interval"
 
 
 @pytest.mark.parametrize(
@@ -135,10 +120,7 @@ def test_comments_of_the_wrong_form_are_refused(text):
 
 def notebook(tmp_path, *cells):
     path = tmp_path / "01_trial.ipynb"
-    made = [
-        {"cell_type": kind, "id": f"01-0{index}", "metadata": {}, "source": [text]}
-        for index, (kind, text) in enumerate(cells)
-    ]
+    made = [{"cell_type": kind, "id": f"01-0{i}", "metadata": {}, "source": [t]} for i, (kind, t) in enumerate(cells)]
     path.write_text(json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n")
     return path
 
@@ -218,41 +200,40 @@ def test_claims_are_complete_and_point_to_what_exists():
 
 
 def test_a_claim_is_judged_by_its_numbers(measured):
-    compare = {"studies": ["none", "trial"], "left": "drn_a_18", "right": "resnet_18", "metric": "final.test.top1"}
-    ours, n, interval, judged = claims.judge({"what": "error", "compare": {**compare, "claim": "less"}})
+    def judge(claim="less", **changes):
+        compare = {"studies": ["none", "trial"], "left": "drn_a_18", "right": "resnet_18", "metric": "final.test.top1"}
+        return claims.judge({"what": "error", "compare": {**compare, "claim": claim, **changes}})
+
+    ours, n, interval, judged = judge()
     assert ours.startswith("41.0 − 61.0 = −20.0") and n == "2,\u00a02" and interval.startswith("[−")
     assert judged == "not resolved (2 seeds)"  # a clear interval, and too few seeds to believe it
     for name, error in (("drn_a_18", 41.0), ("resnet_18", 61.0)):
-        run = json.loads((measured / "trial" / f"{name}-s0.json").read_text())
-        run.update(seed=2, metrics={"final.test.top1": error})
-        (measured / "trial" / f"{name}-s2.json").write_text(json.dumps(run))
-    assert claims.judge({"what": "error", "compare": {**compare, "claim": "less"}})[3] == "supported"
-    assert claims.judge({"what": "error", "compare": {**compare, "claim": "greater"}})[3] == "contradicted"
+        write(measured, a_run(architecture=name, seed=2, metrics={"final.test.top1": error}))
+    assert (judge()[3], judge("greater")[3]) == ("supported", "contradicted")
     for seed in (1, 2):
         (measured / "trial" / f"drn_a_18-s{seed}.json").unlink()
-    assert claims.judge({"what": "error", "compare": {**compare, "claim": "less"}})[3] == "not resolved (one seed)"
-    missing = {**compare, "left": "drn_b_26", "claim": "less"}
-    assert claims.judge({"what": "error", "compare": missing})[3] == "open"
+    assert judge()[3] == "not resolved (one seed)"
+    assert judge(left="drn_b_26")[3] == "open"
 
 
 def test_holms_correction_counts_the_comparisons_of_one_study(measured, monkeypatch):
     def check(study, left, right):
-        plan = {"studies": [study], "left": left, "right": right, "metric": "final.test.top1", "primary": True}
-        return {"compare": plan}
+        sides = {"left": left, "right": right, "metric": "final.test.top1", "primary": True}
+        return {"compare": {"studies": [study], **sides}}
+
+    def p_values():
+        claims.primary_p_values.cache_clear()
+        return list(claims.primary_p_values(measured).values())
 
     for study in ("first", "second"):
-        (measured / study).mkdir()
         for file in (measured / "trial").glob("*.json"):
-            run = {**json.loads(file.read_text()), "study": study}
-            (measured / study / file.name).write_text(json.dumps(run))
+            write(measured, {**json.loads(file.read_text()), "study": study})
     checks = [check("first", "drn_a_18", "resnet_18"), check("second", "drn_a_18", "resnet_18")]
     monkeypatch.setattr(claims, "load_claims", lambda: [{"checks": checks}])
     p = results.difference("first", "drn_a_18", "resnet_18", "final.test.top1").p
-    claims.primary_p_values.cache_clear()
-    assert list(claims.primary_p_values(measured).values()) == [p, p]  # one each: nothing to correct
+    assert p_values() == [p, p]  # one each: nothing to correct
     checks.append(check("first", "resnet_18", "drn_a_18"))
-    claims.primary_p_values.cache_clear()
-    assert list(claims.primary_p_values(measured).values()) == [2 * p, 2 * p, p]
+    assert p_values() == [2 * p, 2 * p, p]
     claims.primary_p_values.cache_clear()
 
 
@@ -283,7 +264,5 @@ def test_the_papers_numbers_are_typed_in_one_folder_only():
     """Two of Table 1's most telling numbers must not stand in a page outside the generator's comments."""
     assert paper_dir().is_dir()
     for path in fill.sources():
-        if path.suffix == ".md":
-            text = markers.TABLE.sub("", markers.NUMBER.sub("", path.read_text()))
-            for number in ("28.00", "30.43", "24.86", "25.19"):
-                assert number not in text, f"{path.name} has {number} typed"
+        text = markers.TABLE.sub("", markers.NUMBER.sub("", path.read_text())) if path.suffix == ".md" else ""
+        assert [number for number in ("28.00", "30.43", "24.86", "25.19") if number in text] == [], path.name

@@ -1,7 +1,6 @@
 """The tables of the segmentation study: filled from its runs, and honest where there are none."""
 
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -11,6 +10,7 @@ from book.numbers.tables import common, segmentation
 from book.studies import files, results
 from drn_lib.evaluation.confusion import miou
 from tests.book.studies.test_segmentation import stored_run
+from tests.library import run
 
 
 @pytest.fixture
@@ -22,14 +22,13 @@ def study(tmp_path, monkeypatch):
         for seed in range(3):
             stored_run(tmp_path, name, seed, share)
             file = tmp_path / "trial" / f"{name}-s{seed}.json"
-            run = json.loads(file.read_text())
-            run["dataset"]["sequences"] = {"0001TP": 30, "Seq05VD": 10}
-            more = {"prior.test.miou_present": 17.0}
-            for part in ("0001tp", "seq05vd"):
-                more[f"prior.test.sequence.{part}.miou_present"] = 16.0
-                more[f"final.test.sequence.{part}.miou_present"] = 50.0 + seed
-            run["metrics"].update(more)
-            file.write_text(json.dumps(run))
+            stored = json.loads(file.read_text())
+            stored["dataset"]["sequences"] = {"0001TP": 30, "Seq05VD": 10}
+            stored["metrics"]["prior.test.miou_present"] = 17.0
+            for kind, value in (("prior", 16.0), ("final", 50.0 + seed)):
+                keys = (f"{kind}.test.sequence.{drive}.miou_present" for drive in ("0001tp", "seq05vd"))
+                stored["metrics"].update(dict.fromkeys(keys, value))
+            file.write_text(json.dumps(stored))
     return tmp_path
 
 
@@ -69,8 +68,7 @@ def test_two_seeds_settle_no_direction(study):
 
 def test_without_runs_the_tables_say_so(monkeypatch):
     monkeypatch.setattr(segmentation, "STUDY", "never_run")
-    assert "not yet measured" in segmentation.by_drive()
-    assert "not yet measured" in segmentation.by_class()
+    assert all("not yet measured" in table() for table in (segmentation.by_drive, segmentation.by_class))
 
 
 def test_a_p_value_is_never_printed_as_zero():
@@ -89,7 +87,5 @@ def test_windows_take_less_memory_than_the_whole_image():
 def test_a_process_tells_its_peak():
     code = "from tests.checks.segmentation import memory as m; m.HEIGHT = m.WIDTH = 64; "
     code += "print(m.read('window_512') > 100)"
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=files.results_dir().parents[1], capture_output=True, text=True
-    )
+    ran = run(sys.executable, "-c", code)
     assert ran.stdout == "True\n", ran.stderr

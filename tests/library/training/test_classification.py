@@ -20,10 +20,9 @@ TINY = ClassificationRecipe(
 )
 
 
-def random_set(count=10, size=16, classes=3):
+def random_set(count=10):
     generator = torch.Generator().manual_seed(1)
-    images = torch.randint(0, 256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
-    return images, torch.arange(count) % classes
+    return torch.randint(0, 256, (count, 3, 16, 16), generator=generator, dtype=torch.uint8), torch.arange(count) % 3
 
 
 @pytest.mark.slow
@@ -33,8 +32,7 @@ def test_killed_at_20_random_moments_ends_bit_identical(tmp_path):
 
 def test_same_seed_same_weights_other_seed_others():
     data = random_set()
-    first, again = (training.train(TINY, "drn_a_18", 0, data, 3).model for _ in range(2))
-    other = training.train(TINY, "drn_a_18", 1, data, 3).model
+    first, again, other = (training.train(TINY, "drn_a_18", seed, data, 3).model for seed in (0, 0, 1))
     assert same_weights(first, again)
     assert not same_weights(first, other)
 
@@ -65,15 +63,13 @@ def test_a_saved_state_names_its_run_as_ever_and_another_run_is_refused(tmp_path
 
 def test_a_damaged_state_says_what_to_do(tmp_path):
     (tmp_path / "state.pt").write_bytes(b"half a file")
-    data = random_set()
     with pytest.raises(ValueError, match="delete it to start this run again"):
-        training.train(TINY, "drn_a_18", 0, data, 3, options=RunOptions(tmp_path))
+        training.train(TINY, "drn_a_18", 0, random_set(), 3, options=RunOptions(tmp_path))
 
 
 def test_a_label_out_of_range_is_refused():
-    data = random_set()
     with pytest.raises(ValueError, match="must lie in 0..1"):
-        training.train(TINY, "drn_a_18", 0, data, 2)
+        training.train(TINY, "drn_a_18", 0, random_set(), 2)
 
 
 def test_order_is_a_permutation_and_a_pure_function():
@@ -84,7 +80,7 @@ def test_order_is_a_permutation_and_a_pure_function():
 
 
 def test_augmentation_depends_on_seed_epoch_and_index_alone():
-    images, _ = random_set(6, 16)
+    images = random_set(6)[0]
     indices = torch.tensor([4, 9, 2, 7, 11, 30])
     whole = augmentation.augment(images, indices, 0, 3, TINY)
     alone = augmentation.augment(images[2:3], indices[2:3], 0, 3, TINY)
@@ -102,8 +98,7 @@ def test_augmentation_only_shifts_and_mirrors():
         out = augmentation.augment(image, torch.tensor([index]), 0, 0, TINY)[0, 0]
         assert (out == out[:1]).all()
         seen.add((int(out[0, 0] > 0), int((out[0] > 0).sum())))
-    mirrored = {side for side, _ in seen}
-    assert mirrored == {0, 1}  # both the image and its mirror occur
+    assert {side for side, _ in seen} == {0, 1}  # both the image and its mirror occur
     assert {count for _, count in seen} == {6, 7, 8, 9, 10}  # every shift occurs
 
 
@@ -111,29 +106,17 @@ def test_learning_rate_rises_then_falls_to_zero():
     schedule = [TINY.learning_rate(step, 200) for step in range(200)]
     peak = schedule.index(max(schedule))
     assert max(schedule) == pytest.approx(TINY.lr)
-    assert peak == 29 or peak == 30  # 15 % of 200 steps
+    assert peak in (29, 30)  # 15 % of 200 steps
     assert schedule[:30] == sorted(schedule[:30]) and schedule[30:] == sorted(schedule[30:], reverse=True)
     assert schedule[-1] < 0.001 * TINY.lr
 
 
 def test_the_reduced_recipe_is_stored_as_it_was_before_recipes_had_more_fields():
     """Saved states carry it: one more entry, and no run that was begun before could be resumed."""
-    assert recipe("tiny-imagenet-20-reduced").as_dict() == {
-        "name": "tiny-imagenet-20-reduced",
-        "dataset": "tiny-imagenet",
-        "partition": "tiny-imagenet-20",
-        "image_size": 64,
-        "width": 0.25,
-        "epochs": 30,
-        "batch_size": 32,
-        "lr": 0.05,
-        "momentum": 0.9,
-        "weight_decay": 0.0005,
-        "warmup": 0.15,
-        "crop_padding": 8,
-        "mirror": True,
-        "reduced": True,
-    }
+    fields = dict(name="tiny-imagenet-20-reduced", dataset="tiny-imagenet", partition="tiny-imagenet-20", image_size=64)
+    fields |= dict(width=0.25, epochs=30, batch_size=32, lr=0.05, momentum=0.9, weight_decay=0.0005, warmup=0.15)
+    fields |= dict(crop_padding=8, mirror=True, reduced=True)
+    assert recipe("tiny-imagenet-20-reduced").as_dict() == fields
     live, paper = recipe("shapes-live").as_dict(), recipe("imagenet").as_dict()
     assert live["partition"] is None and "drop_every" not in live
     assert set(paper) - set(live) == {"drop_every", "shorter_side", "smallest_area", "color"}
@@ -142,9 +125,9 @@ def test_the_reduced_recipe_is_stored_as_it_was_before_recipes_had_more_fields()
 
 def test_a_training_that_diverges_stops_and_leaves_the_last_good_state(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "STATE_EVERY_SECONDS", 0.0)
-    data = random_set()
+    wild = replace(TINY, lr=1e38, warmup=0.0)
     with pytest.raises(ValueError, match=r"the loss of step \d+ is nan, at a learning rate of 1e\+38") as caught:
-        training.train(replace(TINY, lr=1e38, warmup=0.0), "drn_a_18", 0, data, 3, options=RunOptions(tmp_path))
+        training.train(wild, "drn_a_18", 0, random_set(), 3, options=RunOptions(tmp_path))
     assert "\n" not in str(caught.value)
     step = int(str(caught.value).split()[4])
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step - 1
@@ -152,9 +135,8 @@ def test_a_training_that_diverges_stops_and_leaves_the_last_good_state(tmp_path,
 
 def test_processes_that_find_different_states_do_not_begin(tmp_path, monkeypatch):
     monkeypatch.setattr(Group, "sum", lambda group, value: value + 1)
-    data = random_set()
     with pytest.raises(ValueError, match="not all processes find the same state"):
-        training.train(TINY, "drn_a_18", 0, data, 3, options=RunOptions(tmp_path))
+        training.train(TINY, "drn_a_18", 0, random_set(), 3, options=RunOptions(tmp_path))
 
 
 def test_in_half_precision_the_loss_is_nearly_the_same():
@@ -177,13 +159,12 @@ def test_a_training_may_start_from_weights_also_those_of_the_twin(tmp_path):
     resnet = training.train(TINY, "resnet_18", 0, data, 3).model
     file = save_weights(resnet, tmp_path / "resnet_18-s0.safetensors")
     still = replace(TINY, lr=0.0, epochs=1)
-    trained = training.train(
-        still, "drn_a_18", 1, data, 3, init=Init(weights=file), options=RunOptions(tmp_path / "run")
-    ).model
+    options = RunOptions(tmp_path / "run")
+    trained = training.train(still, "drn_a_18", 1, data, 3, init=Init(weights=file), options=options).model
     for (name, left), right in zip(resnet.named_parameters(), trained.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-3, msg=name)  # stored in 16 bits
     with pytest.raises(ValueError, match="another run .different start"):
-        training.train(still, "drn_a_18", 1, data, 3, options=RunOptions(tmp_path / "run"))
+        training.train(still, "drn_a_18", 1, data, 3, options=options)
     with pytest.raises(ValueError, match="holds a resnet_18, not a drn_c_26"):
         training.train(still, "drn_c_26", 1, data, 3, init=Init(weights=file))
 
@@ -196,8 +177,7 @@ def test_a_training_on_other_classes_begins_with_a_classifier_of_zeros(tmp_path)
         training.train(still, "resnet_18", 1, data, 5, init=Init(weights=file))
     moved = training.train(still, "resnet_18", 1, data, 5, init=Init(weights=file, head="drop")).model
     assert not moved.classifier.weight.any() and not moved.classifier.bias.any()  # the first loss is that of chance
-    fresh = create_model("resnet_18", 5, TINY.width)
-    assert not torch.equal(moved.stem.conv.weight, fresh.stem.conv.weight)
+    assert not torch.equal(moved.stem.conv.weight, create_model("resnet_18", 5, TINY.width).stem.conv.weight)
     learned = training.train(TINY, "resnet_18", 1, data, 5, init=Init(weights=file, head="drop")).model
     assert learned.classifier.weight.any()
 
@@ -206,27 +186,25 @@ def test_images_rendered_again_for_every_epoch_are_those_of_the_epoch(tmp_path):
     images, labels = random_set()
     asked = []
 
-    def rendered(epoch):
+    def flipped(epoch):
         asked.append(epoch)
         return images.flip(0) if epoch else images
 
-    whole = training.train(TINY, "resnet_18", 0, (rendered, labels), 3)
+    sources = flipped, lambda epoch: images, images
+    whole, fixed, plain = (training.train(TINY, "resnet_18", 0, (source, labels), 3) for source in sources)
     assert asked == list(range(TINY.epochs))
-    fixed = training.train(TINY, "resnet_18", 0, ((lambda epoch: images), labels), 3)
-    plain = training.train(TINY, "resnet_18", 0, (images, labels), 3)
     assert fixed.curve == plain.curve and whole.curve[0] == plain.curve[0] and whole.curve[-1] != plain.curve[-1]
 
 
 def test_weights_that_changed_under_the_same_name_are_another_run(tmp_path):
-    data = random_set()
-    file = tmp_path / "begin.safetensors"
-    for seed in (0, 1):
+    def begin(seed):
         torch.manual_seed(seed)
-        save_weights(create_model("resnet_18", 3, TINY.width), file)
-        if seed == 0:
-            training.train(TINY, "resnet_18", 0, data, 3, init=Init(weights=file), options=RunOptions(tmp_path / "run"))
+        init = Init(weights=save_weights(create_model("resnet_18", 3, TINY.width), tmp_path / "begin.safetensors"))
+        training.train(TINY, "resnet_18", 0, random_set(), 3, init=init, options=RunOptions(tmp_path / "run"))
+
+    begin(0)
     with pytest.raises(ValueError, match="another run .different beginning"):
-        training.train(TINY, "resnet_18", 0, data, 3, init=Init(weights=file), options=RunOptions(tmp_path / "run"))
+        begin(1)
 
 
 def test_a_state_without_a_scale_is_taken_up_where_half_precision_needs_one(tmp_path):

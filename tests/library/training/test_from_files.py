@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import sys
-from types import ModuleType
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -101,11 +102,8 @@ def test_half_of_the_crops_are_mirrored():
     # Dark on the left, bright on the right; a crop of it is dark on its left unless it was mirrored.
     image = torch.arange(64, dtype=torch.uint8).expand(3, 64, 64).contiguous() * 3
     plain = fake_imagenet.small_recipe(color=None)
-    mirrored = []
-    for index in range(300):
-        crop = augmentation.training_crop(image, 0, 0, index, plain).float()
-        mirrored.append(bool(crop[..., 0].mean() > crop[..., -1].mean()))
-    assert 0.4 < np.mean(mirrored) < 0.6
+    crops = [augmentation.training_crop(image, 0, 0, index, plain).float() for index in range(300)]
+    assert 0.4 < np.mean([bool(crop[..., 0].mean() > crop[..., -1].mean()) for crop in crops]) < 0.6
 
 
 def test_color_changes_keep_to_their_strength():
@@ -132,30 +130,20 @@ def test_the_loader_gives_the_same_batches_with_and_without_workers(parts):
     assert [len(labels) for _, labels in here] == [5, 5, 2]
     for (crops, labels), (other_crops, other_labels) in zip(here, there, strict=True):
         assert torch.equal(crops, other_crops) and torch.equal(labels, other_labels)
-    every = torch.cat([labels for _, labels in here])
-    assert sorted(every.tolist()) == sorted(parts[0].labels)
+    assert sorted(torch.cat([labels for _, labels in here]).tolist()) == sorted(parts[0].labels)
 
 
 @pytest.mark.parametrize("step", [2, 4])
 def test_stopped_in_the_middle_of_an_epoch_it_ends_bit_identical(step, parts, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "STATE_EVERY_SECONDS", 0.0)
-    loss = loop.batch_loss
-    calls = []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == step + 1:
-            raise KeyboardInterrupt
-        return loss(*arguments)
-
+    interrupted = mock.Mock(side_effect=[*[mock.DEFAULT] * step, KeyboardInterrupt], wraps=loop.batch_loss)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "batch_loss", interrupted)
         with pytest.raises(KeyboardInterrupt):
             training.train_from_files(RECIPE, "drn_d_22", 0, *parts, options=RunOptions(tmp_path))
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step
     resumed = training.train_from_files(RECIPE, "drn_d_22", 0, *parts, options=RunOptions(tmp_path))
-    assert same_weights(resumed.model, whole[0].model)
-    assert resumed.curve == whole[0].curve
+    assert same_weights(resumed.model, whole[0].model) and resumed.curve == whole[0].curve
     assert (tmp_path / "log.csv").read_text() == (whole[1] / "log.csv").read_text()
 
 
@@ -179,9 +167,7 @@ def test_errors_are_one_sentence(parts, tmp_path):
     with pytest.raises(ValueError, match="on GPUs alone"):
         training.train_from_files(RECIPE, "drn_a_18", 0, *parts, options=RunOptions(sync_batch_norm=True))
     fewer = fake_imagenet.make(tmp_path, val=1)
-    for file in (fewer / "imagenet/val" / fake_imagenet.WNIDS[0]).iterdir():
-        file.unlink()
-    (fewer / "imagenet/val" / fake_imagenet.WNIDS[0]).rmdir()
+    shutil.rmtree(fewer / "imagenet/val" / fake_imagenet.WNIDS[0])
     with pytest.raises(ValueError, match="different classes"):
         training.train_from_files(RECIPE, "drn_a_18", 0, parts[0], open_dataset("imagenet", "val", fewer))
 
@@ -220,33 +206,16 @@ def test_a_damaged_image_is_one_sentence_from_a_worker_too(workers, tmp_path):
 # TensorBoard
 
 
-class Writer:
-    """What a SummaryWriter is asked for."""
-
-    written: list[tuple] = []
-
-    def __init__(self, folder, purge_step):
-        self.written.append(("open", folder, purge_step))
-
-    def add_scalar(self, name, value, epoch):
-        self.written.append((name, value, epoch))
-
-    def flush(self):
-        pass
-
-    def close(self):
-        self.written.append(("close",))
-
-
 def test_tensorboard_gets_every_column_and_the_rate(parts, tmp_path, monkeypatch):
-    module = ModuleType("torch.utils.tensorboard")
-    module.SummaryWriter = Writer
+    module = mock.Mock()
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr(Writer, "written", [])
     once = fake_imagenet.small_recipe(epochs=1)
     trained = training.train_from_files(once, "drn_a_18", 0, *parts, options=RunOptions(tmp_path, tensorboard=True))
-    assert Writer.written[0] == ("open", str(tmp_path / "tensorboard"), 1) and Writer.written[-1] == ("close",)
-    scalars = {name: value for name, value, epoch in Writer.written[1:-1] if epoch == 1}
+    module.SummaryWriter.assert_called_once_with(str(tmp_path / "tensorboard"), purge_step=1)
+    writer = module.SummaryWriter.return_value
+    assert writer.mock_calls[-1] == mock.call.close()
+    written = [call.args for call in writer.add_scalar.call_args_list]
+    scalars = {name: value for name, value, epoch in written if epoch == 1}
     assert scalars == {**{k: v for k, v in trained.curve[0].items() if k != "epoch"}, "learning_rate": 0.01}
 
 
