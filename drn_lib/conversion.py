@@ -33,8 +33,7 @@ def dilate(model: ResNet, output_stride: int = 8, dilation_rule: str = "exact") 
     Args:
         model: a ResNet of torchvision or one of ours, with basic or bottleneck blocks; it is not changed.
         output_stride: 8 trades the strides of the last two stages, 16 that of the last.
-        dilation_rule: "exact" (Fig. 1), "levels" (Fig. 5) or "released" (DRN-A in the authors' code); see
-            `architecture.DILATION_RULES`.
+        dilation_rule: one of `architecture.DILATION_RULES`.
 
     Returns:
         The dilated network. Ours also has a new `table`; `resnet_18`, `_34` and `_50` become the DRN-A of their depth.

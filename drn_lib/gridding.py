@@ -1,9 +1,8 @@
 """Gridding: its cause (the sub-lattice identity) and its measure (lattice energy).
 
 A d-dilated convolution reads only positions that lie d apart, so a chain of them splits a map into d x d
-sub-lattices that never exchange a value: it *is* d * d ordinary chains side by side. Each of them may settle on
-a level of its own, and the map shows a pattern that repeats every d cells. `lattice_energy` says how much of a
-map is such a pattern. Chapter 03 derives both.
+sub-lattices that never exchange a value. Each of them may settle on a level of its own, and the map shows a pattern
+that repeats every d cells. `lattice_energy` says how much of a map is such a pattern. Chapter 03 derives both.
 """
 
 from __future__ import annotations
@@ -68,15 +67,11 @@ def undilated(net: nn.Module, dilation: int) -> nn.Module:
 
 
 def sublattice_forward(net: nn.Module, x: Tensor, dilation: int) -> Tensor:
-    """What the dilated `net` makes of `x`, computed by d * d undilated networks, one on each sub-lattice.
+    """What the dilated `net` makes of `x` (N, C, H, W), computed by d * d undilated networks, one on each sub-lattice.
 
     The identity: net(x)[..., i::d, j::d] == undilated(net, d)(x[..., i::d, j::d]) for every i and j. Output cell
     o reads input cells o - p + d t for taps t; with p a multiple of d all of them equal o modulo d, and divided
-    by d they are the cells that the undilated net reads. Zero padding is zero on every sub-lattice.
-
-    Args:
-        net: see `undilated`, also for the errors.
-        x: (N, C, H, W), H and W at least d.
+    by d they are the cells that the undilated net reads. Errors are those of `undilated` and `split_sublattices`.
 
     Source: measured in PAPER_VS_CODE section 7, proved in chapter 03; the paper shows its effect in Fig. 4.
     """
@@ -118,7 +113,7 @@ def lattice_energy(maps: Tensor, period: int) -> Tensor:
     Raises:
         ValueError: maps of fewer than four periods a side.
 
-    Source: chapter 03. The paper speaks of gridding without a measure of it.
+    Source: chapter 03. The paper has no measure of gridding.
     """
     lattice, rest = _energies(maps, period)
     total = lattice + rest
@@ -204,11 +199,8 @@ def lattice_energy_by_level(
 def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Mean power of maps against frequency, all directions together: how rough they are, as a curve.
 
-    Each map loses its mean and is faded out at its borders (Hann window), since it does not repeat beyond them.
+    Each map (H, W) loses its mean and is faded out at its borders (Hann window); the mean is taken over all maps.
     White noise of variance v has power v at every frequency but the two lowest, which lose it with the mean.
-
-    Args:
-        maps: (..., H, W); the mean is taken over all maps.
 
     Returns:
         (frequencies, power): both (B,), frequencies in cycles per cell from 0 to 0.5 in steps of 1 / min(H, W).

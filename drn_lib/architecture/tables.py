@@ -73,8 +73,7 @@ class Architecture:
     @property
     def stem_level(self) -> int | None:
         """Level 2 for ResNet and DRN-A, where only the 7x7 makes it; None where level 1 has more convolutions."""
-        first = self.levels[0].number
-        return None if first == 1 else first - 1
+        return self.levels[0].number - 1 or None
 
     @property
     def out_channels(self) -> int:

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import io
+from functools import cached_property
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from drn_lib.datasets.archives import FileTree
 from drn_lib.datasets.contract import DataError
 
 
 class ImageDataset(Dataset):
-    """Images with names; the base of every dataset in the book.
+    """Images with names. A subclass sets the attributes below and defines `read(index)` and `identity(index)`."""
 
-    A subclass sets the attributes below and defines `read(index)` and `identity(index)`.
-
-    Attributes:
-        classes: Readable class names; the position of a name is its label.
-        names: One name per sample.
-        labels: One int per sample, or None where samples have no class.
-    """
-
-    classes: list[str]
-    names: list[str]
-    labels: list[int] | None = None
+    classes: list[str]  # readable; the position of a name is its label
+    names: list[str]  # one per sample
+    labels: list[int] | None = None  # one per sample, where samples have a class
 
     def __len__(self) -> int:
         return len(self.names)
@@ -50,52 +44,70 @@ class ImageDataset(Dataset):
         return self.read(index)["image"]
 
     def arrays(self) -> tuple[Tensor, Tensor]:
-        """All images and labels at once, decoded at the first call and kept in memory.
-
-        Returns:
-            Images, uint8 (N, 3, H, W), and labels, int64 (N,).
+        """All images, uint8 (N, 3, H, W), and labels, int64 (N,), decoded at the first call and kept in memory.
 
         Raises:
             DataError: the images differ in size, or the samples have no class.
         """
-        if getattr(self, "_arrays", None) is None:
-            if self.labels is None:
-                raise DataError(f"{type(self).__name__} has no image labels: read its samples one by one instead.")
-            self._arrays = (self._stack_images(), torch.tensor(self.labels, dtype=torch.int64))
         return self._arrays
 
-    def _stack_images(self) -> Tensor:
-        first = self.image(0)
-        images = torch.empty((len(self), *first.shape), dtype=torch.uint8)  # (N, 3, H, W)
+    @cached_property
+    def _arrays(self) -> tuple[Tensor, Tensor]:
+        if self.labels is None:
+            raise DataError(f"{type(self).__name__} has no image labels: read its samples one by one instead.")
+        images = torch.empty((len(self), *self.image(0).shape), dtype=torch.uint8)
         for index, name in enumerate(self.names):
             image = self.image(index)
-            if image.shape != first.shape:
+            if image.shape != images.shape[1:]:
                 raise DataError(
                     f"{name} is {image.shape[2]}x{image.shape[1]} px where {self.names[0]} is "
-                    f"{first.shape[2]}x{first.shape[1]}: arrays() needs one size, so read the samples one by one."
+                    f"{images.shape[3]}x{images.shape[2]}: arrays() needs one size, so read the samples one by one."
                 )
             images[index] = image
-        return images
+        return images, torch.tensor(self.labels, dtype=torch.int64)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """sha256 (hex) over the names, labels and `identity` of all samples, computed at first use."""
-        if getattr(self, "_fingerprint", None) is None:
-            digest = hashlib.sha256()
-            for index, name in enumerate(self.names):
-                label = "" if self.labels is None else self.labels[index]
-                identity = hashlib.sha256(self.identity(index)).hexdigest()
-                digest.update(f"{name}\t{label}\t{identity}\n".encode())
-            self._fingerprint = digest.hexdigest()
-        return self._fingerprint
+        digest = hashlib.sha256()
+        for index, name in enumerate(self.names):
+            label = "" if self.labels is None else self.labels[index]
+            identity = hashlib.sha256(self.identity(index)).hexdigest()
+            digest.update(f"{name}\t{label}\t{identity}\n".encode())
+        return digest.hexdigest()
+
+
+class FileDataset(ImageDataset):
+    """Images in files: `names` below a folder or in an archive, `tree`."""
+
+    tree: FileTree
+
+    def image(self, index: int) -> Tensor:
+        return decode_image(self.tree.read(self.names[index]), self.names[index])
+
+
+class MaskedFiles(FileDataset):
+    """Images in files with one label image each, whose name a subclass gives as `label_name(index)`."""
+
+    def label_image(self, index: int, image: Tensor) -> np.ndarray:
+        """The labels of the decoded `image` (3, H, W), int64 (H, W); a DataError where the sizes differ."""
+        name = self.label_name(index)
+        labels = decode_labels(self.tree.read(name), name)
+        if labels.shape != image.shape[1:]:
+            raise DataError(
+                f"{name} is {labels.shape[1]}x{labels.shape[0]} px and its image {image.shape[2]}x{image.shape[1]}: "
+                "both must have one size, so fetch the dataset again."
+            )
+        return labels
+
+    def identity(self, index: int) -> bytes:
+        # Photographs are large: their length and the whole label file tell samples apart quickly.
+        length = (self.tree.path / self.names[index]).stat().st_size
+        return str(length).encode() + self.tree.read(self.label_name(index))
 
 
 class InMemory(ImageDataset):
-    """A set with masks whose images are read or rendered once and kept as bytes, for many passes over it.
-
-    Args:
-        dataset: its images may have any size.
-    """
+    """A set with masks whose images, of any size, are read or rendered once and kept as bytes for many passes."""
 
     def __init__(self, dataset: ImageDataset):
         self.names, self.classes, self.mask_classes = dataset.names, dataset.classes, dataset.mask_classes
@@ -109,32 +121,17 @@ class InMemory(ImageDataset):
 
 
 def decode_image(data: bytes, name: str) -> Tensor:
-    """Decodes a JPEG or PNG file; grey and palette images become RGB, and 16 bits 8.
-
-    Args:
-        data: The file's bytes.
-        name: The file's name, for the error.
-
-    Returns:
-        uint8 (3, H, W), RGB.
+    """The bytes of a JPEG or PNG file as uint8 (3, H, W), RGB; grey and palette images become RGB, and 16 bits 8.
 
     Raises:
         DataError: the bytes are not a whole image, or its numbers go beyond 16 bits.
     """
-    with _open(data, name) as picture:
-        pixels = rgb_pixels(_loaded(picture, name), name)
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    with _loaded(data, name) as picture:
+        return torch.from_numpy(rgb_pixels(picture, name)).permute(2, 0, 1).contiguous()
 
 
 def rgb_pixels(picture: Image.Image, name: str) -> np.ndarray:
-    """The pixels of a picture of any mode as bytes; Pillow's own conversion turns grey values of 16 bits white.
-
-    Args:
-        picture: An open image.
-        name: The file's name, for the error.
-
-    Returns:
-        uint8 (H, W, 3), RGB.
+    """The pixels of a picture of any mode, uint8 (H, W, 3), RGB; Pillow itself turns grey values of 16 bits white.
 
     Raises:
         DataError: grey values that are no whole numbers from 0 to 65535.
@@ -149,20 +146,12 @@ def rgb_pixels(picture: Image.Image, name: str) -> np.ndarray:
 
 
 def decode_labels(data: bytes, name: str) -> np.ndarray:
-    """Decodes a label image: one number per pixel, never colours.
-
-    Args:
-        data: The PNG file's bytes.
-        name: The file's name, for the error.
-
-    Returns:
-        int64 (H, W). A palette image gives its palette indices.
+    """The bytes of a PNG file as one label per pixel, int64 (H, W); a palette image gives its palette indices.
 
     Raises:
         DataError: the bytes are not a whole image, or the image has colour channels.
     """
-    with _open(data, name) as picture:
-        _loaded(picture, name)
+    with _loaded(data, name) as picture:
         if picture.mode not in ("1", "L", "P", "I", "I;16"):
             raise DataError(
                 f"{name} is a colour image (mode {picture.mode}) where one label per pixel is expected: "
@@ -171,16 +160,13 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
         return np.array(picture).astype(np.int64)
 
 
-def _open(data: bytes, name: str) -> Image.Image:
+def _loaded(data: bytes, name: str) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data))
-    except (UnidentifiedImageError, OSError) as error:
+        picture = Image.open(io.BytesIO(data))
+    except OSError as error:
         raise DataError(f"{name} is not an image that can be read: fetch the dataset again.") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"{name} has more pixels than are read safely: fetch the dataset again.") from error
-
-
-def _loaded(picture: Image.Image, name: str) -> Image.Image:
     try:
         picture.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -10,7 +10,7 @@ from drn_lib.datasets.clutter import open_clutter
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.imagenet import ImageNet
 from drn_lib.datasets.pets import Pets
-from drn_lib.datasets.sources import locate, splits_of
+from drn_lib.datasets.sources import SOURCES, locate
 from drn_lib.datasets.splits import PARTS
 from drn_lib.datasets.street_scenes import CamVid, Cityscapes
 from drn_lib.datasets.synthetic.sets import SyntheticShapes, SyntheticStreets
@@ -25,7 +25,6 @@ READERS = {
 }
 """The published datasets: each is called as reader(path, split, **options)."""
 SYNTHETIC = {"shapes": SyntheticShapes, "streets": SyntheticStreets}
-
 BOOK_PARTITIONS = {"tiny-imagenet": tiny_imagenet.BOOK_PARTITION, "pets": pets.BOOK_PARTITION}
 """The split in `data/splits/` of the book's experiments, by dataset; the other datasets take no `partition`."""
 
@@ -41,17 +40,15 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
     Args:
         name: One of `list_datasets()`.
         split: "train", "tune", "trainval", "val" or "test": what the dataset has.
-        root: A folder to look in first, or the dataset's own folder or archive, which must exist; the synthetic sets
-            need none.
+        root: A folder to look in first, or the dataset's own folder or archive, which must exist.
         **options: What the dataset's own class takes: `partition` and `classes` of `TinyImageNet`; `count`, `size`
             and `seed` of `SyntheticShapes` and `SyntheticStreets`; `seed` and `side` of `clutter.open_clutter`.
 
     Returns:
-        The dataset; a sample is a dictionary (see `drn_lib.datasets.base`).
+        The dataset; a sample is a dictionary (see `drn_lib.datasets.contract`).
 
     Raises:
-        DatasetNotFound: it is nowhere and could not be downloaded, or `root` does not exist; the sentence says what to
-            do.
+        DatasetNotFound: it is nowhere and could not be downloaded, or `root` does not exist.
         DataError: it is there, but damaged or laid out otherwise, or has no such split.
         ValueError: there is no dataset of that name.
     """
@@ -69,7 +66,7 @@ def _check_split(name: str, split: str, options: dict) -> None:
     """Refuses a split that the dataset does not have before hundreds of megabytes are fetched for it."""
     taken = tiny_imagenet.BOOK_PARTITION if name == "tiny-imagenet" else None  # by the reader, where none is named
     partition = options.get("partition", taken)
-    splits = splits_of(name) if partition is None else PARTS
+    splits = SOURCES[name].splits if partition is None else PARTS
     if splits and split not in splits:
         whose = f"The dataset {name} itself" if partition is None else f"The partition {partition}"
         more = ", or name a partition" if partition is None and name in BOOK_PARTITIONS else ""

@@ -1,28 +1,15 @@
 """Images moved into clutter: each pasted at a random place of a canvas tiled with images of other classes.
 
-In four of ten images of Tiny-ImageNet the object takes more than half of the frame, so that a box around the middle is
-right nearly half of the time and says nothing about the network. Here the object is one of many things: a 64 px image
-lies somewhere on a 128 px canvas of four others, which come from the 30 classes that the book's networks were not
-trained on. Its ground-truth box moves along.
-
-    >>> canvases = open_clutter("test")                        # doctest: +SKIP
-    >>> canvases[0]["image"].shape, canvases[0]["boxes"]       # doctest: +SKIP
-
-A canvas is a pure function of (seed, part, index): the same for every network, run and machine. Tiles of train, tune
-and test are different images, listed in `data/splits/tiny-imagenet-clutter.csv`, none of which has a copy anywhere
-else. Some of the 30 classes are kin of the 20 (slug and snail, orange and lemon), so a network may point at a tile for
-a reason; that is the same for all networks.
-
-Wherever a 64 px image lies on 128 px, it covers the middle of the canvas. Pointing at the middle, which takes no
-network, is therefore right in 44 of 100 test canvases: read a pointing error beside that (`clutter.trivial` in a run's
-metrics), or on the canvases whose object leaves the middle free (`pointing_error_off_middle`).
-
-`python -m drn_lib.datasets.clutter` writes the list of tiles again.
+In four of ten images of Tiny-ImageNet the object takes more than half of the frame, and a box around the middle says
+nothing about the network. Here a 64 px image lies, with its gt box, somewhere on a 128 px canvas of four others, from
+the 30 classes that the book's networks were not trained on. A canvas is a pure function of (seed, part, index). The
+image covers its middle, so read a pointing error beside `clutter.trivial` in a run's metrics, or on the canvases whose
+object leaves the middle free (`pointing_error_off_middle`).
+`python -m drn_lib.datasets.clutter` writes the list of tiles, `data/splits/tiny-imagenet-clutter.csv`, again.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -35,15 +22,11 @@ from drn_lib.datasets.archives import read_lines
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.sources import locate
-from drn_lib.datasets.splits import PARTS, write_partition
-from drn_lib.datasets.tiny_imagenet import BOOK_CLASSES, TinyImageNet
+from drn_lib.datasets.splits import PARTS, rank, write_partition
+from drn_lib.datasets.tiny_imagenet import BOOK_CLASSES, TinyImageNet, pixel_digests
 
-SEED = 0
-"""Of the canvases that every network of the book is measured on."""
-SIDE = 128
-"""Pixels a side of a canvas."""
-TILES = "tiny-imagenet-clutter"
-"""The split that lists the tiles."""
+SEED, SIDE = 0, 128  # of the canvases that every network of the book is measured on; pixels a side
+TILES = "tiny-imagenet-clutter"  # the split that lists the tiles
 FINGERPRINTS = {
     "tune": "db5604babf119325e0f84cb030f0c5b59374a4e1b22bc4b1a204b48050eaad0f",
     "test": "36b680ca550ad9ddcd29a3482c3437139986380296851b423e68cd05955bad70",
@@ -59,11 +42,9 @@ class Clutter(ImageDataset):
     no boxes, since the networks learn from image labels only.
 
     Args:
-        source: Images of one size with labels and boxes, for example `open_dataset("tiny-imagenet", "test")`.
-        tiles: Images of one size, of classes that `source` does not have.
-        part: "train", "tune" or "test"; one part's canvases have nothing to do with another's.
-        seed: Another seed gives other places and other tiles.
-        side: Of the canvas in pixels.
+        source, tiles: Images of one size with labels and boxes; images of one size, of other classes.
+        part: "train", "tune" or "test".
+        seed, side: Of places and tiles; of the canvas in pixels.
 
     Raises:
         DataError: no such part, images that do not fit on the canvas, or a class that is on both sides.
@@ -71,8 +52,7 @@ class Clutter(ImageDataset):
 
     def __init__(self, source: ImageDataset, tiles: ImageDataset, part: str, seed: int = SEED, side: int = SIDE):
         _check_part(part)
-        shared = set(getattr(source, "wnids", source.classes)) & set(getattr(tiles, "wnids", tiles.classes))
-        if shared:
+        if shared := set(getattr(source, "wnids", source.classes)) & set(getattr(tiles, "wnids", tiles.classes)):
             raise DataError(f"{min(shared)} is a class of the images and of the tiles: clutter needs other classes.")
         height, width = source.image(0).shape[1:]
         if max(height, width) > side:
@@ -87,15 +67,14 @@ class Clutter(ImageDataset):
         random = np.random.default_rng([self.seed, PARTS.index(self.part), index])
         rows, columns = (-(-self.side // size) for size in self.tiles.arrays()[0].shape[2:])
         chosen = random.integers(0, len(self.tiles), rows * columns).tolist()
-        height, width = self._source_images().shape[2:]
+        height, width = self.source.arrays()[0].shape[2:]
         left, top = random.integers(0, self.side - width + 1), random.integers(0, self.side - height + 1)
         return chosen, int(left), int(top)
 
     def image(self, index: int) -> Tensor:
         chosen, left, top = self.layout(index)
-        picture, tiles = self._source_images()[index], self.tiles.arrays()[0][chosen]  # (3, h, w), (n, 3, th, tw)
-        height, width = tiles.shape[2:]
-        columns = -(-self.side // width)
+        picture, tiles = self.source.arrays()[0][index], self.tiles.arrays()[0][chosen]  # (3, h, w), (n, 3, th, tw)
+        columns = -(-self.side // tiles.shape[3])
         lines = [torch.cat(list(tiles[i : i + columns]), dim=2) for i in range(0, len(tiles), columns)]
         canvas = torch.cat(lines, dim=1)[:, : self.side, : self.side].clone()  # (3, side, side)
         canvas[:, top : top + picture.shape[1], left : left + picture.shape[2]] = picture
@@ -117,8 +96,8 @@ class Clutter(ImageDataset):
     def read(self, index: int) -> dict:
         sample = {"image": self.image(index), "label": self.labels[index], "name": self.names[index]}
         if self.part != "train":
-            _, left, top = self.layout(index)
-            sample["boxes"] = self.source[index]["boxes"] + torch.tensor([left, top, left, top], dtype=torch.float32)
+            corner = torch.tensor(self.layout(index)[1:] * 2, dtype=torch.float32)
+            sample["boxes"] = self.source[index]["boxes"] + corner
         return sample
 
     def identity(self, index: int) -> bytes:
@@ -126,21 +105,14 @@ class Clutter(ImageDataset):
         tiles = " ".join(self.tiles.names[tile] for tile in chosen)
         return self.source.identity(index) + f" {self.side} {left} {top} {tiles}".encode()
 
-    def _source_images(self) -> Tensor:
-        return self.source.arrays()[0]
-
 
 def open_clutter(part: str, root: str | Path | None = None, seed: int = SEED, side: int = SIDE) -> Clutter:
-    """The book's Tiny-ImageNet images in clutter.
+    """The book's Tiny-ImageNet images in clutter, one canvas for each image of the part.
 
     Args:
-        part: "tune" and "test" to measure on, "train" to train on (without boxes; a new seed gives new canvases).
+        part: "tune" and "test" to measure on, "train" to train on (without boxes).
         root: A folder to look in for Tiny-ImageNet first, as for `open_dataset`.
-        seed: Of places and tiles.
-        side: Of the canvas in pixels.
-
-    Returns:
-        One canvas for each image of the part.
+        seed, side: Of places and tiles; of the canvas in pixels.
 
     Raises:
         DatasetNotFound: Tiny-ImageNet is nowhere; the sentence says what to do.
@@ -152,14 +124,9 @@ def open_clutter(part: str, root: str | Path | None = None, seed: int = SEED, si
 
 
 def training_canvases(canvases: Clutter, seed: int) -> Callable[[int], Tensor]:
-    """From an epoch to its canvases, uint8 (N, 3, side, side): re-rendered for every seed of a run and every epoch.
+    """From an epoch to its canvases, uint8 (N, 3, side, side): others for every seed of a run and every epoch.
 
-    So no network can learn which tiles an image lies on, and what chance there is in the drawing differs from seed to
-    seed as all other chance does.
-
-    Args:
-        canvases: of the part "train".
-        seed: of the run, below 1000 as its epochs are.
+    `canvases` are of the part "train"; the seed is below 1000, as epochs are.
     """
     return lambda epoch: canvases.redrawn(1 + 1000 * seed + epoch).arrays()[0]
 
@@ -167,25 +134,18 @@ def training_canvases(canvases: Clutter, seed: int) -> Callable[[int], Tensor]:
 def make_tile_partition(path: Path, folder: Path | None = None) -> Path:
     """Writes the list of tiles: of every class after the book's 20, 150 training images to train, 20 tune, 50 test.
 
-    Within a class the images are ranked by the sha256 of their file name, as in the book's split. An image of
-    which any other class or part of the archive holds a copy is left out, so that no tile shows a test image.
-
-    Args:
-        path: The archive of 50 classes, or its folder.
-        folder: Where to write; by default `data/splits/`.
-
-    Returns:
-        The path of the CSV file.
+    Within a class the images are ranked as in the book's split. An image of which the archive of 50 classes at `path`
+    holds a copy is left out, so that no tile shows a test image. Returns the path of the CSV file, in `folder` or
+    `data/splits/`.
     """
-    every = [TinyImageNet(path, split, partition=None) for split in ("train", "val")]
-    digests = {name: _digest(data.image(i)) for data in every for i, name in enumerate(data.names)}
-    copies = Counter(digests.values())
-    train, rows = every[0], []
+    train, val = (TinyImageNet(path, split, partition=None) for split in ("train", "val"))
+    digests = pixel_digests(train, val)
+    copies, rows = Counter(digests.values()), []
     wnids = [line.strip() for line in read_lines(train.tree, "wnids.txt")][BOOK_CLASSES:]
     for wnid in wnids:
         own = [name for name, label in zip(train.names, train.labels) if train.wnids[label] == wnid]
         files = [Path(name).name for name in own if copies[digests[name]] == 1]
-        ranked = iter(sorted(files, key=lambda file: hashlib.sha256(file.encode()).hexdigest()))
+        ranked = iter(sorted(files, key=rank))
         for part, count in TILES_PER_CLASS.items():
             rows += [(wnid, next(ranked), part) for _ in range(count)]
     facts = {
@@ -198,10 +158,6 @@ def make_tile_partition(path: Path, folder: Path | None = None) -> Path:
 def _check_part(part: str) -> None:
     if part not in PARTS:
         raise DataError(f"Canvases have no part '{part}': use one of {', '.join(PARTS)}.")
-
-
-def _digest(image: Tensor) -> str:
-    return hashlib.sha256(image.numpy().tobytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Downloading and unpacking, so that an interrupted or wrong download never looks like a good one.
 
 A file is written beside its target as `<name>.part` and renamed when it is whole; a download that was cut off
-continues where it stopped. Where the library knows a file's size and checksum it insists on them; where it
-does not, it records the sha256 of the first download beside the file and insists on that from then on, unless the
-server makes the file again on each request. `one_at_a_time` keeps two processes from fetching the same thing at once.
+continues where it stopped. Where a file's checksum is not known, the sha256 of the first download is recorded beside
+it and insisted on from then on. `one_at_a_time` keeps two processes from fetching the same thing at once.
 """
 
 from __future__ import annotations
@@ -39,13 +38,9 @@ class _Interrupted(Exception):
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path, name: str) -> Iterator[None]:
-    """Within it only this process fetches `name` into `folder`; another one waits, then finds it there.
+    """Within it only this process fetches `name` into `folder`, which is made; another one waits, then finds it there.
 
     The lock is the file `.<name>.lock` in the folder; the system frees it when its process ends.
-
-    Args:
-        folder: Where to; it is made.
-        name: What is fetched.
 
     Raises:
         DownloadError: the folder cannot be written, or its disk is full.
@@ -72,19 +67,15 @@ def download(
     pause: float = 1.0,
     record: bool = True,
 ) -> Path:
-    """Downloads a file, or does nothing where it is there already.
+    """Downloads a file to `target`, which is returned, or does nothing where it is there already.
 
     Args:
-        url: Where it is.
-        target: The path it gets.
+        url, target: Where it is, and the path it gets.
         size: Its length in bytes, where known.
         checksum: "sha256:<hex>" or "md5:<hex>", where known; the first digits will do.
         pause: Seconds before the second attempt; it doubles each time.
         record: Whether, without a checksum, the first download's is recorded and insisted on. False where the server
             packs the archive again, so that its bytes may change: check what is in it instead.
-
-    Returns:
-        `target`.
 
     Raises:
         DownloadError: no network, a refusal, a wrong file, no space left.
@@ -128,16 +119,18 @@ def _receive(url: str, part: Path, size: int | None) -> None:
                 part.unlink()
                 raise _Interrupted("the file has changed on the server")
             return
-        _refuse(url, response)
-        continued = response.status_code == 206
+        code, continued = response.status_code, response.status_code == 206
+        if code in (429, 500, 502, 503, 504):
+            raise _Interrupted(f"the server is busy or broken, status {code}")
+        if code >= 400:
+            raise DownloadError(f"{url} answered with status {code}: the file has moved, so download it by hand.")
         if continued and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             part.unlink()
             raise _Interrupted("the server sent another part of the file")
         have = have if continued else 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else size
-        if total and total - have > shutil.disk_usage(part.parent).free:
-            raise OSError(errno.ENOSPC, "")
+        _check_space(total - have if total else 0, part.parent)
         mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
         if mark and not mark.startswith("W/"):
             tag.write_text(mark, encoding="utf-8")
@@ -164,14 +157,6 @@ def _append(response: requests.Response, part: Path, have: int, total: int | Non
         raise _Interrupted(f"only {reached} of {total} bytes came")
 
 
-def _refuse(url: str, response: requests.Response) -> None:
-    code = response.status_code
-    if code in (429, 500, 502, 503, 504):
-        raise _Interrupted(f"the server is busy or broken, status {code}")
-    if code >= 400:
-        raise DownloadError(f"{url} answered with status {code}: the file has moved, so download it by hand.")
-
-
 def _check(url: str, part: Path, target: Path, size: int | None, checksum: str | None, record: bool) -> None:
     """Deletes `part` and raises where it is not the file that was meant."""
     got = part.stat().st_size
@@ -180,8 +165,8 @@ def _check(url: str, part: Path, target: Path, size: int | None, checksum: str |
         signature = SIGNATURES.get(target.suffix)
         if signature and not opening.startswith(signature):
             page = opening.lstrip().lower().startswith((b"<!doctype", b"<html"))
-            kind = "a web page" if page else "something else"
-            _discard(part, f"{url} sent {kind} where an archive was expected: download {target.name} by hand.")
+            sent = "a web page" if page else "something else"
+            _discard(part, f"{url} sent {sent} where an archive was expected: download {target.name} by hand.")
         if size is not None and got != size:
             _discard(part, f"{url} sent {got} bytes where {size} were expected: try again, or download it by hand.")
         if checksum is None and not record:
@@ -210,19 +195,13 @@ def _discard(part: Path, sentence: str) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpacks a zip or tar archive into a new folder, which appears only once it is complete.
+    """Unpacks a zip or tar archive into a new folder, which appears, and is returned, only once it is complete.
 
-    Args:
-        archive: The archive.
-        folder: The folder to make; an existing one is left as it is.
-
-    Returns:
-        `folder`.
+    A folder that is there already is left as it is.
 
     Raises:
         DownloadError: a damaged archive, a member that would land outside the folder or is a link, no space.
     """
-    archive, folder = Path(archive), Path(folder)
     if folder.exists():
         return folder
     unfinished = folder.with_name(f"{folder.name}.unfinished-{os.getpid()}")
@@ -230,10 +209,7 @@ def unpack(archive: Path, folder: Path) -> Path:
         with _clear_disk_errors(folder):
             unfinished.mkdir(parents=True)
             try:
-                if zipfile.is_zipfile(archive):
-                    _unpack_zip(archive, unfinished)
-                else:
-                    _unpack_tar(archive, unfinished)
+                _extract(archive, unfinished)
             except (zipfile.BadZipFile, tarfile.TarError, EOFError, zipfile.zlib.error) as error:
                 raise DownloadError(f"{archive} is damaged: delete it and download it again.") from error
             os.replace(unfinished, folder)
@@ -242,28 +218,21 @@ def unpack(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def _unpack_zip(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as opened:
-        members = opened.infolist()
-        for member in members:
-            _check_member(member.filename, stat.S_ISLNK(member.external_attr >> 16), archive)
-        _check_space(sum(member.file_size for member in members), folder)
-        opened.extractall(folder)
-
-
-def _unpack_tar(archive: Path, folder: Path) -> None:
-    with tarfile.open(archive) as opened:
-        members = opened.getmembers()
-        for member in members:
-            _check_member(member.name, not (member.isreg() or member.isdir()), archive)
-        _check_space(sum(member.size for member in members), folder)
-        opened.extractall(folder, members=members, filter="data")
-
-
-def _check_member(name: str, special: bool, archive: Path) -> None:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if special or path.is_absolute() or ".." in path.parts or ":" in name:
-        raise DownloadError(f"{archive} has the member {name!r}, a link or a path out of its folder: do not use it.")
+def _extract(archive: Path, folder: Path) -> None:
+    zipped = zipfile.is_zipfile(archive)
+    with zipfile.ZipFile(archive) if zipped else tarfile.open(archive) as opened:
+        if zipped:
+            members = [(m.filename, m.file_size, stat.S_ISLNK(m.external_attr >> 16)) for m in opened.infolist()]
+        else:
+            members = [(m.name, m.size, not (m.isreg() or m.isdir())) for m in opened.getmembers()]
+        for name, _, special in members:
+            path = PurePosixPath(name.replace("\\", "/"))
+            if special or path.is_absolute() or ".." in path.parts or ":" in name:
+                raise DownloadError(
+                    f"{archive} has the member {name!r}, a link or a path out of its folder: do not use it."
+                )
+        _check_space(sum(size for _, size, _ in members), folder)
+        opened.extractall(folder, **({} if zipped else {"filter": "data"}))
 
 
 def _check_space(needed: int, folder: Path) -> None:
@@ -273,15 +242,12 @@ def _check_space(needed: int, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _clear_disk_errors(path: Path):
+    full = f"The disk of {path.parent} is full: free some space, or name another folder in DRN_CACHE."
+    closed = f"{path.parent} cannot be written: name another folder in the environment variable DRN_CACHE."
+    sentences = {errno.ENOSPC: full, **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), closed)}
     try:
         yield
-    except DownloadError:
-        raise
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            sentence = f"The disk of {path.parent} is full: free some space, or name another folder in DRN_CACHE."
-        elif error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            sentence = f"{path.parent} cannot be written: name another folder in the environment variable DRN_CACHE."
-        else:
+        if error.errno not in sentences:  # a DownloadError has no number
             raise
-        raise DownloadError(sentence) from error
+        raise DownloadError(sentences[error.errno]) from error

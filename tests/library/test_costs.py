@@ -33,9 +33,8 @@ def test_the_compute_matched_resnets_of_the_study_cost_what_drn_a_costs():
 
     def cost(name):
         variant = load_plan("classification").variants[name]
-        return costs.multiply_adds(
-            scale_width(architecture(variant.network), variant.recipe.width), variant.recipe.image_size, 20
-        )
+        table = scale_width(architecture(variant.network), variant.recipe.width)
+        return costs.multiply_adds(table, variant.recipe.image_size, 20)
 
     for name in ("resnet_18_wide", "resnet_18_large"):
         assert cost(name) == pytest.approx(cost("drn_a_18"), rel=0.05)

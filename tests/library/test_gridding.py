@@ -1,6 +1,7 @@
 """The sub-lattice identity, and what lattice energy has to be."""
 
 import copy
+from itertools import product
 
 import pytest
 import torch
@@ -12,9 +13,6 @@ from drn_lib import gridding
 from drn_lib.network import create_model
 
 SHAPES = [((16, 16), 4), ((28, 28), 4), ((28, 28), 2), ((28, 28), 3), ((13, 17), 3), ((20, 31), 4), ((8, 9), 2)]
-
-
-# ------------------------------------------------------------------------------------- sub-lattices
 
 
 @settings(deadline=None)
@@ -60,10 +58,9 @@ def test_sublattice_identity(chain, seed):
     whole = net(x)
     assert torch.allclose(gridding.sublattice_forward(net, x, dilation), whole, rtol=0, atol=1e-12)
     dense = gridding.undilated(net, dilation)
-    for i in range(dilation):
-        for j in range(dilation):
-            part = dense(x[..., i::dilation, j::dilation])
-            assert torch.allclose(part, whole[..., i::dilation, j::dilation], rtol=0, atol=1e-12)
+    for i, j in product(range(dilation), repeat=2):
+        part = dense(x[..., i::dilation, j::dilation])
+        assert torch.allclose(part, whole[..., i::dilation, j::dilation], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("rule", "dilation"), [("levels", 4), ("exact", 2)])
@@ -86,24 +83,14 @@ def test_undilated_leaves_the_net_alone():
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        nn.Conv2d(1, 1, 3, 1, 4, 3),
-        nn.Conv2d(1, 1, 3, 1, 1, 4),
-        nn.Conv2d(1, 1, 3, 2, 4, 4),
-        nn.Conv2d(1, 1, 3, 1, 4, 4, padding_mode="reflect"),
-        nn.MaxPool2d(3, 1, 1),
-        nn.Linear(8, 8),
-    ],
-    ids=repr,
-)
+JOINING = [nn.Conv2d(1, 1, 3, 1, 4, 3), nn.Conv2d(1, 1, 3, 1, 1, 4), nn.Conv2d(1, 1, 3, 2, 4, 4)]
+JOINING += [nn.Conv2d(1, 1, 3, 1, 4, 4, padding_mode="reflect"), nn.MaxPool2d(3, 1, 1), nn.Linear(8, 8)]
+
+
+@pytest.mark.parametrize("layer", JOINING, ids=repr)
 def test_what_joins_sublattices_is_refused(layer):
     with pytest.raises(ValueError, match="sub-lattices"):
         gridding.sublattice_forward(nn.Sequential(layer), torch.rand(1, 1, 8, 8), 4)
-
-
-# ------------------------------------------------------------------------------------- lattice energy
 
 
 def _band_limited(count, shape, highest):
@@ -141,13 +128,12 @@ def test_the_ends_of_the_scale(shape, period):
 @pytest.mark.parametrize(("shape", "period"), SHAPES)
 def test_a_smooth_map_has_almost_none(shape, period):
     torch.manual_seed(0)
-    energy = gridding.lattice_energy(_band_limited(2000, shape, 1 / (4 * period)), period)
-    assert energy.max() <= 0.02
+    assert gridding.lattice_energy(_band_limited(2000, shape, 1 / (4 * period)), period).max() <= 0.02
 
 
 @pytest.mark.parametrize(("shape", "period"), SHAPES)
 def test_white_noise_has_the_derived_value(shape, period):
-    """The share of many noise maps, within five standard errors; and exactly by the maps with a single 1."""
+    """The fraction of many noise maps, within five standard errors; and exactly by the maps with a single 1."""
     derived = gridding.white_noise_energy(shape, period)
     torch.manual_seed(0)
     noise = torch.randn(2000, *shape)
@@ -197,13 +183,14 @@ def test_four_periods_a_side():
         gridding.lattice_energy(torch.rand(16, 16), 1)
 
 
-def test_share_pools_by_energy():
-    """A dead channel changes a mean of shares, and not the share of the sum."""
+def test_fractions_pool_by_energy():
+    """A dead channel changes a mean of fractions, and not the fraction of the sum."""
     torch.manual_seed(0)
     maps = 0.5 * _lattices(20, (16, 16), 4) + _band_limited(20, (16, 16), 1 / 16)
-    share = gridding.lattice_fraction(maps, 4)
-    assert share == pytest.approx(gridding.lattice_fraction(torch.cat([maps, torch.ones(50, 16, 16)]), 4), abs=1e-12)
-    assert gridding.lattice_energy(maps, 4).min() < share < gridding.lattice_energy(maps, 4).max()
+    fraction = gridding.lattice_fraction(maps, 4)
+    with_dead = torch.cat([maps, torch.ones(50, 16, 16)])
+    assert fraction == pytest.approx(gridding.lattice_fraction(with_dead, 4), abs=1e-12)
+    assert gridding.lattice_energy(maps, 4).min() < fraction < gridding.lattice_energy(maps, 4).max()
     assert gridding.lattice_fraction(torch.ones(5, 16, 16), 4) == 0
 
 
@@ -213,9 +200,7 @@ def test_energy_by_level():
     model.levels["8"].eval()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     energies = gridding.lattice_energy_by_level(model, torch.randn(2, 3, 128, 128))
-    assert list(energies) == [1, 2, 3, 4, 5, 6, 7, 8, "score_map"] and all(
-        0 < energy < 1 for energy in energies.values()
-    )
+    assert list(energies) == [*range(1, 9), "score_map"] and all(0 < energy < 1 for energy in energies.values())
     assert model.training and not model.levels["8"].training and not model.levels["8"][0].training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     images = torch.rand(5, 3, 128, 128)

@@ -14,27 +14,12 @@ from drn_lib.paths import paper_dir
 NETWORKS = list_models()
 
 PARAMETERS = {
-    "resnet_18": 11_689_512,
-    "resnet_34": 21_797_672,
-    "resnet_50": 25_557_032,
-    "resnet_101": 44_549_160,
-    "resnet_152": 60_192_808,
-    "drn_a_18": 11_689_512,
-    "drn_a_34": 21_797_672,
-    "drn_a_50": 25_557_032,
-    "drn_b_26": 21_126_584,
-    "drn_c_26": 21_126_584,
-    "drn_c_42": 31_234_744,
-    "drn_c_58": 40_542_008,
-    "drn_d_22": 16_393_752,
-    "drn_d_24": 21_114_392,
-    "drn_d_38": 26_501_912,
-    "drn_d_40": 31_222_552,
-    "drn_d_54": 35_809_176,
-    "drn_d_56": 40_529_816,
-    "drn_d_105": 54_801_304,
-    "drn_d_107": 59_521_944,
-}
+    "resnet_18": 11_689_512, "resnet_34": 21_797_672, "resnet_50": 25_557_032, "resnet_101": 44_549_160,
+    "resnet_152": 60_192_808, "drn_a_18": 11_689_512, "drn_a_34": 21_797_672, "drn_a_50": 25_557_032,
+    "drn_b_26": 21_126_584, "drn_c_26": 21_126_584, "drn_c_42": 31_234_744, "drn_c_58": 40_542_008,
+    "drn_d_22": 16_393_752, "drn_d_24": 21_114_392, "drn_d_38": 26_501_912, "drn_d_40": 31_222_552,
+    "drn_d_54": 35_809_176, "drn_d_56": 40_529_816, "drn_d_105": 54_801_304, "drn_d_107": 59_521_944,
+}  # fmt: skip
 
 
 def on_meta(name: str, **options) -> Network:
@@ -50,8 +35,7 @@ def small(name: str, **options) -> Network:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_parameters_to_the_unit(name):
-    model = on_meta(name)
-    assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
+    assert sum(parameter.numel() for parameter in on_meta(name).parameters()) == PARAMETERS[name]
     with open(paper_dir() / "architectures.csv", newline="") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     assert int(rows[name]["parameters"]) == PARAMETERS[name]
@@ -59,8 +43,7 @@ def test_parameters_to_the_unit(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_modules_counted_are_the_number_in_the_name(name):
-    model = on_meta(name)
-    convolutions = [key for key, module in model.named_modules() if isinstance(module, nn.Conv2d)]
+    convolutions = [key for key, module in on_meta(name).named_modules() if isinstance(module, nn.Conv2d)]
     assert len([key for key in convolutions if ".shortcut." not in key]) == int(name.rsplit("_", 1)[1])
 
 
@@ -77,13 +60,8 @@ def test_feature_info_tells_the_real_shapes(name, size):
 
 def test_feature_info_of_a_drn_and_of_a_resnet():
     assert on_meta("drn_c_26").feature_info[4] == FeatureInfo(level=5, channels=256, reduction=8, dilation=2)
-    assert on_meta("resnet_50").feature_info == [
-        FeatureInfo(2, 64, 2, 1),
-        FeatureInfo(3, 256, 4, 1),
-        FeatureInfo(4, 512, 8, 1),
-        FeatureInfo(5, 1024, 16, 1),
-        FeatureInfo(6, 2048, 32, 1),
-    ]
+    rows = [(2, 64, 2, 1), (3, 256, 4, 1), (4, 512, 8, 1), (5, 1024, 16, 1), (6, 2048, 32, 1)]
+    assert on_meta("resnet_50").feature_info == [FeatureInfo(*row) for row in rows]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -98,8 +76,8 @@ def test_every_3x3_has_its_tables_dilation_and_keeps_the_size(name):
                 spatial = [unit.conv for unit in block.convs if unit.conv.kernel_size == (3, 3)]
                 assert [conv.dilation[0] for conv in spatial] == list(dilations[: len(spatial)])
                 assert all(conv.padding == conv.dilation for conv in spatial)
-                info = next(info for info in model.feature_info if info.level == level.number)
-                assert len(blocks) == 1 or spatial[-1].dilation[0] == info.dilation or block is blocks[0]
+                assert len(blocks) == 1 or spatial[-1].dilation[0] == level.dilation or block is blocks[0]
+            assert level.dilation in [info.dilation for info in model.feature_info if info.level == level.number]
 
 
 @pytest.mark.parametrize("name", ["resnet_18", "drn_a_18", "drn_b_26", "drn_c_26", "drn_d_22", "resnet_50", "drn_c_58"])
@@ -136,9 +114,8 @@ def test_b_and_c_differ_in_their_last_residual_links_alone():
 
 
 def test_no_shortcut_is_built_that_is_not_added():
-    model = on_meta("drn_c_58")
-    assert model.levels["7"][0].shortcut is None
-    assert model.levels["7"][0].convs[0].conv.in_channels == 2048
+    block = on_meta("drn_c_58").levels["7"][0]
+    assert block.shortcut is None and block.convs[0].conv.in_channels == 2048
 
 
 def test_fresh_weights_have_the_released_codes_spread():
@@ -153,8 +130,7 @@ def test_fresh_weights_have_the_released_codes_spread():
         if isinstance(module, nn.BatchNorm2d):
             assert (module.weight == 1).all() and (module.bias == 0).all()
     # The classifier's bias keeps PyTorch's default, uniform within 1 / sqrt(channels).
-    bias = model.classifier.bias
-    assert 0 < bias.abs().max() <= 1 / math.sqrt(512)
+    assert 0 < model.classifier.bias.abs().max() <= 1 / math.sqrt(512)
 
 
 def test_the_seed_decides_the_weights():

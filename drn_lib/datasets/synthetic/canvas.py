@@ -1,9 +1,8 @@
 """Drawing with soft edges and exact labels: the tool of the synthetic datasets.
 
 An outline is a signed distance: negative inside, in pixels. A colour is blended in with the fraction of a pixel
-that the outline covers; a label is set where a pixel's centre is inside. So pictures are smooth and labels are
-never mixed. Coordinates are fractions of the picture's side: (0, 0) is its upper left corner, (1, 1) its lower
-right one, whatever the size in pixels.
+that the outline covers; a label is set where a pixel's centre is inside. Coordinates are fractions of the picture's
+side: (0, 0) is its upper left corner, (1, 1) its lower right one.
 """
 
 from __future__ import annotations
@@ -21,22 +20,14 @@ Colour = np.ndarray | Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Outline:
-    """A region of the plane.
+    """A region of the plane: its signed distance (h, w) in pixels, from x (1, w), y (h, 1) and the side in pixels."""
 
-    Attributes:
-        bounds: x0, y0, x1, y1 around it, in 0 to 1.
-        distance: Function of x (1, w) and y (h, 1) in pixels and of the picture's side in pixels; gives the
-            signed distance (h, w) in pixels.
-    """
-
-    bounds: tuple[float, float, float, float]
+    bounds: tuple[float, float, float, float]  # x0, y0, x1, y1 around it, in 0 to 1
     distance: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
     def without(self, other: Outline) -> Outline:
         """The part of this outline that is outside `other`."""
-        return Outline(
-            self.bounds, lambda x, y, side: np.maximum(self.distance(x, y, side), -other.distance(x, y, side))
-        )
+        return Outline(self.bounds, lambda *at: np.maximum(self.distance(*at), -other.distance(*at)))
 
 
 def disc(x: float, y: float, radius: float) -> Outline:
@@ -79,46 +70,32 @@ def polygon(points: Sequence[Sequence[float]]) -> Outline:
 def _to_segment(px: np.ndarray, py: np.ndarray, a: Sequence[float], b: Sequence[float]) -> np.ndarray:
     dx, dy = b[0] - a[0], b[1] - a[1]
     squared = max(dx * dx + dy * dy, 1e-12)
-    along = (px - a[0]) * (dx / squared) + (py - a[1]) * (dy / squared)
-    along = np.minimum(np.maximum(along, 0.0), 1.0)
+    along = np.minimum(np.maximum((px - a[0]) * (dx / squared) + (py - a[1]) * (dy / squared), 0.0), 1.0)
     return np.hypot(px - a[0] - along * dx, py - a[1] - along * dy)
 
 
 class Canvas:
-    """A square picture with a label and an object number per pixel.
+    """A square picture: a background (side, side, 3) in 0 to 1 with its label, then what is painted over it.
 
-    Args:
-        colours: The background, (side, side, 3) in 0 to 1.
-        label: The background's label.
-
-    Attributes:
-        colours: float (side, side, 3).
-        labels: int64 (side, side).
-        objects: int64 (side, side); 0 where no numbered object is on top.
+    It holds `colours`, and `labels` and `objects`, int64 (side, side); 0 where no numbered object is on top.
     """
 
     def __init__(self, colours: np.ndarray, label: int = 0):
-        self.side = colours.shape[0]
-        self.colours = colours
+        self.side, self.colours = len(colours), colours
         self.labels = np.full((self.side, self.side), label, dtype=np.int64)
-        self.objects = np.zeros((self.side, self.side), dtype=np.int64)
+        self.objects = np.zeros_like(self.labels)
         self._centres = np.arange(self.side) + 0.5
 
     def fill(self, outline: Outline, colour: Colour, label: int | None = None, number: int = 0) -> None:
         """Paints an outline over what is there.
 
-        Args:
-            outline: What to fill.
-            colour: One colour, or a function of the position.
-            label: Label of the pixels whose centre is inside; None keeps labels and object numbers.
-            number: Object number of these pixels.
+        The pixels whose centre is inside get the label and the object number; the label None keeps both.
         """
         x0, y0, x1, y1 = outline.bounds
         rows, columns = self._span(y0, y1), self._span(x0, x1)
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return
-        x = self._centres[None, columns]  # (1, w), and (h, 1) below: they broadcast to (h, w)
-        y = self._centres[rows, None]
+        x, y = self._centres[None, columns], self._centres[rows, None]  # (1, w) and (h, 1)
         distance = outline.distance(x, y, self.side)
         cover = np.minimum(np.maximum(0.5 - distance, 0.0), 1.0)[..., None]
         paint = colour(x / self.side, y / self.side) if callable(colour) else colour
@@ -160,11 +137,6 @@ def _interpolation(side: int, cells: int) -> np.ndarray:
 
 
 def smooth_noise(rng: np.random.Generator, side: int, cells: int, channels: int = 1) -> np.ndarray:
-    """Random hills, `cells` of them along a side; the same hills at every size.
-
-    Returns:
-        float (side, side, channels), mean about 0, standard deviation below 1.
-    """
-    knots = rng.normal(size=(channels, cells + 1, cells + 1))
-    weights = _interpolation(side, cells)
+    """Random hills, `cells` along a side, the same at every size: (side, side, channels) with mean 0, deviation < 1."""
+    knots, weights = rng.normal(size=(channels, cells + 1, cells + 1)), _interpolation(side, cells)
     return np.moveaxis(weights @ knots @ weights.T, 0, -1)

@@ -1,9 +1,7 @@
 """Synthetic street scenes in the 19 training classes of Cityscapes.
 
-The scene is a small world in metres, seen by a camera 1.5 m above the road: X to the right, Y up, Z ahead.
-Things are painted from far to near. It is a cartoon: it has the layout, the occlusion and the thin structures
-(poles, wires, signs, railings) that make street segmentation hard at a coarse output stride, and nothing of
-the richness of photographs.
+Things are painted from far to near. It is a cartoon: it has the layout, the occlusion and the thin structures (poles,
+wires, signs, railings) that make street segmentation hard at a coarse output stride.
 """
 
 from __future__ import annotations
@@ -12,48 +10,27 @@ from collections.abc import Callable
 
 import numpy as np
 
+from drn_lib.datasets.synthetic import world
 from drn_lib.datasets.synthetic.canvas import Canvas, polygon, smooth_noise
 from drn_lib.datasets.synthetic.objects import people, street_furniture, traffic
-from drn_lib.datasets.synthetic.world import (
-    BUILDING,
-    CAMERA,
-    FAR,
-    FENCE,
-    FOCAL,
-    GLASS,
-    ROAD,
-    SIDEWALK,
-    SKY,
-    TERRAIN,
-    VEGETATION,
-    WALL,
-    Scene,
-    Thing,
-)  # fmt: skip
+from drn_lib.datasets.synthetic.world import Scene, Thing
 
 
 def draw(rng: np.random.Generator, side: int) -> tuple[Canvas, dict[int, int]]:
-    """Draws one street scene.
-
-    Args:
-        rng: Source of every choice; the scene does not depend on `side`.
-        side: Side of the picture in pixels.
+    """Renders a street scene by the choices of `rng`, which do not depend on `side`, that of the picture in pixels.
 
     Returns:
         The canvas (colours, train ids, object numbers), and object number to train id of the road users.
     """
     road = rng.uniform(3.0, 4.4)
-    scene = Scene(
-        Canvas(_sky(rng, side), SKY), rng, horizon=rng.uniform(0.38, 0.5), middle=rng.uniform(0.38, 0.62),
-        road=road, edge=road + rng.uniform(2.0, 4.0), light=rng.uniform(0.7, 1.0),
-    )  # fmt: skip
+    canvas, horizon, middle = Canvas(_sky(rng, side), world.SKY), rng.uniform(0.38, 0.5), rng.uniform(0.38, 0.62)
+    scene = Scene(canvas, rng, horizon, middle, road, edge=road + rng.uniform(2.0, 4.0), light=rng.uniform(0.7, 1.0))
     _ground(scene)
     things = [*_sides(scene), *street_furniture(scene), *traffic(scene), *people(scene)]
     for _, paint in sorted(things, key=lambda thing: -thing[0]):
         paint()
-    grain = 0.03 * smooth_noise(rng, side, 16, channels=1) + 0.03 * smooth_noise(rng, side, 32, channels=3)
-    scene.canvas.colours += grain
-    return scene.canvas, scene.users
+    canvas.colours += 0.03 * smooth_noise(rng, side, 16, channels=1) + 0.03 * smooth_noise(rng, side, 32, channels=3)
+    return canvas, scene.users
 
 
 def _sky(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -66,24 +43,24 @@ def _sky(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def _ground(scene: Scene) -> None:
-    rng, far = scene.rng, FAR
+    rng = scene.rng
     green = np.array([0.35, 0.45, 0.22]) + rng.uniform(-0.06, 0.06, size=3)
     paving = np.full(3, rng.uniform(0.5, 0.68)) + rng.uniform(-0.04, 0.04, size=3)
     asphalt = np.full(3, rng.uniform(0.24, 0.4))
 
-    def strip(left: float, right: float, colour: np.ndarray, label: int, start: float = 0.6, end: float = far) -> None:
+    def strip(left: float, right: float, colour: np.ndarray, label: int, start=0.6, end=world.FAR) -> None:
         scene.area([(left, 0, start), (right, 0, start), (right, 0, end), (left, 0, end)], colour, label)
 
-    strip(-200, 200, green, TERRAIN)
-    strip(-scene.edge, scene.edge, paving, SIDEWALK)
-    strip(-scene.road - 0.15, scene.road + 0.15, 0.8 * paving, SIDEWALK)  # the kerb
-    strip(-scene.road, scene.road, asphalt, ROAD)
+    strip(-200, 200, green, world.TERRAIN)
+    strip(-scene.edge, scene.edge, paving, world.SIDEWALK)
+    strip(-scene.road - 0.15, scene.road + 0.15, 0.8 * paving, world.SIDEWALK)  # the kerb
+    strip(-scene.road, scene.road, asphalt, world.ROAD)
     for z in np.arange(rng.uniform(2, 5), 60, 6.0):
-        strip(-0.08, 0.08, np.full(3, 0.85), ROAD, z, z + 3)
+        strip(-0.08, 0.08, np.full(3, 0.85), world.ROAD, z, z + 3)
     if rng.random() < 0.4:
         z = rng.uniform(7, 16)
         for x in np.arange(-scene.road + 0.3, scene.road - 0.5, 1.0):
-            strip(x, x + 0.5, np.full(3, 0.85), ROAD, z, z + 3)
+            strip(x, x + 0.5, np.full(3, 0.85), world.ROAD, z, z + 3)
 
 
 def _sides(scene: Scene) -> list[Thing]:
@@ -116,16 +93,16 @@ def _building(scene: Scene, x: float, z: float, depth: float) -> Callable[[], No
     def facade(px: np.ndarray, py: np.ndarray) -> np.ndarray:
         # From the picture back to the wall at this x: how far along it, and how high up.
         across = px - scene.middle
-        along = FOCAL * x / np.where(np.abs(across) < 1e-3, np.copysign(1e-3, x), across)
-        high = CAMERA - (py - scene.horizon) * along / FOCAL
+        along = world.FOCAL * x / np.where(np.abs(across) < 1e-3, np.copysign(1e-3, x), across)
+        high = world.CAMERA - (py - scene.horizon) * along / world.FOCAL
         glass = _bars(along - z, bay, 1.1) * _bars(high - 1, floor, 1.5) * (high < height - 0.6) * (high > 0.8)
         shade = scene.haze(colour, z)
-        return shade + glass[..., None] * (scene.haze(GLASS, z) - shade)
+        return shade + glass[..., None] * (scene.haze(world.GLASS, z) - shade)
 
     def paint() -> None:
-        scene.area([(x, 0, z), (outer, 0, z), (outer, height, z), (x, height, z)], 0.8 * colour, BUILDING)
+        scene.area([(x, 0, z), (outer, 0, z), (outer, height, z), (x, height, z)], 0.8 * colour, world.BUILDING)
         wall = [scene.point(x, y, at) for y, at in ((0, z), (0, end), (height, end), (height, z))]
-        scene.canvas.fill(polygon(wall), facade, BUILDING)
+        scene.canvas.fill(polygon(wall), facade, world.BUILDING)
 
     return paint
 
@@ -139,7 +116,7 @@ def _bars(position: np.ndarray, period: float, width: float) -> np.ndarray:
 def _wall(scene: Scene, x: float, z: float, depth: float) -> Callable[[], None]:
     height, colour = scene.rng.uniform(1.4, 2.4), scene.colour(0.4, 0.65)
     corners = [(x, 0, z), (x, 0, z + depth), (x, height, z + depth), (x, height, z)]
-    return lambda: scene.area(corners, colour, WALL)
+    return lambda: scene.area(corners, colour, world.WALL)
 
 
 def _fence(scene: Scene, x: float, z: float, depth: float) -> Callable[[], None]:
@@ -147,9 +124,9 @@ def _fence(scene: Scene, x: float, z: float, depth: float) -> Callable[[], None]
 
     def paint() -> None:
         for high in (0.25, 0.95):
-            scene.stroke((x, high * height, z), (x, high * height, z + depth), 0.08, colour, FENCE)
+            scene.stroke((x, high * height, z), (x, high * height, z + depth), 0.08, colour, world.FENCE)
         for at in np.arange(z, z + depth, 0.8):
-            scene.stroke((x, 0, at), (x, height, at), 0.05, colour, FENCE)
+            scene.stroke((x, 0, at), (x, height, at), 0.05, colour, world.FENCE)
 
     return paint
 
@@ -161,8 +138,8 @@ def _tree(scene: Scene, x: float, z: float) -> Callable[[], None]:
     shades = rng.uniform(0.75, 1.2, size=9)
 
     def paint() -> None:
-        scene.stroke((x, 0, z), (x, 0.6 * height, z), 0.3, np.array([0.3, 0.22, 0.16]), VEGETATION)
+        scene.stroke((x, 0, z), (x, 0.6 * height, z), 0.3, np.array([0.3, 0.22, 0.16]), world.VEGETATION)
         for (dx, dy), shade in zip(balls, shades, strict=True):
-            scene.ball(x + dx, 0.72 * height + dy, z, 0.2 * height, shade * green, VEGETATION)
+            scene.ball(x + dx, 0.72 * height + dy, z, 0.2 * height, shade * green, world.VEGETATION)
 
     return paint

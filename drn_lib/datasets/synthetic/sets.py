@@ -19,9 +19,10 @@ from drn_lib.datasets.synthetic.canvas import Canvas, Colour, Outline, disc, pol
 from drn_lib.datasets.synthetic.world import CLASSES as STREET_CLASSES
 
 SPLITS = ("train", "tune", "test")
-DRAWING = 1
-"""Number of the drawing rules; it goes up when a picture changes, and with it the fingerprint."""
-
+DRAWING = 1  # number of the drawing rules; it goes up when a picture changes, and with it the fingerprint
+_CORNERS = {  # the reach of each and the turn of the first
+    "square": ([1.0] * 4, math.pi / 4), "triangle": ([1.0] * 3, -math.pi / 2), "star": ([1.0, 0.42] * 5, -math.pi / 2)
+}  # fmt: skip
 SHAPES = ("disc", "ring", "square", "triangle", "cross", "star", "crescent", "half disc", "stripes", "checks")
 SMALLEST, LARGEST = 64, 512
 
@@ -30,10 +31,9 @@ class _Synthetic(ImageDataset):
     """The base of both synthetic sets: where a sample's random numbers come from.
 
     Args:
-        split: "train", "tune" or "test"; they fraction no scene.
+        split: "train", "tune" or "test"; they share no scene.
         count: How many samples; sample i does not depend on it.
         size: Side of the pictures in pixels, 64 to 512.
-        seed: Another seed gives another set.
 
     Raises:
         DataError: no such split, or a count or size that is out of range.
@@ -63,8 +63,7 @@ class SyntheticShapes(_Synthetic):
     """One shape among clutter on a textured background: ten classes, two of them textures inside any outline.
 
     Samples have `image` (3, size, size), `label`, `boxes` (1, 4), `mask` (0 background, 1 shape) and `name`.
-    Colour, place, size, turn and background say nothing about the class; a shape is turned by up to half a radian.
-    Every ten samples hold each class once.
+    Only the outline and the texture tell the class; every ten samples hold each class once.
     """
 
     kind = "shapes"
@@ -84,13 +83,9 @@ class SyntheticShapes(_Synthetic):
         canvas = Canvas(_background(rng, self.size))
         _clutter(rng, canvas)
         _shape(rng, canvas, SHAPES[self.labels[index]])
-        return {
-            "image": _tensor(canvas.picture(rng, noise=0.02)),
-            "label": self.labels[index],
-            "boxes": torch.tensor([canvas.box(1)], dtype=torch.float32),
-            "mask": torch.from_numpy(canvas.labels),
-            "name": self.names[index],
-        }
+        image, boxes = _tensor(canvas.picture(rng, noise=0.02)), torch.tensor([canvas.box(1)], dtype=torch.float32)
+        sample = {"image": image, "label": self.labels[index], "boxes": boxes}
+        return {**sample, "mask": torch.from_numpy(canvas.labels), "name": self.names[index]}
 
 
 class SyntheticStreets(_Synthetic):
@@ -110,8 +105,7 @@ class SyntheticStreets(_Synthetic):
     def read(self, index: int) -> dict:
         rng = self.random(index, purpose=0)
         canvas, users = scene.draw(rng, self.size)
-        seen = [(canvas.box(number), label) for number, label in users.items()]
-        seen = [(box, label) for box, label in seen if box is not None]
+        seen = [(box, label) for number, label in users.items() if (box := canvas.box(number)) is not None]
         return {
             "image": _tensor(canvas.picture(rng, noise=0.015)),
             "mask": torch.from_numpy(canvas.labels),
@@ -140,32 +134,28 @@ def _clutter(rng: np.random.Generator, canvas: Canvas) -> None:
     """Strokes, dots and splinters, each smaller than any shape."""
     for _ in range(int(rng.integers(2, 8))):
         x, y, turn = rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0, 2 * math.pi)
-        colour = rng.uniform(0, 1, size=3)
-        form = rng.integers(3)
+        colour, form = rng.uniform(0, 1, size=3), rng.integers(3)
         if form == 0:
             reach = rng.uniform(0.05, 0.15)
             end = (x + reach * math.cos(turn), y + reach * math.sin(turn))
-            canvas.fill(segment((x, y), end, rng.uniform(0.01, 0.03)), colour)
+            outline = segment((x, y), end, rng.uniform(0.01, 0.03))
         elif form == 1:
-            canvas.fill(disc(x, y, rng.uniform(0.015, 0.04)), colour)
+            outline = disc(x, y, rng.uniform(0.015, 0.04))
         else:
-            corners = _around(x, y, rng.uniform(0.03, 0.06, size=int(rng.integers(3, 5))), turn)
-            canvas.fill(polygon(corners), colour)
+            outline = polygon(_around(x, y, rng.uniform(0.03, 0.06, size=int(rng.integers(3, 5))), turn))
+        canvas.fill(outline, colour)
 
 
 def _shape(rng: np.random.Generator, canvas: Canvas, name: str) -> None:
     radius = rng.uniform(0.18, 0.36)
     x, y = rng.uniform(radius, 1 - radius, size=2)
     turn = rng.uniform(-0.5, 0.5)
-    column, row = int(x * canvas.side), int(y * canvas.side)
-    behind = canvas.colours[row, column]
-    first = _far_from(rng, behind)
+    first = _far_from(rng, canvas.colours[int(y * canvas.side), int(x * canvas.side)])
     colour: Colour = first
-    outline_name = name
     if name in ("stripes", "checks"):
-        outline_name = SHAPES[rng.choice([0, 2, 3, 7])]
-        colour = _texture(name, first, _far_from(rng, first), (x, y), turn, period=radius * rng.uniform(0.45, 0.65))
-    canvas.fill(_outline(outline_name, x, y, radius, turn), colour, label=1, number=1)
+        texture, name = name, SHAPES[rng.choice([0, 2, 3, 7])]
+        colour = _texture(texture, first, _far_from(rng, first), (x, y), turn, period=radius * rng.uniform(0.45, 0.65))
+    canvas.fill(_outline(name, x, y, radius, turn), colour, label=1, number=1)
 
 
 def _outline(name: str, x: float, y: float, radius: float, turn: float) -> Outline:
@@ -181,12 +171,9 @@ def _outline(name: str, x: float, y: float, radius: float, turn: float) -> Outli
         angles = turn + np.linspace(-math.pi / 2, math.pi / 2, 25)
         cx, cy = x - 0.4 * radius * math.cos(turn), y - 0.4 * radius * math.sin(turn)
         return polygon(np.stack([cx + radius * np.cos(angles), cy + radius * np.sin(angles)], 1))
-    if name == "square":
-        return polygon(_around(x, y, np.full(4, radius), turn + math.pi / 4))
-    if name == "triangle":
-        return polygon(_around(x, y, np.full(3, radius), turn - math.pi / 2))
-    if name == "star":
-        return polygon(_around(x, y, radius * np.array([1.0, 0.42] * 5), turn - math.pi / 2))
+    if name in _CORNERS:
+        reach, first = _CORNERS[name]
+        return polygon(_around(x, y, radius * np.array(reach), turn + first))
     arm, thin = radius, 0.3 * radius
     quarters = turn + np.arange(4)[:, None] * math.pi / 2  # (4, 1)
     dx, dy = np.array([arm, thin, thin]), np.array([thin, thin, arm])  # one arm's corners and the next inner one

@@ -30,27 +30,16 @@ Thing = tuple[float, Callable[[], None]]
 
 @dataclass
 class Scene:
-    """A street that is being rendered.
-
-    Attributes:
-        canvas: What is painted on.
-        rng: Source of every choice.
-        horizon: How far down the horizon is, as a fraction of the side.
-        middle: How far across the vanishing point is, as a fraction of the side.
-        road: Half the road's width in metres.
-        edge: Where the sidewalks end, in metres from the middle of the road.
-        light: Brightness of the day, at most 1.
-        users: Object number to train id, for the boxes.
-    """
+    """A street that is being rendered."""
 
     canvas: Canvas
     rng: np.random.Generator
-    horizon: float
-    middle: float
-    road: float
-    edge: float
-    light: float
-    users: dict[int, int] = field(default_factory=dict)
+    horizon: float  # how far down it is, as a fraction of the side
+    middle: float  # how far across the vanishing point is, as a fraction of the side
+    road: float  # half the road's width in metres
+    edge: float  # where the sidewalks end, in metres from the middle of the road
+    light: float  # brightness of the day, at most 1
+    users: dict[int, int] = field(default_factory=dict)  # object number to train id, for the boxes
 
     def point(self, x: float, y: float, z: float) -> tuple[float, float]:
         """Where the point (x, y, z), in metres, is in the picture."""
@@ -91,10 +80,11 @@ class Scene:
         return len(self.users)
 
     def box(
-        self, x: float, y: float, z: float, width: float, height: float, colour: np.ndarray, label: int,
+        self, middle: Sequence[float], width: float, height: float, colour: np.ndarray, label: int,
         number: int = 0, narrow: float = 1.0,
     ) -> None:  # fmt: skip
-        """Paints a rectangle facing the camera, centred at (x, y); its top is `narrow` times as wide as its foot."""
+        """Paints a rectangle facing the camera around its `middle`; its top is `narrow` times as wide as its foot."""
+        x, y, z = middle
         half, top = width / 2, narrow * width / 2
         low, high = y - height / 2, y + height / 2
         corners = [(x - half, low, z), (x + half, low, z), (x + top, high, z), (x - top, high, z)]

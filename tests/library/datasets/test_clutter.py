@@ -42,8 +42,7 @@ def parts():
 
 
 def test_the_image_lies_where_its_box_says(parts):
-    canvases = Clutter(*parts, "test", side=20)
-    places = set()
+    canvases, places = Clutter(*parts, "test", side=20), set()
     for index in range(len(canvases)):
         sample = canvases[index]
         assert sample["image"].shape == (3, 20, 20) and sample["image"].dtype == torch.uint8
@@ -72,8 +71,7 @@ def test_a_canvas_depends_on_seed_part_and_index_alone(parts):
     one, again = Clutter(*parts, "test", side=20), Clutter(*parts, "test", side=20)
     _ = again[7]  # what was asked for before does not matter
     assert torch.equal(one[3]["image"], again[3]["image"]) and one.fingerprint == again.fingerprint
-    others = [Clutter(*parts, "tune", side=20), Clutter(*parts, "test", seed=1, side=20)]
-    for other in others:
+    for other in (Clutter(*parts, "tune", side=20), Clutter(*parts, "test", seed=1, side=20)):
         assert other.fingerprint != one.fingerprint
         assert any(other.layout(i) != one.layout(i) for i in range(5))
 
@@ -85,10 +83,7 @@ def test_canvases_to_train_on_are_drawn_anew_for_every_seed_and_epoch(parts):
     assert not any(torch.equal(drawn[one], drawn[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
     assert torch.equal(drawn[1], training_canvases(canvases, 0)(1))  # whatever was drawn before
     assert not any(torch.equal(images, canvases.arrays()[0]) for images in drawn)  # seed 0 is measured on
-
-
-def test_canvases_to_train_on_have_no_boxes(parts):
-    assert set(Clutter(*parts, "train", side=20)[0]) == {"image", "label", "name"}
+    assert set(canvases[0]) == {"image", "label", "name"}  # no boxes
 
 
 def test_what_cannot_be_is_refused(parts):
@@ -110,10 +105,7 @@ def test_the_committed_tiles_are_disjoint_and_of_other_classes():
         assert set(Counter(wnid for wnid, _ in tiles.members[part]).values()) == {count}
 
 
-def test_without_data_the_error_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.delenv("DRN_DATA", raising=False)
-    monkeypatch.setenv("DRN_CACHE", str(tmp_path))
-    monkeypatch.setenv("DRN_OFFLINE", "1")
+def test_without_data_the_error_says_what_to_do(nowhere):
     with pytest.raises(DatasetNotFound, match="DRN_DATA"):
         open_clutter("test")
 
@@ -129,8 +121,7 @@ def test_the_real_canvases_are_the_committed_ones():
     canvases = open_clutter("tune")
     assert len(canvases) == 800
     assert canvases.fingerprint == clutter.FINGERPRINTS["tune"]
-    sample = canvases[5]
-    left, top = canvases.layout(5)[1:]
+    sample, (left, top) = canvases[5], canvases.layout(5)[1:]
     assert torch.equal(sample["image"][:, top : top + 64, left : left + 64], canvases.source[5]["image"])
     assert sample["boxes"].min() >= 0 and sample["boxes"].max() <= 128
 
@@ -148,8 +139,6 @@ def test_the_committed_tiles_follow_from_the_archive(tmp_path):
 def test_no_tile_shows_an_image_of_the_book():
     seen = {}
     for partition in ("tiny-imagenet-20", clutter.TILES):
-        images = torch.cat(
-            [open_dataset("tiny-imagenet", p, partition=partition).arrays()[0] for p in ("tune", "test")]
-        )
-        seen[partition] = {image.numpy().tobytes() for image in images}
+        sets = [open_dataset("tiny-imagenet", part, partition=partition) for part in ("tune", "test")]
+        seen[partition] = {image.numpy().tobytes() for data in sets for image in data.arrays()[0]}
     assert not seen["tiny-imagenet-20"] & seen[clutter.TILES]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from drn_lib.checkpoints import files
+from drn_lib.checkpoints import files, weights
 from drn_lib.checkpoints.weights import load_trained, released_state_dict, save_weights
 from drn_lib.cli.commands import main
 from drn_lib.cli.published import paper_table
@@ -13,13 +14,7 @@ from drn_lib.paths import cache_dir
 from drn_lib.training import recipes
 from tests.library import fake_imagenet
 
-
-@pytest.fixture(autouse=True)
-def nowhere(tmp_path, monkeypatch):
-    """No data and no weights but what a test makes, and no network."""
-    monkeypatch.delenv("DRN_DATA", raising=False)
-    monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("DRN_OFFLINE", "1")
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 @pytest.fixture
@@ -38,12 +33,11 @@ def test_train_then_evaluate_beside_the_papers_numbers(root, tmp_path, capsys, s
     assert main([*train, "--workers", "1", "--epochs", "1", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "top-1 error on the val part after epoch 1" in said and "top-5 error" in said
-    weights = tmp_path / "out" / "drn_c_26-s0.safetensors"
-    assert load_trained(weights).classes == list(fake_imagenet.WNIDS)
+    trained = tmp_path / "out" / "drn_c_26-s0.safetensors"
+    assert load_trained(trained).classes == list(fake_imagenet.WNIDS)
     assert (tmp_path / "out" / "log.csv").exists()
-
     row = paper_table("table1_classification")["DRN-C-26"]
-    evaluate = ["evaluate", "--recipe", "imagenet", "--arch", "drn_c_26", "--weights", str(weights)]
+    evaluate = ["evaluate", "--recipe", "imagenet", "--arch", "drn_c_26", "--weights", str(trained)]
     for crops in ("1", "10"):
         assert main([*evaluate, "--root", str(root), "--crops", crops, "--workers", "0"]) == 0
         lines = capsys.readouterr().out.splitlines()
@@ -55,15 +49,10 @@ def test_train_then_evaluate_beside_the_papers_numbers(root, tmp_path, capsys, s
 
 
 def test_the_authors_form_of_a_file_needs_the_networks_name(root, tmp_path, capsys, small, monkeypatch):
-    import torch
-
-    from drn_lib.checkpoints import weights
-
-    model = create_model("drn_d_22", 3, 0.125)
     file = tmp_path / "theirs.pth"
-    torch.save(released_state_dict(model), file)
-    made = weights.create_model  # a released network has 1000 classes and full width
-    monkeypatch.setattr(weights, "create_model", lambda name: made(name, 3, 0.125))
+    torch.save(released_state_dict(create_model("drn_d_22", 3, 0.125)), file)
+    # A released network has 1000 classes and full width.
+    monkeypatch.setattr(weights, "create_model", lambda name: create_model(name, 3, 0.125))
     common = ["evaluate", "--recipe", "imagenet", "--root", str(root), "--workers", "0", "--weights", str(file)]
     assert main([*common, "--arch", "drn_d_22"]) == 0
     assert "README of the released code" in capsys.readouterr().out

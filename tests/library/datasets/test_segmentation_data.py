@@ -12,25 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from drn_lib.datasets import catalog, open_dataset
-from drn_lib.datasets.contract import IGNORE
+from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.sources import locate
 from drn_lib.datasets.street_scenes import CLASS_COLORS, TRAIN_ID_OF_ID, label_ids, train_ids, write_prediction
 
 REAL = os.environ.get("DRN_DATA", "")
 needs_data = pytest.mark.skipif(not REAL, reason="DRN_DATA is not set: no real data here")
-
-
-def street(top, split="train", size=(8, 6)):
-    """One scene in the layout of Cityscapes, with every kind of label."""
-    width, height = size
-    stem = f"{split}/aachen/aachen_000000_000019"
-    image, labels = top / f"leftImg8bit/{stem}_leftImg8bit.png", top / f"gtFine/{stem}_gtFine_labelIds.png"
-    for file, pixels in (
-        (image, np.random.default_rng(0).integers(0, 256, (height, width, 3))),
-        (labels, np.arange(height * width).reshape(height, width) % 34),
-    ):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.astype(np.uint8)).save(file)
 
 
 def same_as_torchvisions(name, split, count):
@@ -47,7 +34,13 @@ def same_as_torchvisions(name, split, count):
 
 def test_torchvision_reads_the_same_files(tmp_path, monkeypatch):
     monkeypatch.setenv("DRN_DATA", str(tmp_path))
-    street(tmp_path / "cityscapes", "val")
+    for end, pixels in [
+        ("leftImg8bit", np.random.default_rng(0).integers(0, 256, (6, 8, 3))),
+        ("gtFine_labelIds", np.arange(48).reshape(6, 8) % 34),  # every kind of label
+    ]:
+        file = tmp_path / f"cityscapes/{end.split('_')[0]}/val/aachen/aachen_000000_000019_{end}.png"
+        file.parent.mkdir(parents=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(file)
     same_as_torchvisions("cityscapes", "val", 1)
 
 
@@ -83,6 +76,22 @@ def test_a_prediction_is_named_as_the_evaluator_looks_for_it(tmp_path, end):
     assert picture.mode == "L" and np.array(picture).tolist() == [[7, 33], [0, 17]]
     with pytest.raises(ValueError, match="19 is no train id: they go from 0 to 18"):
         write_prediction(tmp_path, "a.png", torch.tensor([[19]]))
+
+
+@pytest.mark.parametrize(
+    ("reader", "says", "does_not_say"),
+    [
+        (catalog.Cityscapes, "unpack gtFine_trainvaltest.zip beside leftImg8bit", "camvid"),
+        (catalog.CamVid, "python -m drn_lib data camvid", "gtFine_trainvaltest"),
+    ],
+)
+def test_missing_labels_are_answered_as_the_set_is_published(reader, says, does_not_say, tmp_path):
+    image = tmp_path / "leftImg8bit" / "val" / "0016E5" / "0016E5_000000_007959_leftImg8bit.png"
+    image.parent.mkdir(parents=True)
+    Image.new("RGB", (2, 2)).save(image)
+    with pytest.raises(DataError, match=says) as caught:
+        reader(tmp_path, "val")
+    assert does_not_say not in str(caught.value) and "_gtFine_labelIds.png" in str(caught.value)
 
 
 def test_the_embedded_streets_have_the_same_classes():
