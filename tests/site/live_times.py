@@ -78,9 +78,7 @@ def stored_precision() -> tuple[float, float, float]:
         with torch.inference_mode():
             wanted = model.score_map(x).numpy()
         file = paths.checkpoints_dir() / f"{SHIPPED.format(name)}.safetensors"
-        exact, rounded = (
-            scores(onnx_model(onnx.read_trained(file), storage), x) for storage in ("float32", "float16")
-        )
+        exact, rounded = (scores(onnx_model(onnx.read_trained(file), storage), x) for storage in ("float32", "float16"))
         torch_onnx, shipped = max(torch_onnx, relative(exact, wanted)), max(shipped, relative(rounded, exact))
         torch.manual_seed(0)
         fresh = network.create_model(name, 20, width=0.25).eval()

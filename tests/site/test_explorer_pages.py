@@ -19,6 +19,7 @@ expect.set_options(timeout=PATIENCE)
 
 ONE_OF_EACH = ["receptive-01", "gridding-04", "threshold-06"]
 
+
 def operate(place: str, figure) -> None:
     """Open what is closed and leave an explorer in a state with everything in it."""
     if place.startswith("receptive"):

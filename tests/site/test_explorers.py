@@ -78,10 +78,7 @@ def test_the_style_has_the_book_s_accent():
 @pytest.mark.parametrize("network", networks.variants().values(), ids=lambda network: network.name)
 def test_the_blocks_are_the_network_s_layers(network):
     rows = [
-        tuple(row)
-        for _, *blocks in networks.level_blocks(network)
-        for times, *block in blocks
-        for row in block * times
+        tuple(row) for _, *blocks in networks.level_blocks(network) for times, *block in blocks for row in block * times
     ]
     assert rows == [(layer.kernel, layer.stride, layer.dilation) for layer in geometry.layers(network)]
     numbers = [number for number, *_ in networks.level_blocks(network)]
