@@ -13,10 +13,12 @@ import random
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from drn_lib import training
 from drn_lib.training import loop
@@ -58,6 +60,9 @@ def finish_despite_kills(folder: Path, most_kills: int, longest: float, moments:
 def main() -> None:
     folder, wanted, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(1)
+    # The bars' own lock is shared by forked children: one that is killed with it in hand would stop all later ones.
+    tqdm.set_lock(threading.RLock())
+    tqdm.monitor_interval = 0
     loop.STATE_EVERY_SECONDS = 0.0  # a state after every step: kills also hit the writing
     moments = random.Random(seed)
 
