@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = ROOT / "tests" / "slow.txt"
-MOMENT = 0.4  # seconds
+MOMENT = 0.2  # seconds
 REPORTS = ROOT / "_build" / "reports"
 PROSE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "book", "notebooks", "drn_lib", "tests", "data"]
 CHAPTERS = ROOT / "_build" / "chapters" / "notebooks"
@@ -59,14 +59,14 @@ def stages(fast: bool) -> list[Stage]:
         Stage("imports", [str(Path(sys.executable).with_name("lint-imports"))], 5),
     ]
     if fast:
-        return [*found, Stage("unit tests", python(*unit, "-m", "not slow"), 45)]
+        return [*found, Stage("unit tests", python(*unit, "-m", "not slow"), 50)]
     return [
         *found,
-        Stage("unit tests", python(*unit), 330),
+        Stage("unit tests", python(*unit), 380),
         Stage("passes", python("tests.notebooks.passes"), 5),
-        Stage("chapters", python("pytest", "--nbval", str(CHAPTERS), *NBVAL), 230),
+        Stage("chapters", python("pytest", "--nbval", str(CHAPTERS), *NBVAL), 170),
         Stage("book", ["make", "--no-print-directory", "book"], 40),
-        Stage("site", python("pytest", "tests/site", "--dist", "worksteal"), 270),
+        Stage("site", python("pytest", "tests/site", "--dist", "worksteal"), 250),
     ]
 
 
@@ -117,11 +117,12 @@ def read_report(stage: str, report: Path, outcome: Outcome) -> None:
 
 def record_slow(outcome: Outcome) -> None:
     """Write which unit tests took longer than `MOMENT`, for `make check` to leave out."""
-    slow = {
-        f"{where.replace('.', '/')}.py::{test.partition('[')[0]}"
-        for (where, _, test), seconds in ((item.partition("::"), took) for item, took in outcome.seconds.items())
-        if seconds > MOMENT and where.startswith("tests.") and not where.startswith("tests.site")
-    }
+    slow = set()
+    for item, seconds in outcome.seconds.items():
+        where, _, test = item.partition("::")
+        if seconds > MOMENT and where.startswith("tests.") and not where.startswith("tests.site"):
+            file, _, group = where.replace(".", "/").partition("/Test")
+            slow.add("::".join([f"{file}.py", *([f"Test{group}"] if group else []), test.partition("[")[0]]))
     SLOW.write_text("\n".join(sorted(slow)) + "\n", encoding="utf-8")
 
 
