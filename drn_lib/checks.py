@@ -1,0 +1,60 @@
+"""What every door of the library checks alike: names that were typed, whole numbers, values that must be finite."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LISTED = 12
+"""How many known names a sentence lists where none resembles the one that was typed."""
+
+
+class UnknownName(ValueError):
+    """A name that is not one of those known; the message offers the nearest ones."""
+
+
+def one_of(kind: str, name: object, known: Iterable[str]) -> str:
+    """`name`, where it is one of the `known` names of a `kind` ("network"); else UnknownName, with the nearest ones."""
+    names = list(known)
+    if isinstance(name, str) and name in names:
+        return name
+    typed = name.lower() if isinstance(name, str) else ""
+    near = difflib.get_close_matches(typed, [known.lower() for known in names], 3, 0.6)
+    near = [known for known in names if known.lower() in near]
+    if near:
+        raise UnknownName(f"there is no {kind} {name!r}; did you mean {' or '.join(near)}?")
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    raise UnknownName(f"there is no {kind} {name!r}; choose one of {', '.join(names[:LISTED])}{more}")
+
+
+def whole_number(name: str, value: object, low: int, high: float = math.inf) -> int:
+    """`value`, where it is a whole number (no bool, no text) from `low` to `high`; else ValueError, which names it."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+        limits = f"of {low} or more" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"{name} must be a whole number {limits}, not {value!r}")
+    return int(value)
+
+
+def require_finite(values: Tensor | np.ndarray, name: str) -> None:
+    """Raise ValueError, which names them, where values hold an infinity or a NaN."""
+    finite = np.isfinite(values) if isinstance(values, np.ndarray) else values.isfinite()
+    if not bool(finite.all()):
+        raise ValueError(f"{name} holds values that are not finite (NaN or infinity)")
+
+
+def require_finite_weights(tensors: Mapping[str, Any], source: str) -> None:
+    """Raise ValueError, which names the first tensor, where weights cannot be computed with.
+
+    They are not finite, or are variances below zero (names that end in "running_var").
+    """
+    for name, tensor in tensors.items():
+        require_finite(tensor, f"{name} of {source}")
+        if name.endswith("running_var") and bool((tensor < 0).any()):
+            raise ValueError(f"{name} of {source} holds a variance below zero")

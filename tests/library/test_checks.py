@@ -1,0 +1,56 @@
+"""Names, whole numbers and finite values at the doors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from drn_lib import checks
+
+NETWORKS = ["resnet_18", "drn_a_18", "drn_c_26", "drn_c_42"]
+
+
+def test_a_known_name_comes_back():
+    assert checks.one_of("network", "drn_c_26", NETWORKS) == "drn_c_26"
+
+
+@pytest.mark.parametrize("typed", ["drn_c_27", "DRN_C_26", "drn-c-26", "drnc26"])
+def test_a_typing_mistake_is_answered_with_the_nearest_names(typed):
+    with pytest.raises(checks.UnknownName, match="did you mean .*drn_c_26"):
+        checks.one_of("network", typed, NETWORKS)
+
+
+@pytest.mark.parametrize("typed", ["zzz", "", None, 7, ["drn_c_26"]])
+def test_what_resembles_nothing_gets_a_short_list(typed):
+    with pytest.raises(checks.UnknownName, match=r"there is no network .*; choose one of resnet_18, .*"):
+        checks.one_of("network", typed, NETWORKS)
+    with pytest.raises(checks.UnknownName, match="number 11 and 8 more$"):
+        checks.one_of("network", typed, [f"number {n}" for n in range(20)])
+
+
+def test_whole_numbers():
+    assert checks.whole_number("seed", np.int64(3), 0) == 3
+    assert checks.whole_number("seed", 0, 0, 5) == 0 and checks.whole_number("seed", 5, 0, 5) == 5
+    for wrong in (-1, 6, 1.0, True, "3", None, float("nan")):
+        with pytest.raises(ValueError, match="seed must be a whole number from 0 to 5, not"):
+            checks.whole_number("seed", wrong, 0, 5)
+    with pytest.raises(ValueError, match="of 1 or more, not 0"):
+        checks.whole_number("width", 0, 1)
+
+
+@pytest.mark.parametrize("make", [torch.tensor, np.array], ids=["torch", "numpy"])
+def test_finite_values_pass_and_others_are_named(make):
+    checks.require_finite(make([0.0, 1e30]), "the map")
+    for wrong in (float("nan"), float("inf"), -float("inf")):
+        with pytest.raises(ValueError, match="the map holds values that are not finite"):
+            checks.require_finite(make([0.0, wrong]), "the map")
+
+
+@pytest.mark.parametrize("make", [torch.tensor, np.array], ids=["torch", "numpy"])
+def test_weights_are_finite_and_variances_not_negative(make):
+    checks.require_finite_weights({"a.weight": make([-1.0]), "a.running_var": make([0.0])}, "net.pth")
+    with pytest.raises(ValueError, match="b.weight of net.pth holds values that are not finite"):
+        checks.require_finite_weights({"a.weight": make([1.0]), "b.weight": make([float("inf")])}, "net.pth")
+    with pytest.raises(ValueError, match="a.running_var of net.pth holds a variance below zero"):
+        checks.require_finite_weights({"a.running_var": make([1.0, -1e-9])}, "net.pth")
