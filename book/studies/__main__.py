@@ -28,12 +28,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _study(options: argparse.Namespace) -> None:
-    from book.studies import plans, runs
+    from book.studies import plans, pool, runs
     from drn_lib.distributed import device_of
 
     plan = plans.load_plan(options.study)
     if options.status:
-        print(plans.report(plan))
+        print(pool.report(plan))
     elif options.run:
         by_name = {plan.run_name(*run): run for run in plan.runs()}
         if options.run not in by_name:
@@ -41,7 +41,7 @@ def _study(options: argparse.Namespace) -> None:
         print(runs.run_one(plan, *by_name[options.run], device_of(options.device)))
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command goes on"))  # ends the workers too
-        plans.run(plan, options.workers, device_of(options.device))
+        pool.run(plan, options.workers, device_of(options.device))
 
 
 if __name__ == "__main__":

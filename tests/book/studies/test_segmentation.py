@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from book.studies import files, plans, results, runs, segmentation
+from book.studies import files, plans, pool, results, runs, segmentation
 from drn_lib import paths
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.conversion import dilate
@@ -100,7 +100,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(elsewhere, tmp_path, mo
     torch.manual_seed(1)
     stopped = RunOptions(folder, max_steps=3)
     train_segmentation(TINY, make_backbone("drn_d_22", TINY.width), 1, few("train"), few("tune"), options=stopped)
-    state = next(item for item in plans.status(PLAN) if item.name == "drn_d_22-s1")
+    state = next(item for item in pool.status(PLAN) if item.name == "drn_d_22-s1")
     assert (state.step, state.total_steps, state.done) == (3, 4, False)
     again = json.loads(runs.run_one(PLAN, "drn_d_22", 1).read_text())
     assert again["curve"] == whole["curve"]
