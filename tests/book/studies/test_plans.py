@@ -3,7 +3,7 @@
 import pytest
 
 from book.studies import files, plans
-from drn_lib import costs
+from drn_lib import costs, paths
 from drn_lib.architecture import architecture, scale_width
 
 
