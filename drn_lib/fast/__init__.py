@@ -2,6 +2,6 @@
 
 from drn_lib.lazy import attach
 
-_HOMES = {"layers": "accelerate restore", "engines": "find_engine Unavailable"}
+_HOMES = {"build": "Unavailable", "operations": "direct normalize winograd"}
 
 __getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -86,5 +86,7 @@ def _scatter(y: Tensor, like: Tensor, dilation: int, step: int, channels: int) -
     images, _, height, width = like.shape
     down, across = -(-height // (step * dilation)), -(-width // (step * dilation))
     tiles = y.view(step, step, images, dilation, dilation, down, across, channels)
-    whole = tiles.permute(2, 5, 0, 3, 6, 1, 4, 7).reshape(images, down * step * dilation, across * step * dilation, channels)
+    whole = tiles.permute(2, 5, 0, 3, 6, 1, 4, 7).reshape(
+        images, down * step * dilation, across * step * dilation, channels
+    )
     return whole[:, :height, :width].permute(0, 3, 1, 2)
