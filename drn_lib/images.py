@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's colors, in 0..1, by which every classifier's input is normalized."""
+NORMALIZATION = {
+    "imagenet": (MEAN, STD),
+    "cityscapes": ((0.290101, 0.328081, 0.286964), (0.182954, 0.186566, 0.184475)),
+}
+"""Mean and standard deviation of colors in 0..1 by which an image is normalized, by name; the authors' segmentation
+networks were trained with Cityscapes' (fyu/drn, info.json), ours with those of the classifier they start from."""
 CROPS = (1, 10)
 """The numbers of crops by which Table 1 scores."""
 MOST_PIXELS = 4_000_000

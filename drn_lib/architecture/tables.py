@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
+from numbers import Real
 
 
 @dataclass(frozen=True)
@@ -151,16 +152,21 @@ def convolutions(table: Architecture) -> Iterator[Convolution]:
 
 CHANNEL_STEP = 4
 """Scaled channels are multiples of this."""
+MOST_WIDTH = 16
+MOST_CLASSES = 100_000
+"""What is built at most; `network.create_model` bounds the parameters too."""
 
 
 def scale_width(table: Architecture, width: float) -> Architecture:
-    """The same network with its channels times `width`, in multiples of 4 and at least 8; a ValueError below 0.
+    """The same network with its channels times `width`, in multiples of 4 and at least 8.
+
+    Raises ValueError where `width` is no number above 0, or is above `MOST_WIDTH`.
 
     With fewer than 8 input channels torch 2.14.1 corrupts memory in the backward pass of a strided 1x1 convolution in
     channels_last on a CPU.
     """
-    if width <= 0:
-        raise ValueError(f"width must be positive, not {width}")
+    if isinstance(width, bool) or not isinstance(width, Real) or not 0 < width <= MOST_WIDTH:
+        raise ValueError(f"width must be a number above 0 and at most {MOST_WIDTH}, not {width!r:.40}")
 
     def scaled(channels: int) -> int:
         return max(8, CHANNEL_STEP * round(channels * width / CHANNEL_STEP))

@@ -138,7 +138,9 @@ def test_what_does_not_fit_is_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="not finite in 16 bits"):
         onnx_model(Trained(trained.table, too_large, None, "a file", "", ""))
     (tmp_path / "half.safetensors").write_bytes(SHIPPED[0].read_bytes()[:1000])
-    pytest.raises(ValueError, read_trained, tmp_path / "half.safetensors").match("not a whole safetensors file")
+    pytest.raises(ValueError, read_trained, tmp_path / "half.safetensors").match(
+        "half.safetensors is damaged or cut off"
+    )
     pytest.raises(FileNotFoundError, read_trained, tmp_path / "none.safetensors").match("no weights at")
     monkeypatch.setitem(sys.modules, "onnx", None)
     pytest.raises(RuntimeError, onnx_model, read_trained(SHIPPED[0])).match("pip install onnx")
@@ -163,7 +165,7 @@ def test_the_command(tmp_path, capsys):
         (["--out", "a.onnx"], "say which network"),
         (["--arch", "drn_c_26", "--out", "a.pt"], "ends in .onnx"),
         (["--arch", "drn_x", "--out", "a.onnx"], "drn_x"),
-        (["--weights", "none", "--out", "a.onnx"], "no trained network is called none"),
+        (["--weights", "none", "--out", "a.onnx"], "there is no trained network 'none'"),
         (["--weights", str(SHIPPED[0]), "--arch", "drn_c_26", "--out", "a.onnx"], "holds a drn_a_18"),
     ],
 )
