@@ -80,17 +80,22 @@ def write_pictures(folder: Path, name: str, image, labels, num_classes: int) -> 
         folder, name: where to, and how the files' names begin.
         image, labels: uint8 (3, H, W), and its classes, integers (H, W).
         num_classes: with 19, the label file holds Cityscapes ids and the colors are Cityscapes'; else the classes'
-            own numbers, and colors spread over the circle of hues.
+            own numbers, in 16 bits beyond 256 classes, and colors spread over the circle of hues.
+
+    Raises ValueError where a label is no class.
     """
     import numpy as np
     from PIL import Image
 
     from drn_lib.datasets.street_scenes import CLASS_COLORS, label_ids
 
+    low, high = labels.min().item(), labels.max().item()
+    if low < 0 or high >= num_classes:
+        raise ValueError(f"{name} has labels from {low} to {high} and the network has {num_classes} classes")
     if num_classes == len(CLASS_COLORS):
         numbers, palette = label_ids(labels), CLASS_COLORS
     else:
-        numbers = labels.numpy().astype(np.uint8)
+        numbers = labels.numpy().astype(np.uint8 if num_classes <= 256 else np.uint16)
         hues = [colorsys.hsv_to_rgb(index / num_classes, 0.7, 0.9) for index in range(num_classes)]
         palette = (255 * np.array(hues)).astype(np.uint8)
     colors = palette[labels.numpy()]  # (H, W, 3)
