@@ -18,18 +18,14 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from drn_lib.architecture import (
-    MOST_CLASSES,
     Architecture,
     Convolution,
     architecture,
     block_convolutions,
     convolutions,
+    require_buildable,
     scale_width,
 )
-from drn_lib.checks import whole_number
-
-MOST_PARAMETERS = 500_000_000
-"""Of a network that is built, 2 GB; the largest of the paper has 54 million at width 1."""
 
 Norm = Callable[[int], nn.Module]  # makes a normalization layer from its channel count
 
@@ -173,17 +169,13 @@ def create_model(name: str, num_classes: int = 1000, width: float = 1.0, dilatio
             family's default: "exact" for DRN-A, "levels" for B, C and D.
 
     Raises:
-        ValueError: unknown name, unknown rule, a rule for a network without dilation, a number of classes or a width
-            that no network can have, or more than `MOST_PARAMETERS`.
+        ValueError: unknown name, unknown rule, a rule for a network without dilation, a width that there is not, or as
+            `architecture.require_buildable`.
 
     Source: Figs. 1 and 5 of the paper; DRN-D from the released code.
     """
     table = scale_width(architecture(name, dilation_rule), width)
-    num_classes = whole_number("num_classes", num_classes, 1, MOST_CLASSES)
-    weights = sum(row.in_channels * row.out_channels * row.kernel**2 for row in convolutions(table))
-    if (weights := weights + table.out_channels * num_classes) > MOST_PARAMETERS:
-        most = f"at most {MOST_PARAMETERS // 10**6} million are built"
-        raise ValueError(f"{name} of width {width:g} has {weights // 10**6} million parameters: {most}")
+    require_buildable(table, num_classes)
     return Network(table, num_classes)
 
 

@@ -3,7 +3,7 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "tables": "Architecture block_convolutions Convolution convolutions Level MOST_CLASSES scale_width Stem",
+    "tables": "Architecture block_convolutions Convolution convolutions Level require_buildable scale_width Stem",
     "families": "architecture DILATION_RULES dilation_rules first_dilation list_ablations list_models width_of widths",
 }
 

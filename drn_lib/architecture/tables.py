@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from numbers import Real
 
+from drn_lib.checks import whole_number
+
 
 @dataclass(frozen=True)
 class Stem:
@@ -152,9 +154,8 @@ def convolutions(table: Architecture) -> Iterator[Convolution]:
 
 CHANNEL_STEP = 4
 """Scaled channels are multiples of this."""
-MOST_WIDTH = 16
-MOST_CLASSES = 100_000
-"""What is built at most; `network.create_model` bounds the parameters too."""
+MOST_WIDTH, MOST_CLASSES, MOST_PARAMETERS = 16, 2**15, 500_000_000
+"""What is built at most: labels fit int16, and weights 2 GB. At width 1 the largest network has 60 million."""
 
 
 def scale_width(table: Architecture, width: float) -> Architecture:
@@ -173,3 +174,12 @@ def scale_width(table: Architecture, width: float) -> Architecture:
 
     stem = replace(table.stem, channels=scaled(table.stem.channels))
     return replace(table, stem=stem, levels=tuple(replace(v, channels=scaled(v.channels)) for v in table.levels))
+
+
+def require_buildable(table: Architecture, num_classes: object) -> None:
+    """Raise ValueError where there is no such number of classes, or the network has more than `MOST_PARAMETERS`."""
+    classifier = table.out_channels * whole_number("num_classes", num_classes, 1, MOST_CLASSES)
+    rows = sum(row.in_channels * row.out_channels * row.kernel**2 for row in convolutions(table))
+    if (count := rows + classifier) > MOST_PARAMETERS:
+        most = f"at most {MOST_PARAMETERS // 10**6} million are built"
+        raise ValueError(f"{table.name} of this width has {count // 10**6} million parameters: {most}")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from drn_lib.architecture import MOST_CLASSES, Architecture, architecture, scale_width
-from drn_lib.checks import one_of, whole_number
+from drn_lib.architecture import Architecture, architecture, require_buildable, scale_width
+from drn_lib.checks import one_of
 from drn_lib.images import NORMALIZATION
 
 DESCRIBED = {"architecture", "width", "num_classes", "dilation_rule", "classes"}
@@ -54,7 +54,7 @@ def description(about: Mapping[str, Any], tensors: Mapping[str, Any], source: st
     """
     try:
         table = scale_width(architecture(about["architecture"], about["dilation_rule"]), about["width"])
-        count = whole_number("num_classes", about["num_classes"], 1, MOST_CLASSES)
+        require_buildable(table, count := about["num_classes"])
         if about.get("task") == TASK:
             one_of("upsampling", about.get("upsampling"), UPSAMPLINGS)
             one_of("color normalization", about.get("colors"), NORMALIZATION)

@@ -83,14 +83,13 @@ def predict_labels(model: SegmentationNetwork, image: Tensor, how: Inference = W
         how: see `Inference`.
 
     Returns:
-        (H, W) on the CPU, values 0 to classes - 1: uint8 for up to 256 classes, else int16 or, from 32769, int32.
+        (H, W) on the CPU, values 0 to classes - 1: uint8 for up to 256 classes, else int16.
 
     Raises:
         ValueError: not such an image, windows that are no multiple of the output stride, or scores that are not finite:
             the network's numbers overflow.
     """
-    wide = torch.int16 if model.num_classes <= 2**15 else torch.int32
-    dtype = torch.uint8 if model.num_classes <= 2**8 else wide
+    dtype = torch.uint8 if model.num_classes <= 256 else torch.int16
     _require_image(image)
     with _evaluating(model):
         if how.views != [(1.0, False)]:

@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from drn_lib.architecture import MOST_CLASSES, Architecture
+from drn_lib.architecture import Architecture, require_buildable
 from drn_lib.checkpoints.descriptions import TASK, UPSAMPLINGS
 from drn_lib.checkpoints.files import find_shipped, read_weights
 from drn_lib.checkpoints.weights import load_trained, load_weights, save_weights
-from drn_lib.checks import one_of, whole_number
+from drn_lib.checks import one_of
 from drn_lib.conversion import dilate
 from drn_lib.images import NORMALIZATION, normalize
 from drn_lib.network import Network, create_model
@@ -66,7 +66,7 @@ class SegmentationNetwork(nn.Module):
         one_of("color normalization", colors, NORMALIZATION)
         self.backbone = copy.deepcopy(backbone)
         if num_classes is not None:
-            whole_number("num_classes", num_classes, 1, MOST_CLASSES)
+            require_buildable(backbone.table, num_classes)
             self.backbone.classifier = nn.Conv2d(backbone.classifier.in_channels, num_classes, 1)
             self.backbone.classes = None
             nn.init.normal_(self.backbone.classifier.weight, 0.0, HEAD_STD)

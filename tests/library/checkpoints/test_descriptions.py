@@ -33,7 +33,7 @@ WRONG = [
     ("num_classes", "[5]", "num_classes must be a whole number"),
     ("num_classes", "1000000000", "num_classes must be a whole number"),
     ("num_classes", "7", "names 7 classes and its classifier has 5"),
-    ("num_classes", "90000", "names 90000 classes and its classifier has 5"),
+    ("num_classes", "30000", "names 30000 classes and its classifier has 5"),
     ("width", "wide", "width must be a number above 0.* not 'wide'"),
     ("width", "NaN", "width must be a number above 0"),
     ("width", "Infinity", "width must be a number above 0"),
