@@ -156,7 +156,7 @@ class SegmentationRecipe(Recipe):
     scale      an image is resized by a factor from 1 / scale to scale before it is cropped, sampled evenly on a
                logarithmic scale; 1 leaves it
     rotation   degrees by which it is turned at most, either way; what comes in from outside is ignored
-    colors     how colors are normalized: one of `segmentation.network.NORMALIZATION`
+    colors     how colors are normalized: one of `images.NORMALIZATION`
     size       pixels a side at which scenes are rendered; None for photographs, which have a size
     """
 

@@ -53,9 +53,10 @@ def harmed(source, file, name, value):
     return file
 
 
+SOUND = network()
 DOORS = {
-    "load_weights": lambda file: load_weights(network(), file),
-    "load_weights, from a dict": lambda file: load_weights(network(), load_file(file)),
+    "load_weights": lambda file: load_weights(SOUND, file),
+    "load_weights, from a dict": lambda file: load_weights(SOUND, load_file(file)),
     "load_trained": load_trained,
     "load_any": lambda file: load_any(str(file)),
     "onnx": lambda file: onnx_model(read_trained(file)),
@@ -102,9 +103,9 @@ def test_every_floating_point_type_is_read(dtype):
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int64, torch.bool, torch.complex64])
 @pytest.mark.parametrize("name", ["stem.conv.weight", "classifier.bias", "stem.norm.running_mean"])
 def test_other_types_are_no_weights(dtype, name):
-    state = network().state_dict()
+    state = SOUND.state_dict()
     with pytest.raises(ValueError, match=f"{name} of the state dict holds {dtype}, and weights are floating-point"):
-        load_weights(network(), {**state, name: torch.ones_like(state[name]).to(dtype)})
+        load_weights(SOUND, {**state, name: torch.ones_like(state[name]).to(dtype)})
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.bool_, np.complex64])
