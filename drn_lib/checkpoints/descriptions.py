@@ -26,12 +26,11 @@ UPSAMPLINGS = ("bilinear", "released")
 
 @dataclass(frozen=True)
 class Description:
-    """The network that a file describes, its classes' names where they are known, and the task it was trained for."""
+    """The network that a file describes, and its classes' names where they are known."""
 
     table: Architecture  # at its final width
     num_classes: int
     classes: list[str] | None
-    task: str | None
 
 
 def parse(metadata: Mapping[str, str]) -> dict[str, Any] | None:
@@ -68,7 +67,7 @@ def description(about: Mapping[str, Any], tensors: Mapping[str, Any], source: st
             raise ValueError(f"it names width {about['width']} and its tensors are those of another")
     except ValueError as error:
         raise ValueError(f"{source} does not hold what it says: {str(error):.300}") from None
-    return Description(table, count, about["classes"], about.get("task"))
+    return Description(table, count, about["classes"])
 
 
 def require_names(classes: object, count: int) -> None:
