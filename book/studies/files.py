@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
+from book.studies import strict
 from drn_lib.paths import data_dir
 
 REQUIRED = {
@@ -87,11 +86,12 @@ def studies_dir() -> Path:
 
 
 def read_yaml(path: Path) -> dict:
-    """What a YAML file holds; shared by all who read it."""
-    return _parsed(path.read_text(encoding="utf-8"))
+    """What a YAML file holds, read strictly; shared by all who read it."""
+    with strict.within(path.name):
+        return _parsed(strict.read_text(path))
 
 
-_parsed = lru_cache(yaml.safe_load)  # the pages ask for the same plans and claims some thousand times
+_parsed = lru_cache(strict.parse_yaml)  # the pages ask for the same claims some thousand times
 
 
 def load_run(path: str | Path) -> StoredRun:

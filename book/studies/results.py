@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from book.studies import cache, files, metrics
+from book.studies import cache, files, metrics, plans
 from book.studies.files import StoredRun
 from book.studies.intervals import Interval, Sample, percent, student_t_difference
 from drn_lib.architecture import list_ablations, list_models
@@ -40,18 +40,13 @@ def variants(study: str, root: Path | None = None) -> list[str]:
 
 def planned_variants(study: str) -> list[str]:
     """The names of all variants that the plan data/studies/<study>.yml names, in its order; none without a plan."""
-    return list(dict.fromkeys(name for wave in _waves(study) for name in wave["variants"]))
+    return list(plans.load_plan(study).variants) if study in plans.list_plans() else []
 
 
 def planned_seeds(study: str, name: str) -> int:
     """How many seeds of a variant the study's plan wants, what runs "if hours are left" aside; 0 without a plan."""
-    wanted = [wave["seeds"] for wave in _waves(study) if name in wave["variants"] and not wave.get("optional")]
-    return len(set().union(*wanted))
-
-
-def _waves(study: str) -> list[dict]:
-    path = files.studies_dir() / f"{study}.yml"
-    return files.read_yaml(path)["waves"] if path.is_file() else []
+    waves = plans.load_plan(study).waves if study in plans.list_plans() else ()
+    return sum(len(wave.seeds) for wave in waves if name in wave.variants and not wave.optional)
 
 
 def metric(study: str, name: str, key: str, root: Path | None = None) -> Sample:
