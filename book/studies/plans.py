@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from book.studies import files, strict
+from book.studies import files, outcomes, strict
 from book.studies.files import StoredRun
 from drn_lib import paths
 from drn_lib.architecture import architecture, list_ablations, list_models
@@ -120,12 +120,15 @@ class Plan:
             raise files.ResultsError(
                 f"study {self.study} has results of {result.name}, which its plan does not have; move them away"
             )
-        other = {key.split(".")[1] for key in result.metrics if key.startswith("final.")} - {self.scored_part}
-        if other:
+        part = outcomes.scored_part(result.metrics)
+        if part not in (None, self.scored_part):
             raise files.ResultsError(
-                f"{result.name} of study {self.study} was scored on the part {', '.join(sorted(other))}, "
-                f"where its plan says {self.scored_part}; move it away, or mend the plan"
+                f"{result.name} of study {self.study} was scored on the part {part}, where its plan says "
+                f"{self.scored_part}; move it away, or mend the plan"
             )
+        arrays = self.result_file(result.name).with_suffix(".npz")
+        if not arrays.exists():
+            raise files.ResultsError(f"{arrays} is missing, which holds the outcomes of {result.name} image by image")
 
     @cached_property
     def _planned(self) -> frozenset[tuple[str, int]]:
@@ -154,6 +157,11 @@ def load_plan(study: str) -> Plan:
 def list_plans() -> list[str]:
     """The names of all studies that have a plan."""
     return sorted(path.stem for path in files.studies_dir().glob("*.yml"))
+
+
+def find_plan(study: str) -> Plan | None:
+    """The plan of a study whose results are read, None where it has none; weights to start from are not looked for."""
+    return _read(study) if (files.studies_dir() / f"{study}.yml").exists() else None
 
 
 def _read(study: str) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -80,7 +81,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.012
 def parse_json(text: str) -> object:
     """What a JSON text holds; ValueError where it is cut off, holds a key twice, NaN or infinity, or is too deep."""
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -91,6 +92,10 @@ def _once(pairs: list[tuple[str, object]]) -> dict:
         twice = next(key for index, (key, _) in enumerate(pairs) if key in [known for known, _ in pairs[:index]])
         raise ValueError(f"the key {twice!r} stands twice")
     return found
+
+
+def _finite(digits: str) -> float:
+    return float(digits) if math.isfinite(float(digits)) else _refuse(digits)
 
 
 def _refuse(constant: str) -> None:

@@ -10,7 +10,7 @@ from typing import get_args, get_type_hints
 from drn_lib.checks import one_of, whole_number
 
 _SIDE = (8, 8192)
-_RATE = (1e-9, 1e38)  # up to what float32 holds
+_RATE = (0, 1e38)  # up to what float32 holds
 _MANY = (1, 100_000)
 LIMITS = {
     "width": (0.01, 8),

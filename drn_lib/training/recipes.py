@@ -184,6 +184,8 @@ class SegmentationRecipe(Recipe):
         one_of("normalization of colors", self.colors, COLORS)
         if (self.schedule == "step") != (self.drop_every is not None):
             raise ValueError("drop_every belongs to the schedule 'step', and 'step' needs it")
+        if self.head_lr is not None and self.lr == 0:  # the classifier's rate is a multiple of the rest's
+            raise ValueError("lr must be above zero where head_lr is set")
 
     @property
     def head_factor(self) -> float:

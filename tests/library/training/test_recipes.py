@@ -66,8 +66,8 @@ def test_without_drops_the_rate_falls_as_a_cosine():
 
 
 WRONG = [
-    ("shapes-live", "lr", value, "lr must be a number from 1e-09 to 1e+38, not")
-    for value in ("high", "0.1", float("nan"), float("inf"), 0, -0.1, None, True, [0.1], 10**400, 1j)
+    ("shapes-live", "lr", value, "lr must be a number from 0 to 1e+38, not")
+    for value in ("high", "0.1", float("nan"), float("inf"), -0.1, None, True, [0.1], 10**400, 1j)
 ]
 WRONG += [("shapes-live", "epochs", value, "epochs must be a whole number from 1") for value in (0, -1, 1.5, "3", True)]
 WRONG += [
@@ -111,7 +111,7 @@ WRONG += [
     ("camvid-reduced", "scale", 0.5, "scale must be a number from 1 to 16"),
     ("camvid-reduced", "rotation", -1, "rotation must be a number from 0 to 180"),
     ("camvid-reduced", "rotation", 720.0, "rotation must be "),
-    ("camvid-reduced", "head_lr", 0, "head_lr must be "),
+    ("camvid-reduced", "head_lr", -1, "head_lr must be "),
     ("camvid-reduced", "crop", 1, "crop must be "),
     ("camvid-reduced", "size", -8, "size must be "),
     ("camvid-reduced", "schedule", "pooly", "no schedule 'pooly'; did you mean poly"),
