@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from filelock import FileLock, Timeout
 
 OWNER = "lock.owner"
 """The file in a locked folder that says who holds the lock."""
+MOUNTS = Path("/proc/self/mounts")
+OWN_LOCKS = re.compile(r"\S+ \S+ (fuse\.sshfs|9p|\S+ (\S+,)?(nolock|local_lock=(flock|all)|localflock|nobrl))\b")
+"""A line of `MOUNTS` whose file system is shared by machines that each keep their own locks."""
 
 
 class Busy(RuntimeError):
@@ -27,10 +31,11 @@ def only_one(folder: Path, what: str) -> Iterator[None]:
 
     Raises:
         Busy: another process holds it.
+        OSError: nothing can be locked there.
     """
+    lock = FileLock(folder / "lock", timeout=0)
     try:
-        lock = FileLock(folder / "lock", timeout=0)
-        lock.acquire()
+        _acquire(lock, folder)
     except Timeout:
         raise Busy(f"another process is at {what}: {_owner(folder)}; wait for it, or stop it") from None
     note = folder / OWNER
@@ -49,21 +54,48 @@ def only_one(folder: Path, what: str) -> Iterator[None]:
 
 
 def lock_holds(folder: Path) -> bool:
-    """Whether a lock in `folder` refuses a second holder: some shared file systems grant everyone, others no one."""
+    """Whether a lock in `folder`, which exists, keeps out everyone else; some shared file systems let others in.
+
+    A second lock is tried here. Whether another machine sees it, only the options of the mount tell.
+
+    Raises:
+        OSError: nothing can be locked there.
+    """
     trial = folder / f".lock-trial.{socket.gethostname()}.{os.getpid()}"
+    locks = [FileLock(trial, timeout=0) for _ in range(2)]
     try:
-        with FileLock(trial, timeout=0):
-            try:
-                with FileLock(trial, timeout=0):
-                    return False
-            except Timeout:
-                return True
-    except PermissionError:
-        raise
-    except OSError:  # no locks at all
+        _acquire(locks[0], folder)
+        try:
+            locks[1].acquire()
+        except Timeout:
+            return not _has_own_locks(folder)
         return False
     finally:
+        for lock in locks:
+            lock.release()
         trial.unlink(missing_ok=True)
+
+
+def _acquire(lock: FileLock, folder: Path) -> None:
+    try:
+        lock.acquire()
+    except Timeout:
+        raise
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise OSError(f"nothing can be locked in {folder} ({reason}): use a folder of another file system") from error
+
+
+def _has_own_locks(folder: Path) -> bool:
+    """Whether the file system of `folder` is mounted so that this machine's locks are its own; False where unknown."""
+    try:
+        lines = MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    places = {line.split()[1].replace("\\040", " "): line for line in lines}  # of one place the last mount counts
+    there = folder.resolve()
+    mounted = next((places[str(place)] for place in (there, *there.parents) if str(place) in places), "")
+    return OWN_LOCKS.match(mounted) is not None
 
 
 def _owner(folder: Path) -> str:

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 
@@ -77,13 +76,57 @@ def test_locks_hold_here(tmp_path):
     assert locks.lock_holds(tmp_path) and list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("reason", [None, errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
-def test_a_file_system_that_grants_every_lock_or_none_is_found_out(tmp_path, monkeypatch, reason):
-    @contextmanager
-    def lock(file, timeout):
-        if reason is not None:
-            raise OSError(reason, os.strerror(reason))
-        yield
+class GrantedToAll:
+    def __init__(self, file, timeout): ...
+    def acquire(self): ...
+    def release(self): ...
 
-    monkeypatch.setattr(locks, "FileLock", lock)
+
+def test_a_file_system_that_grants_every_lock_is_found_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "FileLock", GrantedToAll)
     assert not locks.lock_holds(tmp_path)
+
+
+@pytest.mark.parametrize("reason", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO, errno.EROFS])
+def test_a_file_system_that_grants_no_lock_is_refused_in_a_sentence(tmp_path, monkeypatch, reason):
+    class Refused(GrantedToAll):
+        def acquire(self):
+            raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(locks, "FileLock", Refused)
+    says = rf"nothing can be locked in {tmp_path} \({os.strerror(reason)}\): use a folder of another file system"
+    with pytest.raises(OSError, match=says):
+        locks.lock_holds(tmp_path)
+    with pytest.raises(OSError, match=says), locks.only_one(tmp_path, "run a"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("mount", "holds"),
+    [
+        ("server:/x {} nfs4 rw,vers=4.2,local_lock=none,addr=10.0.0.1 0 0", True),
+        ("server:/x {} nfs rw,vers=3,local_lock=all,addr=10.0.0.1 0 0", False),
+        ("server:/x {} nfs rw,nolock,addr=10.0.0.1 0 0", False),
+        ("server:/x {} nfs rw,vers=3,local_lock=flock 0 0", False),
+        ("server:/x {} nfs rw,vers=3,local_lock=posix 0 0", True),
+        ("mds:/x {} lustre rw,flock 0 0", True),
+        ("mds:/x {} lustre rw,localflock 0 0", False),
+        ("you@server:/x {} fuse.sshfs rw,user_id=0 0 0", False),
+        ("share {} 9p rw,trans=virtio 0 0", False),
+        ("//server/x {} cifs rw,nobrl 0 0", False),
+        ("/dev/sda1 {} ext4 rw,relatime 0 0", True),
+        ("nolock {} tmpfs rw 0 0", True),
+    ],
+)
+def test_a_mount_that_keeps_its_locks_to_one_machine_is_found_out(tmp_path, monkeypatch, mount, holds):
+    folder = tmp_path / "cache of mine"
+    folder.mkdir()
+    mounts = tmp_path / "mounts"
+    place = str(folder).replace(" ", "\\040")
+    mounts.write_text(
+        f"/dev/sda1 / ext4 rw 0 0\nyou@server:/x {tmp_path.parent} fuse.sshfs rw 0 0\n{mount.format(place)}\n"
+    )
+    monkeypatch.setattr(locks, "MOUNTS", mounts)
+    assert locks.lock_holds(folder) is holds
+    monkeypatch.setattr(locks, "MOUNTS", tmp_path / "none")  # another system than Linux
+    assert locks.lock_holds(folder)
