@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 
 OWNER = "lock.owner"
 """The file in a locked folder that says who holds the lock."""
+TRY_LATER = 75
+"""The exit status of a command that ends because another process is at its work: EX_TEMPFAIL of sysexits.h."""
 MOUNTS = Path("/proc/self/mounts")
 OWN_LOCKS = re.compile(r"\S+ \S+ (fuse\.sshfs|9p|\S+ (\S+,)?(nolock|local_lock=(flock|all)|localflock|nobrl))\b")
 """A line of `MOUNTS` whose file system is shared by machines that each keep their own locks."""
