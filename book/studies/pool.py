@@ -19,7 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from safetensors import safe_open
 
 from book.studies import files, provenance, runs
 from book.studies.plans import Plan, Variant
@@ -163,6 +165,8 @@ def merge(plan: Plan, data: Path) -> Iterator[str]:
             copies[file] = plan.result_file(name)  # the last one: where it stands, a run is done
             if missing := [str(source) for source in copies if not source.is_file()]:
                 raise ValueError(f"{name} lacks {', '.join(missing)}")
+            for source in copies:
+                _require_whole(source)
             folder.mkdir(parents=True, exist_ok=True)
             with locks.only_one(folder, f"run {name}"):
                 for source, target in copies.items():
@@ -174,6 +178,19 @@ def merge(plan: Plan, data: Path) -> Iterator[str]:
             refused.append(str(error))
     if refused:
         raise ValueError(f"{len(refused)} of the runs were not copied: {'; '.join(refused)}")
+
+
+def _require_whole(file: Path) -> None:
+    """ValueError where a file of arrays or of weights was cut off or garbled."""
+    try:
+        if file.suffix == ".npz":
+            with np.load(file, allow_pickle=False) as arrays:
+                dict(arrays)  # reads all of them, and their checksums
+        elif file.suffix == ".safetensors":
+            with safe_open(file, "np"):  # reads their description, and compares it with the file's length
+                pass
+    except Exception as error:
+        raise ValueError(f"{file} is damaged: copy it again, or carry out its run again") from error
 
 
 def hours_left(plan: Plan, statuses: list[RunStatus]) -> tuple[float, bool] | None:
