@@ -55,6 +55,11 @@ class BatchPlan:
         """Batches in an epoch; the last one may be smaller."""
         return -(-self.images // self.batch_size)
 
+    @property
+    def steps(self) -> int:
+        """Of the whole training."""
+        return self.epochs * self.steps_per_epoch
+
     def size(self, step: int) -> int:
         """Images in the batch of `step`, over all processes."""
         return min(self.batch_size, self.images - step % self.steps_per_epoch * self.batch_size)
@@ -62,7 +67,7 @@ class BatchPlan:
     def __iter__(self) -> Iterator[tuple[int, Tensor]]:
         """(epoch, this process's images of the batch as indices (n,)) of each step from `first_step` on."""
         order, order_epoch = None, None
-        for step in range(self.first_step, self.epochs * self.steps_per_epoch):
+        for step in range(self.first_step, self.steps):
             epoch, position = divmod(step, self.steps_per_epoch)
             if order_epoch != epoch:
                 order, order_epoch = epoch_order(self.seed, epoch, self.images), epoch

@@ -61,12 +61,6 @@ def test_a_saved_state_names_its_run_as_ever_and_another_run_is_refused(tmp_path
         training.train(TINY, "drn_a_18", 0, (images, labels), 3, options=RunOptions(tmp_path))
 
 
-def test_a_damaged_state_says_what_to_do(tmp_path):
-    (tmp_path / "state.pt").write_bytes(b"half a file")
-    with pytest.raises(ValueError, match="delete it to start this run again"):
-        training.train(TINY, "drn_a_18", 0, random_set(), 3, options=RunOptions(tmp_path))
-
-
 def test_a_label_out_of_range_is_refused():
     with pytest.raises(ValueError, match="must lie in 0..1"):
         training.train(TINY, "drn_a_18", 0, random_set(), 2)
@@ -123,14 +117,13 @@ def test_the_reduced_recipe_is_stored_as_it_was_before_recipes_had_more_fields()
     assert json.loads(json.dumps(paper)) == paper  # as a saved state is compared
 
 
-def test_a_training_that_diverges_stops_and_leaves_the_last_good_state(tmp_path, monkeypatch):
+def test_a_training_that_diverges_stops_before_its_weights_are_saved(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "STATE_EVERY_SECONDS", 0.0)
     wild = replace(TINY, lr=1e38, warmup=0.0)
-    with pytest.raises(ValueError, match=r"the loss of step \d+ is nan, at a learning rate of 1e\+38") as caught:
+    with pytest.raises(ValueError, match=r"of step 1 holds .*, at a learning rate of 1e\+38: .* diverged") as caught:
         training.train(wild, "drn_a_18", 0, random_set(), 3, options=RunOptions(tmp_path))
     assert "\n" not in str(caught.value)
-    step = int(str(caught.value).split()[4])
-    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step - 1
+    assert not (tmp_path / "state.pt").exists()
 
 
 def test_processes_that_find_different_states_do_not_begin(tmp_path, monkeypatch):
@@ -205,14 +198,3 @@ def test_weights_that_changed_under_the_same_name_are_another_run(tmp_path):
     begin(0)
     with pytest.raises(ValueError, match="another run .different beginning"):
         begin(1)
-
-
-def test_a_state_without_a_scale_is_taken_up_where_half_precision_needs_one(tmp_path):
-    model = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    none, one = (torch.amp.GradScaler("cpu", enabled=enabled) for enabled in (False, True))
-    run, file = {"seed": 0}, tmp_path / "state.pt"
-    loop.State(loop.Trained(model), optimizer, none, 3, [0.5]).save(file, run)
-    state = loop.State(loop.Trained(model), optimizer, one)
-    state.restore(file, run)
-    assert (state.step, state.losses) == (3, [0.5])
