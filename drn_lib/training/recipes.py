@@ -13,6 +13,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import ClassVar, TypeVar
 
 from drn_lib.checks import one_of
+from drn_lib.images import NORMALIZATION
 from drn_lib.training.fields import checked
 
 SCHEDULES = ("poly", "poly-epochs", "step")
@@ -26,8 +27,6 @@ A classification recipe has ``step`` where it has `drop_every`, else ``cosine``:
 """
 
 POWER = 0.9
-COLORS = ("imagenet", "cityscapes")
-"""The names of `segmentation.network.NORMALIZATION`, which this file does without torch."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ class SegmentationRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("schedule", self.schedule, SCHEDULES)
-        one_of("normalization of colors", self.colors, COLORS)
+        one_of("normalization of colors", self.colors, NORMALIZATION)
         if (self.schedule == "step") != (self.drop_every is not None):
             raise ValueError("drop_every belongs to the schedule 'step', and 'step' needs it")
         if self.head_lr is not None and self.lr == 0:  # the classifier's rate is a multiple of the rest's
