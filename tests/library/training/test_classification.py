@@ -133,6 +133,13 @@ def test_a_training_that_diverges_stops_and_leaves_the_last_good_state(tmp_path,
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step - 1
 
 
+@pytest.mark.parametrize("loss", [float("inf"), float("-inf"), float("nan")])
+def test_every_loss_that_is_no_finite_number_stops_a_training(loss):
+    loop.check_finite(1e30, 7, 0.1)
+    with pytest.raises(ValueError, match=f"the loss of step 7 is {loss}, at a learning rate of 0.1"):
+        loop.check_finite(loss, 7, 0.1)
+
+
 def test_processes_that_find_different_states_do_not_begin(tmp_path, monkeypatch):
     monkeypatch.setattr(Group, "sum", lambda group, value: value + 1)
     with pytest.raises(ValueError, match="not all processes find the same state"):
