@@ -67,6 +67,29 @@ def test_a_damaged_state_says_what_to_do(tmp_path):
         training.train(TINY, "drn_a_18", 0, random_set(), 3, options=RunOptions(tmp_path))
 
 
+def test_a_saved_state_gives_back_all_that_a_run_changes(tmp_path):
+    def fresh():
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+        return loop.State(loop.Trained(model), optimizer, torch.amp.GradScaler("cpu", enabled=False))
+
+    def step(state, value):
+        state.update(state.result.model(torch.full((1, 3), value)).sum(), 0.1)
+
+    begun, again = fresh(), fresh()
+    step(begun, 1.0)
+    begun.losses, begun.result.seconds = [0.25], 3.5
+    begun.result.curve = [{"epoch": 1, "train_loss": 0.5}]
+    begun.save(tmp_path / "run" / "state.pt", {"seed": 0})
+    again.restore(tmp_path / "run" / "state.pt", {"seed": 0})
+    assert (again.step, again.losses) == (1, [0.25])
+    assert (again.result.seconds, again.result.curve) == (3.5, [{"epoch": 1, "train_loss": 0.5}])
+    for state in (begun, again):
+        step(state, 2.0)  # the momentum of the first step shows in the second
+    assert same_weights(begun.result.model, again.result.model)
+
+
 def test_a_label_out_of_range_is_refused():
     with pytest.raises(ValueError, match="must lie in 0..1"):
         training.train(TINY, "drn_a_18", 0, random_set(), 2)
