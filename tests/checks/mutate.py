@@ -31,7 +31,7 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
-from tests.checks.mutations import Mutation, mutations
+from tests.checks.mutations import Mutation, mutation, places
 
 CODE = ("drn_lib", "book/studies", "book/numbers")
 TESTS = ("tests/library", "tests/book")
@@ -55,12 +55,17 @@ def sample(root: Path, count: int, seed: int, only: list[str]) -> list[Mutation]
     files = only or sorted(str(path.relative_to(root)) for part in CODE for path in (root / part).rglob("*.py"))
     by_line = defaultdict(list)
     for file in files:
-        for one in mutations(root, file):
-            by_line[one.file, one.line].append(one)
-    lines, chosen = [by_line[place] for place in sorted(by_line)], random.Random(seed)
+        for place in places(root, file):
+            by_line[file, place.line].append(place)
+    lines, chosen = [by_line[line] for line in sorted(by_line)], random.Random(seed)
     count = min(count, len(lines))
     edges = [len(lines) * part // count for part in range(count + 1)]
-    return [chosen.choice(lines[chosen.randrange(low, high)]) for low, high in zip(edges, edges[1:])]
+    drawn = []
+    for low, high in zip(edges, edges[1:]):
+        line = lines[chosen.randrange(low, high)]
+        tries = (mutation(root, place) for place in chosen.sample(line, len(line)))
+        drawn.append(next((one for one in tries if one), None))
+    return [one for one in drawn if one]
 
 
 class Recorder:

@@ -30,6 +30,17 @@ LISTS_OF_NAMES = {"__all__", "_HOMES", "__version__", "LOGGER"}
 
 
 @dataclass(frozen=True)
+class Place:
+    """What stands between two bytes of a file, and what may stand there instead."""
+
+    file: str
+    line: int
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Mutation:
     """One change: the file, the line, its text before and after, and the whole source after it."""
 
@@ -40,28 +51,38 @@ class Mutation:
     source: str
 
 
-def mutations(root: Path, file: str) -> list[Mutation]:
-    """All changes of one module, by line; only those that still are Python, and other Python than before."""
-    source = (root / file).read_text(encoding="utf-8")
+def places(root: Path, file: str) -> list[Place]:
+    """All places of one module that may be changed."""
+    source = (root / file).read_bytes()
     starts = [0]
-    for line in source.encode().splitlines(keepends=True):
+    for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    tree, encoded, found = ast.parse(source), source.encode(), []
-    as_before = ast.dump(tree)
-    for node, text in _changes(tree):
-        start = starts[node.lineno - 1] + node.col_offset
-        end = starts[node.end_lineno - 1] + node.end_col_offset
-        changed = (encoded[:start] + text.encode() + encoded[end:]).decode()
-        try:
-            if ast.dump(ast.parse(changed)) == as_before:
-                continue
-        except SyntaxError:
-            continue
-        before = encoded[starts[node.lineno - 1] : starts[node.end_lineno]].decode()
-        left = starts[node.lineno - 1]
-        after = (encoded[left:start] + text.encode() + encoded[end : starts[node.end_lineno]]).decode()
-        found.append(Mutation(file, node.lineno, " ".join(before.split()), " ".join(after.split()), changed))
-    return sorted(found, key=lambda one: one.line)
+    return [
+        Place(
+            file,
+            node.lineno,
+            starts[node.lineno - 1] + node.col_offset,
+            starts[node.end_lineno - 1] + node.end_col_offset,
+            text,
+        )
+        for node, text in _changes(ast.parse(source))
+    ]
+
+
+def mutation(root: Path, place: Place) -> Mutation | None:
+    """The change at one place; None where it would be no Python, or the same Python as before."""
+    source = (root / place.file).read_bytes()
+    changed = source[: place.start] + place.text.encode() + source[place.end :]
+    try:
+        if ast.dump(ast.parse(changed)) == ast.dump(ast.parse(source)):
+            return None
+    except SyntaxError:
+        return None
+    left = source.rfind(b"\n", 0, place.start) + 1
+    right = source.find(b"\n", place.end)
+    before, after = source[left:right], source[left : place.start] + place.text.encode() + source[place.end : right]
+    lines = (" ".join(text.decode().split()) for text in (before, after))
+    return Mutation(place.file, place.line, *lines, changed.decode())
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
@@ -147,7 +168,8 @@ def _calls(node: ast.Call) -> Iterator[tuple[ast.AST, str]]:
         yield node.func, ast.unparse(_copy(node.func, **{field: OPPOSITE[name]}))
     plain = [argument for argument in node.args if not isinstance(argument, (ast.Starred, ast.GeneratorExp))]
     if plain and len(plain) == len(node.args):
-        yield node, ast.unparse(_copy(node, args=node.args[:-1]))
+        if len(plain) > 1 or node.keywords:  # a call without its only argument fails wherever it runs
+            yield node, ast.unparse(_copy(node, args=node.args[:-1]))
         if len(plain) > 1:
             yield node, ast.unparse(_copy(node, args=[node.args[1], node.args[0], *node.args[2:]]))
     for keyword in node.keywords:
