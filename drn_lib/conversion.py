@@ -197,7 +197,7 @@ def _convert(model: nn.Module, output_stride: int, rule: str) -> None:
 
 
 def _dilate(path: Iterable[nn.Conv2d], lost: int, chosen: Iterator[int] | None = None) -> int:
-    """Stride 1 along a path, its 3x3 convolutions dilated by the strides `lost` so far, or as `chosen`; what is lost."""
+    """Stride 1 along a path, its 3x3 dilated by the strides `lost` so far, or as `chosen`; returns what is lost."""
     for layer in path:
         if layer.kernel_size != (1, 1):
             dilation = lost if chosen is None else next(chosen)

@@ -4,63 +4,18 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import get_args, get_origin, get_type_hints
 
 from book.studies import outcomes, records, strict
+from book.studies.records import StoredRun
 from drn_lib.paths import data_dir
-
-GPU = " (GPU)"
-"""Stands after the name of each GPU in a run's `device`."""
 
 
 class ResultsError(ValueError):
     """A file of results that cannot be read or does not follow the schema; the message names it."""
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """One run as its JSON file holds it; `data/results/schema.json` describes the fields.
-
-    `variant` is the name under which the run's study knows it: its network's, or that of a variant of it.
-    Lists and dictionaries are shared by all who load the run: read them only.
-    """
-
-    study: str
-    recipe: str | dict
-    architecture: str
-    seed: int
-    dataset: dict
-    metrics: dict[str, float]
-    curve: list[dict]
-    seconds: float
-    device: str
-    torch: str
-    commit: str | None
-    variant: str = ""
-    dilation_rule: str | None = None
-    start: str | None = None
-    start_sha256: str | None = None
-    head: str = "strict"
-    steps: int = 0
-    threads: int = 1
-    scored_commit: str | None = None
-    finished: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "variant", self.variant or self.architecture)
-
-    @property
-    def name(self) -> str:
-        """Of its files: "drn_c_26-s0"."""
-        return f"{self.variant}-s{self.seed}"
-
-    @property
-    def on_a_cpu(self) -> bool:
-        """Whether all of it was computed on CPUs: only then are its seconds those of a CPU."""
-        return GPU not in self.device
 
 
 def results_dir() -> Path:

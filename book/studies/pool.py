@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-from book.studies import files, provenance, runs
+from book.studies import files, provenance, records, runs
 from book.studies.plans import Plan, Variant
 from drn_lib import costs, locks, paths
 from drn_lib.architecture import architecture, scale_width
@@ -108,7 +108,7 @@ def status(plan: Plan) -> list[RunStatus]:
             continue
         folder = plan.work_folder(name)
         devices = provenance.noted_before(folder, "devices") if (folder / "devices").exists() else []
-        on_a_cpu = not any(device == provenance.UNKNOWN or files.GPU in device for device in devices)
+        on_a_cpu = not any(device == provenance.UNKNOWN or records.GPU in device for device in devices)
         out.append(RunStatus(name, *_progress(plan.variants[variant].recipe, folder), False, optional, on_a_cpu))
     return out
 

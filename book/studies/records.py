@@ -1,20 +1,62 @@
-"""What the fields of a run can hold, beyond their types: `files.load_run` refuses all else. No torch."""
+"""A run as it is stored, and what its fields can hold: `files.load_run` refuses all else. No torch."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from book.studies import metrics, strict
 from drn_lib.architecture import architecture
 from drn_lib.checks import one_of, whole_number
 
-if TYPE_CHECKING:
-    from book.studies.files import StoredRun
-
+GPU = " (GPU)"
+"""Stands after the name of each GPU in a run's `device`."""
 SHA256 = re.compile("[0-9a-f]{64}")
 METRIC = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run as its JSON file holds it; `data/results/schema.json` describes the fields.
+
+    `variant` is the name under which the run's study knows it: its network's, or that of a variant of it.
+    Lists and dictionaries are shared by all who load the run: read them only.
+    """
+
+    study: str
+    recipe: str | dict
+    architecture: str
+    seed: int
+    dataset: dict
+    metrics: dict[str, float]
+    curve: list[dict]
+    seconds: float
+    device: str
+    torch: str
+    commit: str | None
+    variant: str = ""
+    dilation_rule: str | None = None
+    start: str | None = None
+    start_sha256: str | None = None
+    head: str = "strict"
+    steps: int = 0
+    threads: int = 1
+    scored_commit: str | None = None
+    finished: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variant", self.variant or self.architecture)
+
+    @property
+    def name(self) -> str:
+        """Of its files: "drn_c_26-s0"."""
+        return f"{self.variant}-s{self.seed}"
+
+    @property
+    def on_a_cpu(self) -> bool:
+        """Whether all of it was computed on CPUs: only then are its seconds those of a CPU."""
+        return GPU not in self.device
 
 
 def check(run: StoredRun) -> None:

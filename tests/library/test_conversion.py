@@ -384,7 +384,8 @@ REFUSED = {
     "no statistics": (lambda: small(norm_layer=lambda c: nn.BatchNorm2d(c, track_running_stats=False)), "another"),
     "hidden by zero weights": (hidden_by_zero_weights, "another function"),
     "CIFAR stem": (
-        lambda: changed(conv1=nn.Conv2d(3, 64, 3, 1, 1), maxpool=nn.Identity()), "no stride can be traded .* 1, 1, 2, 4, 8"
+        lambda: changed(conv1=nn.Conv2d(3, 64, 3, 1, 1), maxpool=nn.Identity()),
+        "no stride can be traded .* 1, 1, 2, 4, 8",
     ),
     "skipped output stride": (lambda: strided("layer2", 4), "no stride can be traded .* 4, 4, 16, 32, 64"),
     "other strides along the axes": (lambda: with_stride(2, 1), "other strides along height and width"),

@@ -70,6 +70,11 @@ def test_a_network_that_has_never_run_is_taken_to_cost_by_its_multiply_adds():
     assert work["a_levels"] > 2 * work["drn_a_18"]  # 24 px against 16, whose last maps have 9 cells and 4
 
 
+def test_of_a_run_that_has_begun_only_the_rest_is_left():
+    begun = pool.RunStatus("drn_a_18-s0", 4, 16, 3600.0, False)
+    assert pool.hours_left(PLAN, [begun]) == (pytest.approx(3.0), False)
+
+
 def test_seconds_of_a_gpu_tell_nothing_of_a_cpus_hours(done):
     slow = pool.RunStatus("drn_a_18-s0", 10, 10, 7200.0, True)
     fast = pool.RunStatus("drn_a_18-s1", 10, 10, 72.0, True, on_a_cpu=False)

@@ -302,6 +302,12 @@ def test_a_length_that_is_too_small_is_noticed(server, tmp_path):
     assert "set" not in left(tmp_path)
 
 
+def test_a_file_longer_than_it_should_be_is_noticed(server, tmp_path):
+    server.answers = [answer()]
+    refused(server, tmp_path, f"{len(GOOD)} bytes where {len(GOOD) - 1} were expected", size=len(GOOD) - 1)
+    assert left(tmp_path) == []
+
+
 NO_ARCHIVE = "a web page where an archive was expected"
 HTML = {"headers": {"Content-Type": "text/html"}}
 THROWN_AWAY = {

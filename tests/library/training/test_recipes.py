@@ -7,10 +7,8 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
-from drn_lib.segmentation.network import NORMALIZATION
 from drn_lib.training.fields import LIMITS
 from drn_lib.training.recipes import (
-    COLORS,
     ClassificationRecipe,
     SegmentationRecipe,
     list_recipes,
@@ -146,7 +144,6 @@ def test_every_number_of_a_recipe_has_limits_that_all_recipes_keep():
                 numbers.add(field)
                 assert LIMITS[field][0] <= value <= LIMITS[field][1]
     assert numbers <= set(LIMITS) <= {field.name for kind in KINDS for field in fields(kind)}
-    assert COLORS == tuple(NORMALIZATION)
 
 
 def test_numbers_are_stored_as_their_fields_type():
