@@ -46,29 +46,35 @@ def scored_split(dataset: str) -> str:
 
 
 def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Callable[[int], str]) -> None:
-    """Do the work for each image of `options.images`, with a progress bar; DataError at the end for what was not read.
+    """Do the work for each image of `options.images`, with a progress bar; DataError at the end for what went wrong.
 
-    `options.out` is a folder to make; `end` gives what is printed in the end, from the number of files, and is called
-    after an interruption too.
+    Whatever goes wrong with one image leaves the others alone. `options.out` is a folder to make, and what earlier runs
+    wrote into it is no image to work on. `end` gives what is printed in the end, from the number of files, and is
+    called after an interruption too.
     """
     from tqdm import tqdm
 
+    from drn_lib.cli.outputs import without_ours
     from drn_lib.datasets import DataError
     from drn_lib.images import list_images
 
-    files, failed = list_images(options.images), []
+    files, failed = without_ours(list_images(options.images), options.out), []
+    verb, cause = "read", None
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
             try:
                 work(file)
-            except DataError as error:
-                failed.append(str(error) if str(file) in str(error) else f"{file} ({error})")
+            except Exception as error:
+                said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                failed.append(said if str(file) in said else f"{file} ({said})")
+                if not isinstance(error, DataError):
+                    verb, cause = "processed", cause or error
     finally:
         said = end(len(files))
     print(said)
     if failed:
-        raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
+        raise DataError(f"{len(failed)} could not be {verb}: {'; '.join(failed)}") from cause
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str] | None, resumable: Sequence[str] | None = None) -> int:

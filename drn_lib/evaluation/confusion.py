@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def require_labels(num_classes: int) -> None:
+    """Raise ValueError where there are so many classes that one of them has the number of `IGNORE`."""
+    if num_classes > IGNORE:
+        most = f"at most {IGNORE} classes can be told apart, not {num_classes}"
+        raise ValueError(f"{IGNORE} marks pixels without a label, so {most}")
+
+
 def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, num_classes: int) -> np.ndarray:
     """Pixels by true class (row) and predicted class (column): int64 (num_classes, num_classes).
 
@@ -31,8 +38,9 @@ def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, nu
         truth: of the same shape; `IGNORE` where a pixel does not count.
 
     Raises:
-        ValueError: other shapes, or a class out of range.
+        ValueError: other shapes, a class out of range, or as `require_labels`.
     """
+    require_labels(num_classes)
     labels, truth = np.asarray(labels), np.asarray(truth)
     if labels.shape != truth.shape:
         raise ValueError(f"predictions are {labels.shape} and labels {truth.shape}: both need one size")

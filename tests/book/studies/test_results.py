@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from book.studies import files, paper, results
+from book.studies import files, paper, records, results
 from drn_lib.architecture import architecture, list_models
 from drn_lib.names import display_name
 from drn_lib.paths import paper_dir
@@ -34,7 +34,7 @@ def write(root, run, **arrays):
 
 def test_a_run_is_read_as_written(tmp_path):
     path = write(tmp_path, a_run())
-    assert files.load_run(path) == files.StoredRun(**a_run(variant="drn_a_18"))
+    assert files.load_run(path) == records.StoredRun(**a_run(variant="drn_a_18"))
 
 
 def test_a_file_cut_off_is_named(tmp_path):

@@ -13,6 +13,7 @@ from drn_lib.distributed import Group
 from drn_lib.network import create_model
 from drn_lib.training import Init, RunOptions, augmentation, loop
 from drn_lib.training.recipes import ClassificationRecipe, recipe
+from drn_lib.training.state import State, Trained
 from tests.checks import gpu_check
 from tests.library import run_check, same_weights
 
@@ -63,6 +64,29 @@ def test_a_saved_state_names_its_run_as_ever_and_another_run_is_refused(tmp_path
     images[0, 0, 0, 0] ^= 1
     with pytest.raises(ValueError, match="another run .different data"):
         training.train(TINY, "drn_a_18", 0, (images, labels), 3, options=RunOptions(tmp_path))
+
+
+def test_a_saved_state_gives_back_all_that_a_run_changes(tmp_path):
+    def fresh():
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+        return State(Trained(model), optimizer, torch.amp.GradScaler("cpu", enabled=False))
+
+    def step(state, value):
+        state.update(state.result.model(torch.full((1, 3), value)).sum(), 0.1)
+
+    begun, again = fresh(), fresh()
+    step(begun, 1.0)
+    begun.losses, begun.result.seconds = [0.25], 3.5
+    begun.result.curve = [{"epoch": 1, "train_loss": 0.5}]
+    begun.save(tmp_path / "run" / "state.pt", {"seed": 0})
+    again.restore(tmp_path / "run" / "state.pt", {"seed": 0})
+    assert (again.step, again.losses) == (1, [0.25])
+    assert (again.result.seconds, again.result.curve) == (3.5, [{"epoch": 1, "train_loss": 0.5}])
+    for state in (begun, again):
+        step(state, 2.0)  # the momentum of the first step shows in the second
+    assert same_weights(begun.result.model, again.result.model)
 
 
 def test_a_label_out_of_range_is_refused():
@@ -128,6 +152,13 @@ def test_a_training_that_diverges_stops_before_its_weights_are_saved(tmp_path, m
         training.train(wild, "drn_a_18", 0, random_set(), 3, options=RunOptions(tmp_path))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "state.pt").exists()
+
+
+@pytest.mark.parametrize("loss", [float("inf"), float("-inf"), float("nan")])
+def test_every_loss_that_is_no_finite_number_stops_a_training(loss):
+    loop.check_finite(1e30, 7, 0.1)
+    with pytest.raises(ValueError, match=f"the loss of step 7 is {loss}, at a learning rate of 0.1"):
+        loop.check_finite(loss, 7, 0.1)
 
 
 def test_processes_that_find_different_states_do_not_begin(tmp_path, monkeypatch):
