@@ -27,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=PROGRAM, description="Carry out a study's plan, resuming where it stopped.")
+    parser = command_line.OneLineParser(
+        prog=PROGRAM, description="Carry out a study's plan, resuming where it stopped."
+    )
     parser.add_argument("study", help="a plan in data/studies, for instance first_networks")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, one thread each (default 2)")
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one); float32 on both")

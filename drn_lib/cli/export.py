@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 
+from drn_lib import paths
 from drn_lib.checkpoints import onnx
 from drn_lib.checkpoints.files import find_weights, weights_named
 from drn_lib.cli.options import add_flags, add_network
@@ -35,6 +36,7 @@ def _export(options: argparse.Namespace) -> None:
 
     if options.out.suffix != ".onnx":
         raise ValueError(f"--out is a file whose name ends in .onnx, not {options.out}")
+    paths.output_file(options.out)
     model = load_any(options.weights, options.arch)  # says in a sentence what is wrong with names and files
     weights = weights_named(options.weights, options.arch)
     file = find_weights(options.arch if weights == "released" else weights)

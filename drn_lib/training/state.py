@@ -127,8 +127,8 @@ class State:
             "curve": self.result.curve,
             "seconds": self.result.seconds,
         }
-        with replacing(file) as temporary:
-            torch.save(state, temporary)
+        with replacing(file) as temporary, open(temporary, "wb") as handle:  # whose errors say what is wrong
+            torch.save(state, handle)
 
     def check_finite(self, rate: float) -> None:
         """Stop a run that has diverged, before its state is saved over the last good one or its weights are given.

@@ -52,7 +52,7 @@ def test_help_names_every_set_and_every_recipe(capsys):
     assert [name for name in names if name not in said] == []
 
 
-class Opened(Exception):
+class Opened(BaseException):
     """Stops a command where it opens its data set."""
 
 
@@ -123,7 +123,7 @@ PIXELS = ["train-segmentation", "--out", "unused", "--arch", "drn_d_22"]
         ([*TRAIN, "drn_c_26", "--set", "batch_size=0"], "batch_size must be a whole number from 1"),
         ([*PIXELS, "--epochs", "0"], "epochs must be a whole number from 1"),
         ([*PIXELS, "--set", "crops=2"], "did you mean crop?"),
-        ([*PIXELS, "--recipe", "streets-live", "--score-every", "0"], "every 1 epochs or more, not 0"),
+        ([*PIXELS, "--recipe", "streets-live", "--score-every", "0"], "--score-every must be a whole number from 1"),
         (["evaluate", "no-such-file.safetensors"], "there is no file no-such-file.safetensors"),
         (["evaluate", WEIGHTS, "--dataset", "clutter", "--partition", "mine"], "clutter has none: leave it out"),
         (["data", "camvid", "--partition", "mine"], "--partition is for tiny-imagenet and pets"),
