@@ -26,8 +26,8 @@ def one_of(kind: str, name: object, known: Iterable[str]) -> str:
     if isinstance(name, str) and name in names:
         return name
     typed = name.lower() if isinstance(name, str) else ""
-    near = difflib.get_close_matches(typed, [known.lower() for known in names], 3, 0.6)
-    near = [known for known in names if known.lower() in near]
+    lowered = {known.lower(): known for known in names}
+    near = [lowered[match] for match in difflib.get_close_matches(typed, lowered, 3, 0.6)]  # the nearest one first
     if near:
         raise UnknownName(f"there is no {kind} {name!r}; did you mean {' or '.join(near)}?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""

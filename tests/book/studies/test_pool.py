@@ -285,7 +285,7 @@ class TestMerge:
         ("name", "content", "says"),
         [
             ("results/trial/resnet_18-s0.json", b"{", "resnet_18-s0.json is not complete JSON"),
-            ("results/trial/resnet_18-s0.json", b"[]", "resnet_18-s0.json does not follow"),
+            ("results/trial/resnet_18-s0.json", b"[]", "resnet_18-s0.json is not a run"),
             ("results/trial/resnet_18-s0.npz", None, "resnet_18-s0 lacks .*resnet_18-s0.npz"),
             ("checkpoints/trial/resnet_18-s0.safetensors", None, "resnet_18-s0 lacks .*safetensors"),
             ("results/trial/resnet_19-s0.json", b"{}", "there is no run 'resnet_19-s0'; did you mean resnet_18-s0"),

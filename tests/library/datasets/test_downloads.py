@@ -260,7 +260,11 @@ def test_a_download_over_https_stays_there(hops, tmp_path, monkeypatch):
     assert left(tmp_path) == []
 
 
-@pytest.mark.parametrize("known", ["md5:" + hashlib.md5(GOOD).hexdigest(), SHA256[:15], SHA256[:15].upper()])
+@pytest.mark.parametrize(
+    "known",
+    ["md5:" + hashlib.md5(GOOD).hexdigest(), SHA256[:15], SHA256[:15].upper()],
+    ids=["md5", "first digits", "capitals"],
+)
 def test_a_weak_checksum_is_completed_by_the_sha256_of_the_first_download(server, tmp_path, known, capsys):
     known = known.replace("SHA256", "sha256")
     server.answers = [answer(), answer()]
