@@ -180,7 +180,7 @@ def test_a_note_that_cannot_be_written_whole_leaves_the_old_one(tmp_path, monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="the disk is full"):
         write(tmp_path)
     monkeypatch.undo()
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"devices": "a (GPU)\n"}

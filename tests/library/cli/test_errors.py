@@ -184,7 +184,7 @@ NAMES = [
     ([*PIXELS, "--weights", "first_network/drn_d_22-s0"], "did you mean first_networks/"),
     ([*PIXELS, "--weights", "nothing.safetensors"], "nothing.safetensors"),
     ([*PIXELS, "--output-stride", "8"], "drn_d_22"),
-    ([*TRAIN, "--set", "widht=1"], "did you mean width"),
+    ([*TRAIN, "--set", "wdth=1"], "did you mean width"),
     ([*TRAIN, "--set", "width=1e6"], "width must be a number from"),
     ([*TRAIN, "--set", "lr=nan"], "lr must be a number from"),
     ([*TRAIN, "--set", "crop_padding=-4"], "crop_padding must be a whole number from 0"),
