@@ -144,3 +144,30 @@ def test_ten_crops_average_the_logits(tmp_path):
         losses.append(nn.functional.cross_entropy(logits, torch.tensor(dataset.labels[index])).item())
     assert np.allclose(outcomes["loss"], losses, atol=1e-5)
     assert metrics["top1"] == 0.0 and metrics["loss"] == pytest.approx(np.mean(losses), abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_scores_that_are_not_finite_are_no_result(value):
+    logits, labels = torch.zeros(4, 6), torch.zeros(4, dtype=torch.long)
+    logits[2, 1] = value
+    with pytest.raises(ValueError, match="the network's output holds values that are not finite"):
+        evaluation.topk_error(logits, labels, 5)
+    model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 6))
+    model[2].bias.data[1] = value
+    with pytest.raises(ValueError, match="the network's output holds values that are not finite"):
+        evaluation.evaluate(model, torch.zeros(4, 3, 8, 8, dtype=torch.uint8), labels)
+
+
+@pytest.mark.parametrize("wrong", [np.array([[0.5]]), np.array([[np.nan]]), np.array([[True]])])
+def test_classes_are_whole_numbers(wrong):
+    with pytest.raises(ValueError, match="classes are whole numbers"):
+        evaluation.confusion_matrix(wrong, np.array([[0]]), 2)
+    with pytest.raises(ValueError, match="classes are whole numbers"):
+        evaluation.confusion_matrix(np.array([[0]]), wrong, 2)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_a_confusion_matrix_holds_counts(wrong):
+    for score in (evaluation.miou, evaluation.class_iou, evaluation.miou_official):
+        with pytest.raises(ValueError, match="holds counts"):
+            score(np.array([[1.0, wrong], [0.0, 2.0]]))
