@@ -135,6 +135,8 @@ def _reason(error: Exception, written: tuple[Path, ...]) -> str | None:
         number = int(code[1])
     elif "inline_container" in said or re.search(r"\d requested and \d+ written", said):  # of torch and of numpy
         inner = error.__context__  # what writing to an open file raised; of a path torch tells no more
+        if isinstance(inner, (KeyboardInterrupt, SystemExit)):  # which torch hides when it closes its file
+            raise inner
         known = _reason(inner, written) if isinstance(inner, OSError) else None
         return known or "the disk is full, or files may not grow so large"
     else:
