@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 LISTED = 12
@@ -36,7 +36,7 @@ def one_of(kind: str, name: object, known: Iterable[str]) -> str:
 
 def whole_number(name: str, value: object, low: int, high: float = math.inf) -> int:
     """`value`, where it is a whole number (no bool, no text) from `low` to `high`; else ValueError, which names it."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
         limits = f"of {low} or more" if high == math.inf else f"from {low} to {high}"
         raise ValueError(f"{name} must be a whole number {limits}, not {value!r}")
     return int(value)
@@ -44,7 +44,12 @@ def whole_number(name: str, value: object, low: int, high: float = math.inf) -> 
 
 def require_finite(values: Tensor | np.ndarray, name: str) -> None:
     """Raise ValueError, which names them, where values hold an infinity or a NaN."""
-    finite = np.isfinite(values) if isinstance(values, np.ndarray) else values.isfinite()
+    if hasattr(values, "isfinite"):
+        finite = values.isfinite()
+    else:
+        import numpy as np  # here, as the command line looks at names where there is none
+
+        finite = np.isfinite(values)
     if not bool(finite.all()):
         raise ValueError(f"{name} holds values that are not finite (NaN or infinity)")
 

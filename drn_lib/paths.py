@@ -114,6 +114,8 @@ def replacing(file: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         os.replace(temporary, file)
     except Exception as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # torch.save complains of a file that it did not finish
+            raise error.__context__ from None
         if (reason := _reason(error, (temporary, file))) is None:
             raise
         kept = "; what stood there before is whole" if os.path.lexists(file) else ""

@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import get_args, get_origin, get_type_hints
 
-from book.studies import outcomes, records, strict
-from book.studies.records import StoredRun
+from book.studies.reading import outcomes, records, strict
+from book.studies.reading.records import StoredRun
 from drn_lib.paths import data_dir
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from book.studies import files, outcomes, strict
-from book.studies.records import StoredRun
+from book.studies import files
+from book.studies.reading import outcomes, strict
+from book.studies.reading.records import StoredRun
 from drn_lib import paths
 from drn_lib.architecture import architecture, list_ablations, list_models
 from drn_lib.checks import one_of, whole_number

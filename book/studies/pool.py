@@ -23,8 +23,9 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-from book.studies import files, provenance, records, runs
+from book.studies import files, provenance, runs
 from book.studies.plans import Plan, Variant
+from book.studies.reading import records
 from drn_lib import costs, locks, paths
 from drn_lib.architecture import architecture, scale_width
 from drn_lib.checks import one_of, whole_number

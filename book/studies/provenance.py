@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from book.studies.records import GPU
+from book.studies.reading.records import GPU
 from drn_lib.paths import data_dir, replacing
 
 UNKNOWN = "unknown"

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from book.studies import cache, files, metrics, outcomes, plans
+from book.studies import cache, files, metrics, plans
 from book.studies.intervals import Interval, Sample, percent, student_t_difference
-from book.studies.records import StoredRun
+from book.studies.reading import outcomes
+from book.studies.reading.records import StoredRun
 from drn_lib.architecture import list_ablations, list_models
 
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from book.studies import files, paper, records, results
+from book.studies import files, paper, results
+from book.studies.reading import records
 from drn_lib.architecture import architecture, list_models
 from drn_lib.names import display_name
 from drn_lib.paths import paper_dir

@@ -408,7 +408,7 @@ def tar_of(*members):
 def encrypted(data):
     """A zip archive whose first member says that it is encrypted."""
     place = data.index(b"PK\1\2")
-    return data[:place] + data[place:].replace(data[place + 8 : place + 10], struct.pack("<H", 1), 1)
+    return data[: place + 8] + struct.pack("<H", 1) + data[place + 10 :]
 
 
 def hollow_tar():

@@ -12,7 +12,7 @@ import numpy as np
 from book.studies import metrics
 
 if TYPE_CHECKING:
-    from book.studies.records import StoredRun
+    from book.studies.reading.records import StoredRun
 
 DECIMALS = 1.1e-5
 """Metrics are stored with five decimals."""

@@ -6,7 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from book.studies import metrics, strict
+from book.studies import metrics
+from book.studies.reading import strict
 from drn_lib.architecture import architecture
 from drn_lib.checks import one_of, whole_number
 
