@@ -114,7 +114,9 @@ def replacing(file: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         os.replace(temporary, file)
     except Exception as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # torch.save complains of a file that it did not finish
+        if isinstance(
+            error.__context__, (KeyboardInterrupt, SystemExit)
+        ):  # torch.save complains of a file that it did not finish
             raise error.__context__ from None
         if (reason := _reason(error, (temporary, file))) is None:
             raise
@@ -137,8 +139,6 @@ def _reason(error: Exception, written: tuple[Path, ...]) -> str | None:
         number = int(code[1])
     elif "inline_container" in said or re.search(r"\d requested and \d+ written", said):  # of torch and of numpy
         inner = error.__context__  # what writing to an open file raised; of a path torch tells no more
-        if isinstance(inner, (KeyboardInterrupt, SystemExit)):  # which torch hides when it closes its file
-            raise inner
         known = _reason(inner, written) if isinstance(inner, OSError) else None
         return known or "the disk is full, or files may not grow so large"
     else:
