@@ -114,7 +114,9 @@ def replacing(file: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         os.replace(temporary, file)
     except Exception as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # torch.save complains of a file that it did not finish
+        if isinstance(
+            error.__context__, (KeyboardInterrupt, SystemExit)
+        ):  # torch.save complains of a file that it did not finish
             raise error.__context__ from None
         if (reason := _reason(error, (temporary, file))) is None:
             raise

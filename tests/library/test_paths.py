@@ -177,6 +177,29 @@ def test_what_else_goes_wrong_meanwhile_is_not_told_as_the_disks(other, tmp_path
     assert caught.value is other and list(tmp_path.iterdir()) == []
 
 
+class Interrupted:
+    """A file that is written to for a while, and then the reader presses Ctrl-C or the scheduler ends the process."""
+
+    def __init__(self, file, by):
+        self.file, self.by = file.open("wb"), by
+
+    def write(self, data):
+        if self.file.tell() > 1000:
+            raise self.by
+        return self.file.write(data)
+
+    def flush(self):
+        self.file.flush()
+
+
+@pytest.mark.parametrize("by", [KeyboardInterrupt, SystemExit(3)])
+def test_an_interruption_while_torch_writes_is_not_told_as_a_full_disk(by, tmp_path):
+    with pytest.raises(by if isinstance(by, type) else SystemExit):
+        with paths.replacing(tmp_path / "state.pt") as temporary:
+            torch.save([torch.zeros(9000), torch.ones(9000)], Interrupted(temporary, by))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_file_written_while_another_is_names_the_right_one(tmp_path):
     with pytest.raises(paths.NotWritten, match="inner could not be written"), paths.replacing(tmp_path / "outer"):
         with paths.replacing(tmp_path / "inner"):

