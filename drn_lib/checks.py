@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,8 @@ def one_of(kind: str, name: object, known: Iterable[str]) -> str:
         return name
     typed = name.lower() if isinstance(name, str) else ""
     lowered = {known.lower(): known for known in names}
-    near = [lowered[match] for match in difflib.get_close_matches(typed, lowered, 3, 0.6)]  # the nearest one first
+    near = difflib.get_close_matches(typed, lowered, 3, 0.6)  # the nearest one first, of equals that which begins alike
+    near = [lowered[match] for match in sorted(near, key=lambda match: -len(os.path.commonprefix([match, typed])))]
     if near:
         raise UnknownName(f"there is no {kind} {name!r}; did you mean {' or '.join(near)}?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""

@@ -142,6 +142,8 @@ def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAUL
             if state.step % plan.steps_per_epoch == 0:
                 group.share_buffers(model)
                 epoch = state.step // plan.steps_per_epoch
+                with raise_on_all_ranks(group):
+                    state.check_finite(rate)
                 bar.set_postfix(state.end_epoch(epoch, task.score(model, epoch)))
                 logs.epoch(state.result.curve, rate)
             now = time.monotonic()

@@ -87,7 +87,7 @@ def test_a_wrong_file_under_a_released_name_is_refused_by_its_hash(root, capsys)
         ("evaluate --recipe imagenet --weights FILE --arch drn_c_26", "holds a drn_a_18, not a drn_c_26"),
         ("evaluate --recipe imagenet --weights FILE --root NOWHERE", "is not in"),
         ("evaluate --recipe imagenet --weights FILE --root EMPTY", "no split 'val'"),
-        ("evaluate --recipe imagenet --weights FILE --root ROOT", "knows 2 classes, other ones than the 3"),
+        ("evaluate --recipe imagenet --weights FILE --root ROOT", "knows 2 classes, not 3 of imagenet"),
         ("train --recipe imagenet --arch drn_a_18 --out OUT --root NOWHERE", "The dataset imagenet is not in"),
         ("train --recipe imagenet --arch drn_a_18 --out OUT --root ROOT --set lrr=1", "did you mean lr?"),
         ("train --recipe imagenet --arch drn_a_18 --out OUT --root ROOT --set lr=fast", "lr must be a number"),
