@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 LISTED = 12
@@ -26,8 +27,9 @@ def one_of(kind: str, name: object, known: Iterable[str]) -> str:
     if isinstance(name, str) and name in names:
         return name
     typed = name.lower() if isinstance(name, str) else ""
-    near = difflib.get_close_matches(typed, [known.lower() for known in names], 3, 0.6)
-    near = [known for known in names if known.lower() in near]
+    lowered = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(typed, lowered, 3, 0.6)  # the nearest one first, of equals that which begins alike
+    near = [lowered[match] for match in sorted(near, key=lambda match: -len(os.path.commonprefix([match, typed])))]
     if near:
         raise UnknownName(f"there is no {kind} {name!r}; did you mean {' or '.join(near)}?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
@@ -36,7 +38,7 @@ def one_of(kind: str, name: object, known: Iterable[str]) -> str:
 
 def whole_number(name: str, value: object, low: int, high: float = math.inf) -> int:
     """`value`, where it is a whole number (no bool, no text) from `low` to `high`; else ValueError, which names it."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
         limits = f"of {low} or more" if high == math.inf else f"from {low} to {high}"
         raise ValueError(f"{name} must be a whole number {limits}, not {value!r}")
     return int(value)
@@ -44,7 +46,12 @@ def whole_number(name: str, value: object, low: int, high: float = math.inf) -> 
 
 def require_finite(values: Tensor | np.ndarray, name: str) -> None:
     """Raise ValueError, which names them, where values hold an infinity or a NaN."""
-    finite = np.isfinite(values) if isinstance(values, np.ndarray) else values.isfinite()
+    if hasattr(values, "isfinite"):
+        finite = values.isfinite()
+    else:
+        import numpy as np  # here, as the command line looks at names where there is none
+
+        finite = np.isfinite(values)
     if not bool(finite.all()):
         raise ValueError(f"{name} holds values that are not finite (NaN or infinity)")
 

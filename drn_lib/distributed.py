@@ -71,13 +71,15 @@ def device_of(named: str | None) -> str:
     if named is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        kind = torch.device(named).type
+        kind, index = torch.device(named).type, torch.device(named).index or 0
     except RuntimeError:
         kind = None
     if kind not in ("cpu", "cuda"):
         raise ValueError(f"--device {named}: the book's code runs on cpu or cuda")
     if kind == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"--device {named}: torch sees no CUDA GPU here; leave --device out for the CPU")
+    if kind == "cuda" and index >= torch.cuda.device_count():
+        raise ValueError(f"--device {named}: torch sees {torch.cuda.device_count()} GPUs here, numbered from 0")
     return named
 
 

@@ -7,13 +7,15 @@ that repeats every d cells. `lattice_energy` says how much of a map is such a pa
 
 from __future__ import annotations
 
-import copy
 import warnings
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from drn_lib import probing
+from drn_lib.checks import require_finite, whole_number
 
 
 def split_sublattices(x: Tensor, dilation: int) -> list[Tensor]:
@@ -41,16 +43,26 @@ def merge_sublattices(parts: list[Tensor], dilation: int) -> Tensor:
 def undilated(net: nn.Module, dilation: int) -> nn.Module:
     """A copy of `net`, in evaluation mode, with dilation and padding of its convolutions divided by `dilation`.
 
+    The identity of `sublattice_forward` is then tried on a copy and a small random map, without the user's hooks.
+
     Args:
         net: convolutions of stride 1, batch normalization and pointwise layers, in any arrangement that adds or
             concatenates maps. A 1x1 convolution has nothing to divide.
 
     Raises:
         ValueError: a layer that joins sub-lattices, with its name: a stride, a dilation or padding that
-            `dilation` does not divide, a pooling, or a layer that is not known here.
+            `dilation` does not divide, a pooling, or a layer that is not known here; or a forward that joins them.
     """
-    dense = copy.deepcopy(net).eval()
-    for name, module in dense.named_modules():
+    whole_number("dilation", dilation, 1)
+    dense = probing.copied(net).eval()
+    _divide(dense, dilation)
+    _check_identity(net, dense, dilation)
+    return dense
+
+
+def _divide(net: nn.Module, dilation: int) -> None:
+    """Divide dilation and padding of the convolutions of `net`, in place."""
+    for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d):
             kernel, paddings = module.kernel_size, _padding(module)
             for k, s, d, p in zip(kernel, module.stride, module.dilation, paddings, strict=True):
@@ -61,9 +73,43 @@ def undilated(net: nn.Module, dilation: int) -> nn.Module:
                     )
             module.dilation = tuple(d // dilation if k > 1 else 1 for k, d in zip(kernel, module.dilation))
             module.padding = tuple(p // dilation for p in paddings)
+        elif isinstance(module, nn.BatchNorm2d) and module.running_mean is None:
+            raise ValueError(f"layer {name!r} normalizes by statistics of the whole map, which joins its sub-lattices")
         elif not any(module.children()) and not isinstance(module, _POINTWISE):
             raise ValueError(f"layer {name!r} ({type(module).__name__}) is not known to keep sub-lattices apart")
-    return dense
+
+
+@torch.no_grad()
+def _check_identity(net: nn.Module, dense: nn.Module, dilation: int) -> None:
+    """Refuse a `net` whose forward joins the sub-lattices where its layers, divided in `dense`, do not."""
+    convolutions = [module for module in dense.modules() if isinstance(module, nn.Conv2d)]
+    norms = [module for module in dense.modules() if isinstance(module, nn.BatchNorm2d)]
+    channels = convolutions[0].in_channels if convolutions else norms[0].num_features if norms else 1
+    lost = [  # cells that go at the borders
+        max(0, d * (k - 1) - 2 * p)
+        for conv in convolutions
+        for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding)
+    ]
+    random = torch.Generator().manual_seed(0)
+    trial, side = probing.probe(net, random), dilation * (2 + sum(lost)) + 1
+    if probing.is_meta(trial):
+        return
+    x = torch.randn(1, channels, side, side + dilation, dtype=torch.float64, generator=random)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            whole = trial(x)
+            _divide(trial, dilation)
+            merged = merge_sublattices([trial(part) for part in split_sublattices(x, dilation)], dilation)
+        apart = probing.relative_difference(merged, whole)
+    except Exception as error:
+        size = f"{x.shape[-2]}x{x.shape[-1]}"
+        raise ValueError(f"the {type(net).__name__} fails on a map of {size} cells or its sub-lattices") from error
+    require_finite(whole, f"what the {type(net).__name__} makes of a random map")
+    if apart > probing.TOLERANCE:
+        raise ValueError(
+            f"the forward of the {type(net).__name__} joins the sub-lattices of dilation {dilation} (relative "
+            f"difference {apart:.2g} on a random map), though none of its layers does"
+        )
 
 
 def sublattice_forward(net: nn.Module, x: Tensor, dilation: int) -> Tensor:
@@ -111,17 +157,20 @@ def lattice_energy(maps: Tensor, period: int) -> Tensor:
         (...), from 0 to 1, in float64.
 
     Raises:
-        ValueError: maps of fewer than four periods a side.
+        ValueError: no maps, maps of fewer than four periods a side, or values that are not finite.
 
     Source: chapter 03. The paper has no measure of gridding.
     """
-    lattice, rest = _energies(maps, period)
+    lattice, rest = _energies(maps, period, per_map=True)
     total = lattice + rest
     return torch.where(total > 0, lattice / total.where(total > 0, torch.ones_like(total)), torch.zeros_like(total))
 
 
 def lattice_fraction(maps: Tensor, period: int) -> float:
-    """One number for many maps: `lattice_energy` of their energies summed, so that dead channels do not count."""
+    """One number for many maps: `lattice_energy` of their energies summed, so that dead channels do not count.
+
+    Errors are those of `lattice_energy`, here and below.
+    """
     lattice, rest = (part.sum().item() for part in _energies(maps, period))
     return lattice / (lattice + rest) if lattice + rest > 0 else 0.0
 
@@ -172,24 +221,21 @@ def lattice_energy_by_level(
         {level: fraction, ..., "score_map": fraction}. Levels whose maps are smaller than four periods are left out,
         with a warning.
     """
-    training = [module for module in model.modules() if module.training]
-    model.eval()
     sums: dict[int | str, tuple[float, float]] = {}
     small: dict[int | str, str] = {}
-    try:
+    with probing.evaluating(model):
         for batch in images.split(batch_size):
             maps_by_level: dict[int | str, Tensor] = dict(model.features(batch))
             maps_by_level["score_map"] = model.classifier(maps_by_level[max(maps_by_level)])
             for level, maps in maps_by_level.items():
                 height, width = maps.shape[-2:]
+                name = f"the map of level {level}" if isinstance(level, int) else "the score map"
+                require_finite(maps, name)
                 if min(height, width) < 4 * period:
                     small[level] = f"{level} with {height}x{width} cells"
                 else:
                     parts = (part.sum().item() for part in _energies(maps, period))
                     sums[level] = tuple(a + b for a, b in zip(sums.get(level, (0.0, 0.0)), parts))
-    finally:
-        for module in training:
-            module.training = True
     if small:
         sizes = ", ".join(small.values())
         warnings.warn(f"left out {sizes}: period {period} needs {4 * period} a side; enlarge the images", stacklevel=2)
@@ -206,9 +252,13 @@ def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
         (frequencies, power): both (B,), frequencies in cycles per cell from 0 to 0.5 in steps of 1 / min(H, W).
         A grid of period p shows at 1 / p.
 
+    Raises:
+        ValueError: values that are not finite.
+
     Source: puts a number to the paper's Fig. 6; chapter 03.
     """
     height, width = maps.shape[-2:]
+    require_finite(maps, "the map")
     maps = maps.detach().double().reshape(-1, height, width)
     options = {"dtype": torch.float64, "device": maps.device}
     window = torch.outer(*(torch.hann_window(side + 2, periodic=False, **options)[1:-1] for side in (height, width)))
@@ -221,12 +271,22 @@ def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
     return torch.arange(len(count), **options) / min(height, width), torch.bincount(bins[inside], power[inside]) / count
 
 
-def _energies(maps: Tensor, period: int) -> tuple[Tensor, Tensor]:
-    """Energy of the repeated tile and of the rest, each (...); both 0 for a map that is constant up to rounding."""
+def _energies(maps: Tensor, period: int, per_map: bool = False) -> tuple[Tensor, Tensor]:
+    """Energy of the repeated tile and of the rest, each (...); both 0 for a map that is constant up to rounding.
+
+    Values whose squares no float64 holds are scaled first, all alike or, with `per_map`, each map by itself.
+    """
     *lead, height, width = maps.shape
     _check_size(height, width, period)
+    require_finite(maps, "the map")
     x = maps.detach().double().reshape(-1, 1, height, width)
+    if not len(x):
+        raise ValueError("there is no map to measure")
     scale = x.abs().amax((-3, -2, -1))
+    if ((scale > 1e100) | (scale < 1e-100)).any():
+        largest = scale if per_map else scale.amax().expand_as(scale)
+        x = x / largest.where(largest > 0, torch.ones_like(largest)).view(-1, 1, 1, 1)
+        scale = x.abs().amax((-3, -2, -1))
     x = x - x.mean((-2, -1), keepdim=True)  # changes nothing but the rounding
     half = period // 2
     # The box of p cells; for even p the mean of two boxes a cell apart, so that the window has a middle.

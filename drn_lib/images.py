@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's colors, in 0..1, by which every classifier's input is normalized."""
+NORMALIZATION = {
+    "imagenet": (MEAN, STD),
+    "cityscapes": ((0.290101, 0.328081, 0.286964), (0.182954, 0.186566, 0.184475)),
+}
+"""Mean and standard deviation of colors in 0..1 by which an image is normalized, by name; the authors' segmentation
+networks were trained with Cityscapes' (fyu/drn, info.json), ours with those of the classifier they start from."""
 CROPS = (1, 10)
 """The numbers of crops by which Table 1 scores."""
 MOST_PIXELS = 4_000_000
@@ -79,31 +85,28 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_photograph(file: Path, shorter_side: int | None = None) -> Tensor:
-    """A photograph as a person sees it, turned as the camera noted: uint8 (3, H, W).
+    """A photograph as a person sees it, turned as the camera noted and on white: uint8 (3, H, W).
+
+    Where only the EXIF data are damaged, it is read as it is stored.
 
     Args:
         file: of any format that Pillow reads.
         shorter_side: pixels to which its shorter side is resized; None leaves it.
 
     Raises:
-        DataError: it is missing or no image, or would grow beyond `MOST_PIXELS`.
+        DataError: it is missing, no whole image, of more than `pictures.MOST_READ` pixels, or would grow beyond
+            `MOST_PIXELS`.
     """
     import torch
-    from PIL import Image, ImageOps
     from torchvision.transforms import functional
 
-    from drn_lib.datasets.base import rgb_pixels
+    from drn_lib.datasets.pictures import Unreadable, opened, rgb_pixels, turned
 
     try:
-        with Image.open(file) as picture:
-            pixels = rgb_pixels(ImageOps.exif_transpose(picture), str(file))  # (H, W, 3)
-    except DataError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{file} (more pixels than are read safely)") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "not an image that can be read"
-        raise DataError(f"{file} ({reason})") from error
+        with opened(file) as picture:
+            pixels = rgb_pixels(turned(picture), str(file))  # (H, W, 3)
+    except Unreadable as error:
+        raise DataError(f"{file} ({error})") from error
     image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
     if shorter_side is None:
         return image

@@ -17,7 +17,15 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from drn_lib.architecture import Architecture, Convolution, architecture, block_convolutions, convolutions, scale_width
+from drn_lib.architecture import (
+    Architecture,
+    Convolution,
+    architecture,
+    block_convolutions,
+    convolutions,
+    require_buildable,
+    scale_width,
+)
 
 Norm = Callable[[int], nn.Module]  # makes a normalization layer from its channel count
 
@@ -161,11 +169,14 @@ def create_model(name: str, num_classes: int = 1000, width: float = 1.0, dilatio
             family's default: "exact" for DRN-A, "levels" for B, C and D.
 
     Raises:
-        ValueError: unknown name, unknown rule, or a rule for a network without dilation.
+        ValueError: unknown name, unknown rule, a rule for a network without dilation, a width that there is not, or as
+            `architecture.require_buildable`.
 
     Source: Figs. 1 and 5 of the paper; DRN-D from the released code.
     """
-    return Network(scale_width(architecture(name, dilation_rule), width), num_classes)
+    table = scale_width(architecture(name, dilation_rule), width)
+    require_buildable(table, num_classes)
+    return Network(table, num_classes)
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -5,10 +5,14 @@ The library is used from a checkout of the repository: `data/` stands beside the
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -46,21 +50,49 @@ def cache_dir() -> Path:
     return Path(os.environ.get("DRN_CACHE") or "~/.cache/drn_lib").expanduser()
 
 
-def output_folder(path: Path, option: str = "--out") -> Path:
+def output_folder(path: Path, option: str = "--out", kind: str = "folder") -> Path:
     """`path`, a folder that need not exist yet, once its files can be written; nothing is left there.
 
     Raises ValueError, which names the command line's `option`, where it is or lies below a file, or nobody may write.
     """
-    there = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    folder = path if kind == "folder" else path.parent
+    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     if not there.is_dir():
         below = "" if there == path else f" lies below {there}, which"
         raise ValueError(f"{option} {path}{below} is a file: name a folder")
     try:
+        for name in path.parts:
+            with suppress(FileNotFoundError):
+                os.lstat(there / name)  # which may be too long, or have a character that no name has
         os.rmdir(tempfile.mkdtemp(dir=there))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ValueError(f"{option} {path} cannot be made or written ({reason}): name another folder") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ValueError(f"{option} {path} cannot be made or written ({reason}): name another {kind}") from error
     return path
+
+
+def output_file(path: Path, option: str = "--out") -> Path:
+    """The same for a file that need not exist yet."""
+    if os.path.isdir(path):
+        raise ValueError(f"{option} {path} is a folder: name a file")
+    return output_folder(path, option, "file")
+
+
+FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your quota of the disk is used up",
+    errno.EFBIG: "files may not grow so large here",
+    errno.EROFS: "the disk is read-only",
+    errno.ENOENT: "its folder is not there",
+}
+"""Errors of writing, in the words of a reader; the others have their own."""
+
+OLD = 24 * 3600.0
+"""Seconds after which an unfinished file that another machine began is taken for left over."""
+
+
+class NotWritten(OSError):
+    """A file could not be written; the message says why, and that what stood there before is whole."""
 
 
 @contextmanager
@@ -68,12 +100,70 @@ def replacing(file: Path) -> Iterator[Path]:
     """Gives a temporary path beside `file` to write to, and moves it there when all went well.
 
     A reader, or a run that resumes after a crash or a full disk, so sees the old file or the new one, never half.
+    What killed processes left of this file is removed.
+
+    Raises:
+        NotWritten: the disk is full or read-only, the folder is gone, or another error of writing.
     """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    _sweep(file)
+    temporary = file.with_name(f".{file.name}.{socket.gethostname()}.{os.getpid()}.tmp")
     try:
+        temporary.unlink(missing_ok=True)  # of a process that had the same number
         yield temporary
         with open(temporary, "rb+") as handle:  # or the new name may outlive a crash of the machine, and its bytes not
             os.fsync(handle.fileno())
         os.replace(temporary, file)
+    except Exception as error:
+        if isinstance(
+            error.__context__, (KeyboardInterrupt, SystemExit)
+        ):  # torch.save complains of a file that it did not finish
+            raise error.__context__ from None
+        if (reason := _reason(error, (temporary, file))) is None:
+            raise
+        kept = "; what stood there before is whole" if os.path.lexists(file) else ""
+        raise NotWritten(f"{file} could not be written: {reason}{kept}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _reason(error: Exception, written: tuple[Path, ...]) -> str | None:
+    """Why these files could not be written; None where the error is another one than that."""
+    said = str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        named = {Path(name) for name in (error.filename, error.filename2) if isinstance(name, (str, os.PathLike))}
+        if not named <= set(written):
+            return None
+        number = error.errno
+    elif code := re.search(r"\bos error (\d+)", said):  # of safetensors
+        number = int(code[1])
+    elif "inline_container" in said or re.search(r"\d requested and \d+ written", said):  # of torch and of numpy
+        inner = error.__context__  # what writing to an open file raised; of a path torch tells no more
+        known = _reason(inner, written) if isinstance(inner, OSError) else None
+        return known or "the disk is full, or files may not grow so large"
+    else:
+        return None
+    return FULL.get(number) or os.strerror(number)[:1].lower() + os.strerror(number)[1:]
+
+
+def _sweep(file: Path) -> None:
+    """Remove what processes that are no more began to write in place of `file`."""
+    name = re.compile(rf"\.{re.escape(file.name)}\.(?:(.+)\.)?(\d+)\.tmp")
+    with suppress(OSError):
+        for entry in os.scandir(file.parent):
+            if found := name.fullmatch(entry.name):
+                with suppress(OSError):
+                    here = found[1] in (None, socket.gethostname()) and os.name == "posix"
+                    if not _runs(int(found[2])) if here else time.time() - entry.stat().st_mtime > OLD:
+                        os.unlink(entry.path)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

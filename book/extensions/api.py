@@ -18,7 +18,7 @@ PAGE = "book/api"
 MARKER = "<!-- api -->"
 MOVED = ("api-data", "api-tasks", "api-training", "api-work")
 """Pages of the first edition; their addresses lead to this one."""
-INTERNAL = ("lazy",)
+INTERNAL = ("checks", "lazy", "locks", "probing")
 TITLES = {"parameters": "Arguments", "attributes": "Attributes", "raises": "Raises", "returns": "Returns"}
 
 _TERM = re.compile(r"(?P<name>`{0,2}[\w.]+`{0,2})\s{2,}(?P<meaning>\S.*)")
@@ -36,7 +36,7 @@ def api() -> str:
 
 
 def _public(module: griffe.Module) -> list[griffe.Object]:
-    if module.modules:
+    if module.is_init_module:  # a package
         homes = ast.literal_eval(str(module["_HOMES"].value))
         return [module[home][name] for home, names in homes.items() for name in names.split()]
     return _documented(module)

@@ -11,7 +11,7 @@ from functools import partial
 
 from book import ROOT
 from book.numbers.text import NOT_MEASURED
-from book.studies import files, results
+from book.studies import files, plans, results
 from drn_lib.names import display_name
 from drn_lib.paths import paper_dir
 
@@ -51,14 +51,14 @@ def load_ledger() -> dict:
 
 def progress(study: str) -> str:
     """How many runs of each wave of a study's plan are done; the rest is still planned."""
-    plan = files.read_yaml(files.studies_dir() / f"{study}.yml")
+    plan = plans.load_plan(study)
     done = {run.name for run in results.runs(study)}
     rows = []
-    for wave in plan["waves"]:
-        planned = [f"{variant}-s{seed}" for variant in wave["variants"] for seed in wave["seeds"]]
-        seeds = ", ".join(map(str, wave["seeds"]))
-        title = wave["title"] + (" (if time is left)" if wave.get("optional") else "")
-        rows.append([title, str(len(wave["variants"])), seeds, f"{len(done & set(planned))} of {len(planned)}"])
+    for wave in plan.waves:
+        planned = {plan.run_name(variant, seed) for variant in wave.variants for seed in wave.seeds}
+        title = wave.title + (" (if time is left)" if wave.optional else "")
+        done_here = f"{len(done & planned)} of {len(planned)}"
+        rows.append([title, str(len(wave.variants)), ", ".join(map(str, wave.seeds)), done_here])
     return results.markdown_table(["wave", "networks", "seeds", "trainings done"], rows)
 
 

@@ -67,6 +67,9 @@ _TENTHS = re.compile(
 )
 """Metrics that are percentages or counts an image. Others are overlaps, losses, energies and thresholds."""
 
+LARGEST = 1e9
+"""No metric is larger than that: a loss of a billion is a mistake."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -94,6 +97,16 @@ def label(key: str) -> str:
 def style(key: str) -> str:
     """The format of a metric: percentages and counts with one decimal, fractions and losses with three."""
     return ".1f" if _TENTHS.fullmatch(key) else ".3f"
+
+
+def limits(key: str) -> tuple[float, float]:
+    """The least and the largest value that a metric can have; a threshold can be any number."""
+    last = key.rpartition(".")[2]
+    if last.endswith("specks") or last in ("loss", "n", "peak_mb", "peak_gpu_mb"):
+        return 0.0, LARGEST
+    if _TENTHS.fullmatch(key):
+        return 0.0, 100.0
+    return (0.0, 1.0) if "lattice_energy" in key or "_iou" in last else (-LARGEST, LARGEST)
 
 
 def outcome(key: str, dataset: dict) -> Outcome | None:

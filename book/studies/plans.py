@@ -5,14 +5,22 @@ What one run does and leaves is `runs.py`'s subject; `pool.py` carries a plan's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from book.studies import files
-from book.studies.files import StoredRun
+from book.studies.reading import outcomes, strict
+from book.studies.reading.records import StoredRun
 from drn_lib import paths
-from drn_lib.architecture import list_ablations, list_models
-from drn_lib.training.recipes import Recipe, recipe
+from drn_lib.architecture import architecture, list_ablations, list_models
+from drn_lib.checks import one_of, whole_number
+from drn_lib.datasets.splits import PARTS
+from drn_lib.training.recipes import Recipe, SegmentationRecipe, recipe
+
+SCORED = {"camvid": ("test", "val"), "cityscapes": ("val",), "imagenet": ("val",)}
+"""The parts on which a run may be scored, by data set; of others those of a partition that are not trained on."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,7 @@ class Plan:
         if not file.exists():
             return None
         result = files.load_run(file)
+        self.accept(result)
         planned = {**known.recipe.as_dict(), "network": known.network, "start": known.start, "head": known.head}
         trained = {**result.recipe, "network": result.architecture, "start": result.start, "head": result.head}
         if known.dilation_rule is not None:
@@ -106,47 +115,163 @@ class Plan:
             )
         return result
 
+    def accept(self, result: StoredRun) -> None:
+        """Raise ResultsError where the study does not plan such a run, or it was scored on another part."""
+        if (result.variant, result.seed) not in self._planned:
+            raise files.ResultsError(
+                f"study {self.study} has results of {result.name}, which its plan does not have; move them away"
+            )
+        part = outcomes.scored_part(result.metrics)
+        if part not in (None, self.scored_part):
+            raise files.ResultsError(
+                f"{result.name} of study {self.study} was scored on the part {part}, where its plan says "
+                f"{self.scored_part}; move it away, or mend the plan"
+            )
+        arrays = self.result_file(result.name).with_suffix(".npz")
+        if not arrays.exists():
+            raise files.ResultsError(f"{arrays} is missing, which holds the outcomes of {result.name} image by image")
+
+    @cached_property
+    def _planned(self) -> frozenset[tuple[str, int]]:
+        return frozenset(self.runs())
+
     def work_folder(self, name: str) -> Path:
         """Where the run called `name` keeps its state and its log until it is done."""
         return paths.cache_dir() / "runs" / self.study / name
 
 
 def load_plan(study: str) -> Plan:
-    """The plan data/studies/<study>.yml.
+    """The plan data/studies/<study>.yml, read strictly: what it says is right as far as that shows without its data.
 
     Raises:
-        ValueError: there is no such plan, or a field is missing or names an unknown network.
+        ValueError: there is no such plan, or something in it is unknown, missing, there twice or of the wrong type.
     """
+    plan = _read(study)
+    with strict.within(f"the plan {study}.yml"):
+        for variant in plan.variants.values():
+            if variant.start is not None:
+                with strict.within(f"variant {variant.name}"):
+                    _check_start(plan, variant)
+    return plan
+
+
+def list_plans() -> list[str]:
+    """The names of all studies that have a plan."""
+    return sorted(path.stem for path in files.studies_dir().glob("*.yml"))
+
+
+def find_plan(study: str) -> Plan | None:
+    """The plan of a study whose results are read, None where it has none; weights to start from are not looked for."""
+    return _read(study) if (files.studies_dir() / f"{study}.yml").exists() else None
+
+
+def _read(study: str) -> Plan:
+    """A plan without a look at the weights that its variants begin from, which may be another plan's."""
     file = files.studies_dir() / f"{study}.yml"
-    if not file.exists():
-        known = ", ".join(sorted(path.stem for path in files.studies_dir().glob("*.yml")))
-        raise ValueError(f"there is no plan {file.name} in data/studies; choose one of {known}")
-    fields = files.read_yaml(file)
-    missing = {"study", "recipe", "waves"} - set(fields)
-    if missing:
-        raise ValueError(f"the plan {file.name} lacks {', '.join(sorted(missing))}")
-    try:
-        waves = tuple(_wave(**row) for row in fields["waves"])
-        common, changes = fields.get("changes") or {}, fields.get("variants") or {}
-        names = dict.fromkeys(name for wave in waves for name in wave.variants)
-        variants = {name: _variant(name, fields["recipe"], **{**common, **changes.get(name, {})}) for name in names}
-    except TypeError as error:  # a misspelt field
-        raise ValueError(f"the plan {file.name} has a field that is not known: {error}") from error
-    unused = sorted(set(changes) - set(names))
+    if not isinstance(study, str) or not strict.NAME.fullmatch(study) or not file.exists():
+        one_of("plan in data/studies called", study, list_plans())
+        _check_name("a study", study)
+    with strict.within(f"the plan {file.name}"):
+        try:
+            return _parsed(study, strict.read_text(file))
+        except RecursionError:
+            raise ValueError("its lists hold themselves") from None
+
+
+@lru_cache  # the pages ask for the same plans some thousand times
+def _parsed(study: str, text: str) -> Plan:
+    known = [field.name for field in fields(Plan)] + ["recipe", "changes", "primary_comparisons", "primary_outcomes"]
+    plan = strict.mapping("the plan", strict.parse_yaml(text), known, ("study", "recipe", "waves"))
+    if plan["study"] != study:
+        raise ValueError(f"study must be {study}, as the file is called, not {plan['study']!r}")
+    base = recipe(plan["recipe"])
+    part = plan.get("scored_part", "test")
+    one_of(f"part of {base.dataset} to score called", part, SCORED.get(base.dataset, PARTS[1:]))
+    waves = []
+    for number, row in enumerate(strict.distinct("waves", plan["waves"]), 1):
+        with strict.within(f"wave {number}"):
+            waves.append(_wave(**strict.mapping("a wave", row, _WAVE, ("variants", "seeds"))))
+    common = strict.mapping("changes", plan.get("changes", {}))
+    described = strict.mapping("variants", plan.get("variants", {}))
+    variants = {}
+    for name in dict.fromkeys([*(name for wave in waves for name in wave.variants), *described]):
+        with strict.within(f"variant {name}"):
+            changes = strict.mapping("a variant", described.get(name, {}))
+            variants[name] = _variant(name, base, **{**common, **changes})
+    unused = [name for name in described if not any(name in wave.variants for wave in waves)]
     if unused:
-        raise ValueError(f"the plan {file.name} describes {', '.join(unused)}, which no wave trains")
-    known = {*list_models(), *list_ablations()}
-    unknown = sorted(variant.network for variant in variants.values() if variant.network not in known)
-    if unknown:
-        raise ValueError(f"the plan {file.name} names {', '.join(unknown)}, which create_model does not know")
-    return Plan(fields["study"], variants, waves, fields.get("scored_part", "test"))
+        raise ValueError(f"it describes {', '.join(unused)}, which no wave trains")
+    runs = Counter((name, seed) for wave in waves for name in wave.variants for seed in wave.seeds)
+    twice = [Plan.run_name(*run) for run, count in runs.items() if count > 1]
+    if twice:
+        raise ValueError(f"two waves plan {', '.join(twice)}")
+    for pair in strict.distinct("primary_comparisons", plan.get("primary_comparisons", []), 0):
+        for name in strict.distinct("a primary comparison", pair):
+            one_of("variant to compare called", name, variants)
+        if len(pair) != 2:
+            raise ValueError(f"a primary comparison has two variants, not {len(pair)}")
+    for key in strict.distinct("primary_outcomes", plan.get("primary_outcomes", []), 0):
+        strict.text("a primary outcome", key)
+    return Plan(study, variants, tuple(waves), part)
 
 
 def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
-    return Wave(tuple(variants), tuple(seeds), tuple(keep_weights), optional, title)
+    for name in strict.distinct("variants", variants):
+        _check_name("a variant", name)
+    kept = strict.distinct("keep_weights", keep_weights, 0) if keep_weights != () else []
+    for seed in [*strict.distinct("seeds", seeds), *kept]:
+        whole_number("a seed", seed, 0, 2**32 - 1)
+    if not set(kept) <= set(seeds):
+        raise ValueError(f"keep_weights has {sorted(set(kept) - set(seeds))}, which are none of its seeds")
+    if not isinstance(optional, bool):
+        raise ValueError(f"optional must be true or false, not {optional!r}")
+    return Wave(tuple(variants), tuple(seeds), tuple(kept), optional, strict.text("title", title))
 
 
 def _variant(
-    name: str, recipe_name: str, network=None, dilation_rule=None, start=None, head="strict", **recipe_changes
+    name: str, base: Recipe, /, network=None, dilation_rule=None, start=None, head="strict", **changes
 ) -> Variant:
-    return Variant(name, network or name, recipe(recipe_name, **recipe_changes), dilation_rule, start, head)
+    networks = [*list_models(), *list_ablations()]
+    network = one_of("network", name if network is None else network, networks)
+    if name in networks and name != network:
+        raise ValueError(f"its network is {network}, so it needs another name than that of a network")
+    if dilation_rule is not None:
+        architecture(network, strict.text("dilation_rule", dilation_rule))
+    one_of("way to treat the head called", head, ("strict", "drop"))
+    if head == "drop" and (start is None or isinstance(base, SegmentationRecipe)):
+        raise ValueError("head: drop is for a classifier that has a start")
+    if start is not None:
+        strict.text("start", start)
+    own = [field.name for field in fields(base) if field.name not in ("name", "dataset")]
+    for field in changes:
+        one_of("field of a variant called", field, [*_VARIANT, *own])
+    return Variant(name, network, recipe(base.name, **changes), dilation_rule, start, head)
+
+
+def _check_start(plan: Plan, variant: Variant) -> None:
+    """The weights that a variant begins from are there or another study keeps them, and fit its network."""
+    study, _, name = variant.start.partition("/")
+    if study == plan.study:
+        raise ValueError(f"its start {variant.start} is of its own study")
+    with strict.within("its start"):
+        before = _read(study)
+        source = before.variants[one_of(f"variant of {study} called", name, before.variants)]
+    twin = source.network.replace("resnet_", "drn_a_")
+    if variant.network not in (source.network, twin):
+        raise ValueError(f"its start is a {source.network}, which cannot start a {variant.network}")
+    if variant.recipe.width != source.recipe.width:
+        raise ValueError(f"its start has the width {source.recipe.width}, not {variant.recipe.width}")
+    for wave in plan.waves:
+        for seed in wave.seeds if variant.name in wave.variants else ():
+            shipped = before.weights_file(Plan.run_name(name, seed))
+            if not before.keeps_weights(name, seed) and not shipped.is_file():
+                raise ValueError(f"the study {study} keeps no weights of {Plan.run_name(name, seed)} to start from")
+
+
+def _check_name(what: str, name: object) -> None:
+    if not isinstance(name, str) or not strict.NAME.fullmatch(name):
+        raise ValueError(f"the name of {what} has lower-case letters, digits and _ only, not {name!r}")
+
+
+_WAVE = [field.name for field in fields(Wave)]
+_VARIANT = [field.name for field in fields(Variant) if field.name not in ("name", "recipe")]

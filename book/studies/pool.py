@@ -7,19 +7,29 @@ python -m book.studies first_networks --status         # done, left, hours left
 from __future__ import annotations
 
 import json
+import math
 import os
+import shlex
+import shutil
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
+from safetensors import safe_open
 
-from book.studies import files
+from book.studies import files, provenance, runs
 from book.studies.plans import Plan, Variant
-from drn_lib import costs
+from book.studies.reading import records
+from drn_lib import costs, locks, paths
 from drn_lib.architecture import architecture, scale_width
+from drn_lib.checks import one_of, whole_number
+from drn_lib.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -41,25 +51,43 @@ def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
 
     Two processes of one thread use two cores better than one of two; on a GPU several keep it busy, since networks as
     small as these wait for Python most of the time. Killing it loses at most half a minute of
-    each run; calling it again resumes.
+    each run; calling it again resumes. A run that another process is at is left to it, and its end is awaited.
+
+    Raises:
+        RuntimeError: runs failed; the others are done.
+        ValueError: no workers, a folder that cannot be written, or a finished run that is not of this plan.
     """
-    if workers < 1:
-        raise ValueError(f"a study needs 1 worker or more, not {workers}")
+    whole_number("workers", workers, 1)
+    runs.check_folders(plan)
     left = [status.name for status in status(plan) if not status.done]
     busy: dict[str, subprocess.Popen] = {}
-    failed = []
+    failed, said = [], {}
     try:
         while left or busy:
-            while left and len(busy) < workers:
-                name = left.pop(0)
-                busy[name] = _start_worker(plan, name, device)
-                print(f"{_clock()} {name} started, log in {plan.work_folder(name) / 'log.txt'}", flush=True)
+            for name in list(left):
+                if len(busy) == workers:
+                    break
+                if plan.result_file(name).exists():
+                    left.remove(name)
+                    _say(f"{name} done by another process")
+                elif (who := _at_work(plan, name)) is not None:
+                    if said.get(name) != who:
+                        _say(who)
+                    said[name] = who
+                else:
+                    left.remove(name)
+                    busy[name] = _start_worker(plan, name, device)
+                    _say(f"{name} started, log in {plan.work_folder(name) / 'log.txt'}")
             time.sleep(1.0)
             for name, process in list(busy.items()):
-                if process.poll() is not None:
-                    del busy[name]
-                    failed += [name] if process.returncode else []
-                    print(f"{_clock()} {name} {'FAILED, see its log' if process.returncode else 'done'}", flush=True)
+                if process.poll() is None:
+                    continue
+                del busy[name]
+                if process.returncode == locks.TRY_LATER:  # another process was faster
+                    left.append(name)
+                    continue
+                failed += [name] if process.returncode else []
+                _say(f"{name} {'FAILED, see its log' if process.returncode else 'done'}")
     finally:  # workers left alone would hold their runs against the next call
         for process in busy.values():
             process.terminate()
@@ -75,25 +103,95 @@ def status(plan: Plan) -> list[RunStatus]:
     for variant, seed in plan.runs():
         name = plan.run_name(variant, seed)
         optional = plan.is_optional(variant, seed)
-        state_file = plan.work_folder(name) / "state.pt"
         if (result := plan.result(variant, seed)) is not None:
             steps = result.steps
             out.append(RunStatus(name, steps, steps, result.seconds, True, optional, result.on_a_cpu))
-        elif state_file.exists():
-            try:
-                state = torch.load(state_file, map_location="cpu", weights_only=True)
-            except Exception:  # the run itself says in its log what is wrong with it
-                out.append(RunStatus(name, 0, 0, 0.0, False, optional))
-                continue
-            images = json.loads(state["run"])["images"]
-            recipe = plan.variants[variant].recipe
-            total = recipe.epochs * recipe.steps_per_epoch(images)
-            note = plan.work_folder(name) / "devices"
-            on_a_cpu = not note.exists() or files.GPU not in note.read_text(encoding="utf-8")
-            out.append(RunStatus(name, state["step"], total, state["seconds"], False, optional, on_a_cpu))
-        else:
-            out.append(RunStatus(name, 0, 0, 0.0, False, optional))
+            continue
+        folder = plan.work_folder(name)
+        devices = provenance.noted_before(folder, "devices") if (folder / "devices").exists() else []
+        on_a_cpu = not any(device == provenance.UNKNOWN or records.GPU in device for device in devices)
+        out.append(RunStatus(name, *_progress(plan.variants[variant].recipe, folder), False, optional, on_a_cpu))
     return out
+
+
+def _progress(recipe: Recipe, folder: Path) -> tuple[int, int, float]:
+    """Steps done, steps in all and seconds of the run in `folder`; zeros where it has not begun or is damaged."""
+    try:
+        state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+        total = recipe.epochs * recipe.steps_per_epoch(json.loads(state["run"])["images"])
+        step, seconds = int(state["step"]), float(state["seconds"])
+        return (step, total, seconds) if 0 <= step <= total and 0 <= seconds < math.inf else (0, 0, 0.0)
+    except Exception:  # there is none, or the run itself says in its log what is wrong with it
+        return 0, 0, 0.0
+
+
+def commands(plan: Plan, device: str | None = None) -> list[str]:
+    """A shell command for each run that is not done; each of them may be carried out on another machine."""
+    words = ["--device", device] if device else []
+    left = [status.name for status in status(plan) if not status.done]
+    return [shlex.join(["python", "-m", "book.studies", plan.study, "--run", name, *words]) for name in left]
+
+
+def merge(plan: Plan, data: Path) -> Iterator[str]:
+    """Copy what another checkout's runs of this plan left in its folder `data`, where it is missing here.
+
+    Gives a line for each run. What is here stays: of a run that was done twice, the line tells whether the metrics
+    agree. Nothing is copied of a run whose files are damaged, incomplete or of another plan; ValueError names these
+    at the end.
+    """
+    results, weights = data / "results" / plan.study, data / "checkpoints" / plan.study
+    if not results.is_dir():
+        raise ValueError(f"{data} has no folder results/{plan.study}: name the folder data of another checkout")
+    planned, refused = {plan.run_name(*run): run for run in plan.runs()}, []
+    for file in sorted(results.glob("*.json")):
+        name, folder = file.stem, plan.work_folder(file.stem)
+        try:
+            variant, seed = planned[one_of("run", name, planned)]
+            theirs, ours, known = files.load_run(file), plan.result(variant, seed), plan.variants[variant]
+            about = (theirs.study, theirs.name, theirs.recipe, theirs.architecture, theirs.start, theirs.head)
+            if about != (plan.study, name, known.recipe.as_dict(), known.network, known.start, known.head):
+                raise ValueError(f"{file} was trained otherwise than the plan {plan.study} says")
+            if ours is not None:
+                keys = sorted({*ours.metrics, *theirs.metrics})
+                other = [key for key in keys if ours.metrics.get(key) != theirs.metrics.get(key)]
+                yield f"{name} was done twice, " + (
+                    f"with other metrics ({', '.join(other[:3])}{' …' if other[3:] else ''}): the one here is kept"
+                    if other
+                    else "with the same metrics"
+                )
+                continue
+            copies = {results / f"{name}.npz": plan.result_file(name).with_suffix(".npz")}
+            if plan.keeps_weights(variant, seed):
+                copies[weights / f"{name}.safetensors"] = plan.weights_file(name)
+            copies[file] = plan.result_file(name)  # the last one: where it stands, a run is done
+            if missing := [str(source) for source in copies if not source.is_file()]:
+                raise ValueError(f"{name} lacks {', '.join(missing)}")
+            for source in copies:
+                _require_whole(source)
+            folder.mkdir(parents=True, exist_ok=True)
+            with locks.only_one(folder, f"run {name}"):
+                for source, target in copies.items():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with paths.replacing(target) as temporary:
+                        shutil.copyfile(source, temporary)
+            yield f"{name} copied"
+        except (ValueError, locks.Busy) as error:
+            refused.append(str(error))
+    if refused:
+        raise ValueError(f"{len(refused)} of the runs were not copied: {'; '.join(refused)}")
+
+
+def _require_whole(file: Path) -> None:
+    """ValueError where a file of arrays or of weights was cut off or garbled."""
+    try:
+        if file.suffix == ".npz":
+            with np.load(file, allow_pickle=False) as arrays:
+                dict(arrays)  # reads all of them, and their checksums
+        elif file.suffix == ".safetensors":
+            with safe_open(file, "np"):  # reads their description, and compares it with the file's length
+                pass
+    except Exception as error:
+        raise ValueError(f"{file} is damaged: copy it again, or carry out its run again") from error
 
 
 def hours_left(plan: Plan, statuses: list[RunStatus]) -> tuple[float, bool] | None:
@@ -150,14 +248,24 @@ def report(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _start_worker(plan: Plan, name: str, device: str) -> subprocess.Popen:
+def _at_work(plan: Plan, name: str) -> str | None:
+    """What is to be said of another process that is at a run; None where there is none."""
     folder = plan.work_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locks.only_one(folder, f"run {name}"):
+            return None
+    except locks.Busy as error:
+        return str(error)
+
+
+def _start_worker(plan: Plan, name: str, device: str) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DRN_PROGRESS": "0"}
-    command = [sys.executable, "-m", "book.studies", plan.study, "--run", name, "--device", device]
-    with open(folder / "log.txt", "a") as log:
-        return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    command = [sys.executable, "-m", "book.studies", plan.study, "--run", name, "--device", device, "--of-a-pool"]
+    with open(plan.work_folder(name) / "log.txt", "a", encoding="utf-8") as log:
+        # Nothing is written to its input: that it ends tells the worker that this process has ended, however it did.
+        return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
 
 
-def _clock() -> str:
-    return time.strftime("%H:%M:%S")
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 import subprocess
 from pathlib import Path
 
 import torch
 
-from book.studies.files import GPU
-from drn_lib.paths import data_dir
+from book.studies.reading.records import GPU
+from drn_lib.paths import data_dir, replacing
+
+UNKNOWN = "unknown"
+"""Stands for what computed before there was a note of it, or where the note was damaged."""
 
 
 def device_name(device: str) -> str:
@@ -27,12 +31,18 @@ def device_name(device: str) -> str:
 
 def noted(folder: Path, what: str, value: str) -> str:
     """All values across the sittings of the run in `folder`, `value` among them: "NVIDIA H200 (GPU), AMD EPYC"."""
-    note = folder / what
-    before_notes = ["unknown"] if (folder / "state.pt").exists() else []
-    values = note.read_text(encoding="utf-8").splitlines() if note.exists() else before_notes
-    values = list(dict.fromkeys([*values, value]))
-    note.write_text("\n".join(values) + "\n", encoding="utf-8")
+    values = list(dict.fromkeys([*noted_before(folder, what), value]))
+    with replacing(folder / what) as temporary:
+        temporary.write_text("\n".join(values) + "\n", encoding="utf-8")
     return ", ".join(values)
+
+
+def noted_before(folder: Path, what: str) -> list[str]:
+    """The values that earlier sittings of the run in `folder` noted; a run that has begun has one at least."""
+    note = folder / what
+    values = note.read_text(encoding="utf-8", errors="replace").splitlines() if note.exists() else []
+    values = [UNKNOWN if "\N{REPLACEMENT CHARACTER}" in line else line for line in values if line.strip("\0 ")]
+    return values or ([UNKNOWN] if (folder / "state.pt").exists() else [])
 
 
 def trained_by(folder: Path) -> str | None:
@@ -40,8 +50,10 @@ def trained_by(folder: Path) -> str | None:
     note = folder / "commit"
     if not note.exists():
         begun_before_notes = (folder / "state.pt").exists()
-        note.write_text("" if begun_before_notes else commit() or "", encoding="utf-8")
-    return note.read_text(encoding="utf-8") or None
+        with replacing(note) as temporary:
+            temporary.write_text("" if begun_before_notes else commit() or "", encoding="utf-8")
+    begun = note.read_text(encoding="utf-8", errors="replace")
+    return begun if re.fullmatch("[0-9a-f]{40,64}", begun) else None
 
 
 def commit() -> str | None:

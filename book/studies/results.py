@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from book.studies import cache, files, metrics
-from book.studies.files import StoredRun
+from book.studies import cache, files, metrics, plans
 from book.studies.intervals import Interval, Sample, percent, student_t_difference
+from book.studies.reading import outcomes
+from book.studies.reading.records import StoredRun
 from drn_lib.architecture import list_ablations, list_models
 
 
@@ -24,9 +25,15 @@ def runs(study: str, name: str | None = None, root: Path | None = None) -> list[
         study: a folder under `data/results/`.
         name: only this variant's runs, for example "drn_a_18".
         root: another folder of results than `data/results/`.
+
+    Raises:
+        ResultsError: a file is damaged or was changed by hand, or the study's plan has no such run.
     """
     folder = (root or files.results_dir()) / study
-    loaded = [files.load_run(path) for path in sorted(folder.glob(f"{name or '*'}-s*.json"))]
+    loaded = [files.load_run(path) for path in sorted(folder.glob(f"{name}-s*.json" if name else "*.json"))]
+    if root is None and (plan := plans.find_plan(study)) is not None:
+        for run in loaded:
+            plan.accept(run)
     kept = [run for run in loaded if name in (None, run.variant)]
     # The book's order: ResNet, then A, B, C, D, then the ladder; a network before its variants.
     order = {network: place for place, network in enumerate([*list_models(), *list_ablations()])}
@@ -40,18 +47,14 @@ def variants(study: str, root: Path | None = None) -> list[str]:
 
 def planned_variants(study: str) -> list[str]:
     """The names of all variants that the plan data/studies/<study>.yml names, in its order; none without a plan."""
-    return list(dict.fromkeys(name for wave in _waves(study) for name in wave["variants"]))
+    plan = plans.find_plan(study)
+    return list(plan.variants) if plan else []
 
 
 def planned_seeds(study: str, name: str) -> int:
     """How many seeds of a variant the study's plan wants, what runs "if hours are left" aside; 0 without a plan."""
-    wanted = [wave["seeds"] for wave in _waves(study) if name in wave["variants"] and not wave.get("optional")]
-    return len(set().union(*wanted))
-
-
-def _waves(study: str) -> list[dict]:
-    path = files.studies_dir() / f"{study}.yml"
-    return files.read_yaml(path)["waves"] if path.is_file() else []
+    plan = plans.find_plan(study)
+    return sum(len(wave.seeds) for wave in (plan.waves if plan else ()) if name in wave.variants and not wave.optional)
 
 
 def metric(study: str, name: str, key: str, root: Path | None = None) -> Sample:
@@ -108,15 +111,14 @@ def per_image(study: str, name: str, array: str, root: Path | None = None) -> np
     rows = []
     for run in runs(study, name, root):
         path = (root or files.results_dir()) / study / f"{run.name}.npz"
-        if not path.is_file():
-            return None
-        with np.load(path, allow_pickle=False) as arrays:
-            if array not in arrays:
-                return None
-            rows.append(arrays[array])
-    if len({len(row) for row in rows}) > 1:
+        rows.append(outcomes.read(path).get(array) if path.is_file() else None)
+    if all(row is None for row in rows):
+        return None
+    if any(row is None for row in rows):
+        raise files.ResultsError(f"some seeds of {name} in study {study} lack the outcomes {array}")
+    if len({row.shape for row in rows}) > 1:
         raise files.ResultsError(f"the seeds of {name} in study {study} were scored on different numbers of images")
-    return np.stack(rows) if rows else None
+    return np.stack(rows)
 
 
 def difference(

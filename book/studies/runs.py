@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import datetime
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 
-from book.studies import localization, masks, provenance, segmentation
+from book.studies import files, localization, masks, provenance, segmentation
 from book.studies.plans import Plan, Variant
-from drn_lib import paths
+from drn_lib import locks, paths
 from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints.files import find_shipped
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.conversion import dilate
+from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.clutter import open_clutter, training_canvases
 from drn_lib.datasets.tiny_imagenet import BOOK_PARTITION, SIZE
@@ -51,32 +52,71 @@ def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
     as two kinds of CPU do.
 
     Raises:
-        RuntimeError: another process is at this run.
-        ValueError: it is done, but by another recipe than the plan has now.
+        Busy: another process is at this run.
+        ValueError: it is done, but by another recipe than the plan has now; or a folder cannot be written.
+        DatasetNotFound, DataError: some data that it trains on or is scored on are not there.
     """
     name = plan.run_name(variant, seed)
     if plan.result(variant, seed) is not None:
         return plan.result_file(name)
+    check_folders(plan)
     folder = plan.work_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / "lock", timeout=0):
-            computed = {"commit": provenance.trained_by(folder)}
-            computed["device"] = provenance.noted(folder, "devices", provenance.device_name(device))
-            computed["torch"] = provenance.noted(folder, "torch", str(torch.__version__))
-            _compute_in_float32(device)
-            known = plan.variants[variant]
-            segments = isinstance(known.recipe, SegmentationRecipe)
-            train_run, score_run = (segmentation.train, segmentation.score) if segments else (_train, _score)
-            trained, about = train_run(known, seed, folder, device)
-            scores = score_run(known, seed, trained.model, about, plan.scored_part)
-            return _record(plan, known, seed, trained, about, scores, computed)
-    except Timeout:
-        raise RuntimeError(f"another process is at run {name}; wait for it, or stop it") from None
+    with locks.only_one(folder, f"run {name}"):
+        if plan.result(variant, seed) is not None:  # another process ended it before the lock was free
+            return plan.result_file(name)
+        for leftover in folder.glob(".*.tmp"):  # of processes that were killed: the lock is ours
+            leftover.unlink(missing_ok=True)
+        known = plan.variants[variant]
+        _open_scored(known, plan.scored_part)
+        computed = {"commit": provenance.trained_by(folder)}
+        computed["device"] = provenance.noted(folder, "devices", provenance.device_name(device))
+        computed["torch"] = provenance.noted(folder, "torch", str(torch.__version__))
+        _compute_in_float32(device)
+        segments = isinstance(known.recipe, SegmentationRecipe)
+        train_run, score_run = (segmentation.train, segmentation.score) if segments else (_train, _score)
+        trained, about = train_run(known, seed, folder, device)
+        scores = score_run(known, seed, trained.model, about, plan.scored_part)
+        return _record(plan, known, seed, trained, about, scores, computed)
+
+
+def check_folders(plan: Plan) -> None:
+    """Try the folders that a plan's runs write, before anything is trained; nothing is left in them.
+
+    Where the working folder's locks do not keep a second machine out, a line on standard error says so.
+
+    Raises:
+        ValueError: one of them cannot be written.
+        OSError: the working folder's file system grants no locks.
+    """
+    cache = plan.work_folder("of a run").parent
+    wanted = {"the cache folder": (cache, "set DRN_CACHE to one that can be written")}
+    for what, folder in (("results", files.results_dir()), ("weights", paths.checkpoints_dir())):
+        if what == "results" or any(wave.keep_weights for wave in plan.waves):
+            wanted[f"the {what} folder"] = (folder / plan.study, "a study needs it when a run ends; allow writing")
+    for what, (folder, advice) in wanted.items():
+        try:
+            paths.output_folder(folder, what)
+        except ValueError as error:
+            raise ValueError(f"{str(error).rpartition(': ')[0] or error}: {advice}") from error
+    cache.mkdir(parents=True, exist_ok=True)
+    if not locks.lock_holds(cache):
+        print(f"locks in {cache} do not hold between machines: let no two of them share this folder", file=sys.stderr)
+
+
+def _open_scored(variant: Variant, part: str) -> None:
+    """Open what a finished run is scored on, and read no image: what is missing is told before the training."""
+    recipe = variant.recipe
+    if isinstance(recipe, SegmentationRecipe):
+        segmentation.open_part(recipe, part)
+        return
+    open_dataset(recipe.dataset, part, **recipe.dataset_options)
+    if part == "test":
+        _localization_sets(recipe)
 
 
 def _train(variant: Variant, seed: int, folder: Path, device: str) -> tuple[Trained, dict]:
-    """Train on the training split, watch the validation split; the test split is not opened here."""
+    """Train on the training split, watch the validation split; no test image is read here."""
     recipe = variant.recipe
     parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}
     if recipe.dataset == "clutter":
@@ -173,17 +213,27 @@ def _record(
 
 def _localization(recipe: ClassificationRecipe, model: Network, about: dict) -> tuple[dict, dict]:
     """Boxes and points: on the book's Tiny-ImageNet images, plain and in clutter, or on the pets; else nothing."""
-    if recipe.dataset == "pets":
-        pets = (open_dataset("pets", part, **recipe.dataset_options) for part in ("tune", "test"))
-        return masks.measure_masks(model, recipe.image_size, *pets)
-    if recipe.dataset not in ("tiny-imagenet", "clutter"):
+    sets = _localization_sets(recipe)
+    if not sets:
         return {}, {}
-    tune, test = (open_dataset("tiny-imagenet", part, partition=BOOK_PARTITION) for part in ("tune", "test"))
-    clutter = open_clutter("tune"), open_clutter("test")
+    if recipe.dataset == "pets":
+        return masks.measure_masks(model, recipe.image_size, *sets)
+    tune, test, *clutter = sets
     about["sha256"]["clutter"] = clutter[1].fingerprint
     # Pixels a side at which the network was trained to see such an image; on a canvas it takes up a part of them.
     side = clutter[1].side if recipe.dataset == "clutter" else SIZE
-    return localization.measure(model, recipe.image_size * SIZE // side, tune, test, clutter)
+    return localization.measure(model, recipe.image_size * SIZE // side, tune, test, tuple(clutter))
+
+
+def _localization_sets(recipe: ClassificationRecipe) -> list[ImageDataset]:
+    """The tune and the test part on which objects are looked for; for Tiny-ImageNet also of the canvases."""
+    parts = ("tune", "test")
+    if recipe.dataset == "pets":
+        return [open_dataset("pets", part, **recipe.dataset_options) for part in parts]
+    if recipe.dataset not in ("tiny-imagenet", "clutter"):
+        return []
+    plain = [open_dataset("tiny-imagenet", part, partition=BOOK_PARTITION) for part in parts]
+    return [*plain, *map(open_clutter, parts)]
 
 
 def _lattice_metrics(variant: Variant, seed: int, model: Network, images: torch.Tensor, classes: int) -> dict:

@@ -31,6 +31,7 @@ from drn_lib.segmentation.network import SegmentationNetwork, make_backbone
 from drn_lib.segmentation.scores import images_by_sequence, position_prior, score_image, score_segmentation
 from drn_lib.segmentation.training import train_segmentation
 from drn_lib.training.loop import RunOptions, Trained
+from drn_lib.training.recipes import SegmentationRecipe
 
 LOOKS = 4
 """How often the validation images are scored during a training; once takes as long as an epoch."""
@@ -40,7 +41,7 @@ DRAWN = {"train": 400, "tune": 40, "test": 100}
 
 
 def train(variant: Variant, seed: int, folder: Path, device: str = "cpu") -> tuple[Trained, dict]:
-    """Train one network, or go on where a run in `folder` stopped; the test part is not opened here.
+    """Train one network, or go on where a run in `folder` stopped; no test image is read here.
 
     Args:
         variant: with a recipe of segmentation.
@@ -57,7 +58,7 @@ def train(variant: Variant, seed: int, folder: Path, device: str = "cpu") -> tup
     """
     recipe = variant.recipe
     watched = "tune" if recipe.dataset == "streets" else "val"
-    parts = {part: _open(recipe, part) for part in ("train", watched)}
+    parts = {part: open_part(recipe, part) for part in ("train", watched)}
     torch.manual_seed(seed)
     start = f"{variant.start}-s{seed}" if variant.start else None
     if start and find_shipped(start) is None:
@@ -97,13 +98,13 @@ def score(variant: Variant, seed: int, model: SegmentationNetwork, about: dict, 
         Metrics, and arrays with one entry for each image; see the head of this file.
     """
     recipe, classes = variant.recipe, about["classes"]
-    dataset = _open(recipe, part)
+    dataset = open_part(recipe, part)
     drives = images_by_sequence(dataset.names)
     about["counts"][part], about["sha256"][part] = len(dataset), dataset.fingerprint
     about["sequences"] = {name: len(places) for name, places in drives.items()}
     _, per_image = score_segmentation(model, dataset)
     metrics = _metrics(f"final.{part}", per_image, classes, drives)
-    prior = _prior_counts(_open(recipe, "train"), dataset)
+    prior = _prior_counts(open_part(recipe, "train"), dataset)
     metrics.update(_metrics(f"prior.{part}", prior, classes, drives))
     if model.mean.device.type == "cuda":
         metrics["memory.peak_gpu_mb"] = torch.cuda.max_memory_allocated(model.mean.device) / 1e6
@@ -125,7 +126,8 @@ def peak_memory_mb() -> float | None:
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
-def _open(recipe, part: str) -> ImageDataset:
+def open_part(recipe: SegmentationRecipe, part: str) -> ImageDataset:
+    """One part of the data of a recipe; of a drawn set as many scenes as studies take."""
     count = {"count": DRAWN[part]} if recipe.dataset == "streets" else {}
     return open_dataset(recipe.dataset, part, **count, **recipe.dataset_options)
 

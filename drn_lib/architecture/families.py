@@ -10,7 +10,8 @@ from __future__ import annotations
 import fnmatch
 from dataclasses import dataclass
 
-from drn_lib.architecture.tables import Architecture, Level, Stem
+from drn_lib.architecture.tables import CHANNEL_STEP, MOST_WIDTH, Architecture, Level, Stem, scale_width
+from drn_lib.checks import one_of
 
 DILATION_RULES = ("exact", "levels", "released")
 """The three published readings of "replace stride by dilation", by name:
@@ -122,9 +123,7 @@ def first_dilation(rule: str, before: int, dilation: int) -> tuple[int, int]:
     `before` is the dilation of the level before. Only here do the three readings differ; another is a ValueError.
     """
     choices = {"exact": (before, dilation), "levels": (dilation, dilation), "released": (1, 1)}
-    if rule not in choices:
-        raise ValueError(f"dilation rule {rule!r} is not known; choose one of {', '.join(choices)}")
-    return choices[rule]
+    return choices[one_of("dilation rule", rule, choices)]
 
 
 def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
@@ -166,9 +165,26 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
 
 def _entry(name: str) -> tuple[str, int, int]:
     known = {**_NETWORKS, **_ABLATIONS}
-    if name not in known:
-        raise ValueError(f"no network is called {name!r}; list_models() names: {', '.join(known)}")
-    return known[name]
+    return known[one_of("network", name, known)]
+
+
+def widths(channels: int) -> list[float]:
+    """Widths that give a level of 512 channels `channels`, one of every kind.
+
+    512 channels become 4 n where n is 128 x width, rounded. A width within half a step of n gives the smaller
+    levels the same channels as one of these three: their rounding, too, changes only at n.
+    """
+    steps, whole = channels / CHANNEL_STEP, 512 / CHANNEL_STEP
+    found = steps / whole, (steps - 0.25) / whole, (steps + 0.25) / whole
+    return [width for width in found if 0 < width <= MOST_WIDTH]
+
+
+def width_of(table: Architecture) -> float | None:
+    """The width with which `create_model` builds this table again; None where it cannot: a dilated copy of a ResNet."""
+    if table.dilation_rule is not None and table.dilation_rule not in dilation_rules(table.name):
+        return None
+    original = architecture(table.name, table.dilation_rule)
+    return next((w for w in widths(table.level(6).channels) if scale_width(original, w) == table), None)
 
 
 def _check_rule(name: str, family: str, rule: str | None) -> str | None:
@@ -177,9 +193,7 @@ def _check_rule(name: str, family: str, rule: str | None) -> str | None:
         return rules[0] if rules else None
     if not rules:
         raise ValueError(f"{name} has no dilation, so dilation_rule={rule!r} has no meaning for it; leave it out")
-    known = ", ".join(known for known in DILATION_RULES if known in rules)
-    if rule not in DILATION_RULES:
-        raise ValueError(f"dilation rule {rule!r} is not known; choose one of {known}")
-    if rule not in rules:
-        raise ValueError(f"{name} was never released, so it has no 'released' rule; choose one of {known}")
-    return rule
+    known = [known for known in DILATION_RULES if known in rules]
+    if rule == "released" and rule not in rules:
+        raise ValueError(f"{name} was never released, so it has no 'released' rule; choose one of {', '.join(known)}")
+    return one_of("dilation rule", rule, known)

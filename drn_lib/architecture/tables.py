@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
+from numbers import Real
+
+from drn_lib.checks import whole_number
 
 
 @dataclass(frozen=True)
@@ -151,19 +154,32 @@ def convolutions(table: Architecture) -> Iterator[Convolution]:
 
 CHANNEL_STEP = 4
 """Scaled channels are multiples of this."""
+MOST_WIDTH, MOST_CLASSES, MOST_PARAMETERS = 16, 2**15, 500_000_000
+"""What is built at most: labels fit int16, and weights 2 GB. At width 1 the largest network has 60 million."""
 
 
 def scale_width(table: Architecture, width: float) -> Architecture:
-    """The same network with its channels times `width`, in multiples of 4 and at least 8; a ValueError below 0.
+    """The same network with its channels times `width`, in multiples of 4 and at least 8.
+
+    Raises ValueError where `width` is no number above 0, or is above `MOST_WIDTH`.
 
     With fewer than 8 input channels torch 2.14.1 corrupts memory in the backward pass of a strided 1x1 convolution in
     channels_last on a CPU.
     """
-    if width <= 0:
-        raise ValueError(f"width must be positive, not {width}")
+    if isinstance(width, bool) or not isinstance(width, Real) or not 0 < width <= MOST_WIDTH:
+        raise ValueError(f"width must be a number above 0 and at most {MOST_WIDTH}, not {width!r:.40}")
 
     def scaled(channels: int) -> int:
         return max(8, CHANNEL_STEP * round(channels * width / CHANNEL_STEP))
 
     stem = replace(table.stem, channels=scaled(table.stem.channels))
     return replace(table, stem=stem, levels=tuple(replace(v, channels=scaled(v.channels)) for v in table.levels))
+
+
+def require_buildable(table: Architecture, num_classes: object) -> None:
+    """Raise ValueError where there is no such number of classes, or the network has more than `MOST_PARAMETERS`."""
+    classifier = table.out_channels * whole_number("num_classes", num_classes, 1, MOST_CLASSES)
+    rows = sum(row.in_channels * row.out_channels * row.kernel**2 for row in convolutions(table))
+    if (count := rows + classifier) > MOST_PARAMETERS:
+        most = f"at most {MOST_PARAMETERS // 10**6} million are built"
+        raise ValueError(f"{table.name} of this width has {count // 10**6} million parameters: {most}")

@@ -1,24 +1,23 @@
 """Where a file of weights is, whether it is the right one, what it may be used for, and the tensors in it.
 
-Nothing in a file is ever run: safetensors hold only tensors, and PyTorch's own files are read with
-`torch.load(weights_only=True)`, which refuses everything else. torch is imported when one of those is read.
+`forms` reads PyTorch's own files; torch is imported when one of those is read.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
 from drn_lib import paths
-from drn_lib.architecture import list_models
+from drn_lib.architecture import list_ablations, list_models
+from drn_lib.checkpoints import forms
+from drn_lib.checkpoints.descriptions import parse
+from drn_lib.checks import UnknownName, one_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 SHIPPED = "classification/{}-s0"
 """The trained network that stands for an architecture where none is named; the book's live page shows these."""
 SHIPPED_LICENCE = "Trained on Tiny-ImageNet, whose images are ImageNet's: non-commercial research and education only."
+CAMVID_LICENCE = "Trained on CamVid, whose frames are CC BY-NC 4.0: name their authors, and no commercial use."
 OTHER_LICENCE = "That of the weights from which this file was made."
 
 # The networks with published ImageNet weights, and the first digits of their files' SHA-256.
@@ -36,13 +36,14 @@ RELEASED_HOST = "http://dl.yf.io/drn/"
 """Where the authors' code looks for the files; users report since 2019 that it does not answer."""
 DISK_ERRORS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM)
 """What is wrong with the reader's own disk, and not with that host."""
-DESCRIBED = {"architecture", "width", "num_classes", "dilation_rule", "classes"}
-"""What the metadata of our own files (`checkpoints.save_weights`) say at least."""
 
 
 def list_trained() -> list[str]:
     """Names of the trained networks that come with the book, such as "first_networks/drn_c_26-s0"."""
-    folder = paths.checkpoints_dir()
+    try:
+        folder = paths.checkpoints_dir()
+    except FileNotFoundError:  # installed without the book's data
+        return []
     return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.safetensors"))
 
 
@@ -62,6 +63,8 @@ def weights_named(weights: str | None, arch: str | None) -> str:
     """The weights that --weights and --arch, or one of them, name: without the first, what ships for the second."""
     if weights is None and arch is None:
         raise ValueError("say which network: --arch for one of this book's, or --weights for another")
+    if arch is not None:
+        one_of("network", arch, [*list_models(), *list_ablations()])
     return weights or SHIPPED.format(arch)
 
 
@@ -77,12 +80,15 @@ def find_weights(path_or_name: str | Path) -> Path:
 
 
 def licence_of(file: Path) -> str:
-    """What the weights of a file may be used for, which is known only for those that come with the book."""
+    """What the weights of a file may be used for, by its metadata or, for those that come with the book, its folder."""
+    own = metadata_of(file).get("licence")
     try:
-        shipped = file.resolve().is_relative_to(paths.checkpoints_dir())
-    except FileNotFoundError:  # installed without the book's data
-        shipped = False
-    return SHIPPED_LICENCE if shipped else OTHER_LICENCE
+        study = file.resolve().relative_to(paths.checkpoints_dir()).parts[0]
+    except (FileNotFoundError, ValueError):  # installed without the book's data, or no shipped file
+        return own or OTHER_LICENCE
+    if study != "segmentation":
+        return SHIPPED_LICENCE
+    return CAMVID_LICENCE if "_scratch" in file.stem else f"{SHIPPED_LICENCE} {CAMVID_LICENCE}"
 
 
 def sha256_of(file: Path) -> str:
@@ -92,7 +98,7 @@ def sha256_of(file: Path) -> str:
 
 def check_sha256(path: Path, expected: str) -> None:
     """Raise ValueError where a file's SHA-256 is not the expected one, of which the first 8 digits are enough."""
-    expected = expected.lower()
+    expected = str(expected).lower()
     if not 8 <= len(expected) <= 64 or set(expected) - set("0123456789abcdef"):
         raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits, not {expected!r}")
     found = sha256_of(path)
@@ -105,71 +111,58 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict | None]:
     """The tensors of a file by name, and for our own files what their metadata tell, else None.
 
     Raises:
-        ValueError: the file is damaged, holds more than tensors, or bears the name of a released one and has another
-            SHA-256, which is checked first; nothing in it was run.
+        ValueError: the file is damaged, is none of weights, holds more than tensors and plain values, or bears the name
+            of a released one and has another SHA-256, which is checked first; nothing in it was run.
     """
     if path.name in {f"{name}-{digits}.pth" for name, digits in RELEASED.items()}:
         check_sha256(path, path.stem.rpartition("-")[2])
-    if path.suffix == ".safetensors":
-        tensors, about = read_safetensors(path, "pt")
-        return bare_state_dict(tensors, path.name), about
-    import torch
-
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = f" ({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})"
-        if isinstance(error, pickle.UnpicklingError) or "weights_only" in reason:
-            reason = ""  # torch's own advice is to read the file all the same
-        refused = f"so it was refused and nothing in it was run{reason}"
-        raise ValueError(f"{path.name} is damaged or holds more than tensors, {refused}") from None
-    return bare_state_dict(content, path.name), None
+    if forms.form_of(path) == "torch":
+        return forms.bare_state_dict(forms.read_torch(path), path.name), None
+    tensors, about = read_safetensors(path, "pt")
+    return forms.bare_state_dict(tensors, path.name), about
 
 
 def read_safetensors(path: Path, framework: str) -> tuple[dict[str, Any], dict | None]:
-    """As `read_weights`, tensors of torch ("pt") or arrays of numpy ("np"); ValueError for a damaged file."""
+    """As `read_weights`, tensors of torch ("pt") or arrays of numpy ("np"); ValueError for another file."""
+    if forms.form_of(path) != "safetensors":
+        raise ValueError(f"{path.name} is a checkpoint of PyTorch and not a safetensors file, which is wanted here")
     try:
         with safe_open(path, framework) as file:
-            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            return tensors, parse(file.metadata() or {})
     except SafetensorError as error:
-        raise ValueError(f"{path.name} is not a whole safetensors file ({error}); get it again") from None
-    if not DESCRIBED <= metadata.keys():
-        return tensors, None
-    about = {}
-    for key, text in metadata.items():
-        try:
-            about[key] = json.loads(text)
-        except json.JSONDecodeError:  # strings are stored as they are
-            about[key] = text
-    return tensors, about
+        raise ValueError(f"{path.name} is damaged or cut off ({error!s:.150}): get it again") from None
+    except (TypeError, AttributeError, ValueError) as error:  # a type of numbers that the framework does not have
+        raise ValueError(f"{path.name} holds tensors of a type that cannot be read here ({error!s:.150})") from None
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file as they stand there; empty for every other file, and a damaged one."""
+    try:
+        if forms.form_of(path) == "safetensors":
+            with safe_open(path, "np") as file:
+                return file.metadata() or {}
+    except (SafetensorError, ValueError):  # `read_weights` says what is wrong with it
+        pass
+    return {}
 
 
 def task_of(path: Path) -> str | None:
     """What one of our own files was trained for, where its metadata name a task ("segmentation"); else None."""
-    if path.suffix != ".safetensors":
-        return None
+    return metadata_of(path).get("task")
+
+
+def not_found(name: str | Path, known: list[str]) -> FileNotFoundError:
+    """What is said of a name that is neither a file's nor one of those known."""
+    if Path(name).is_dir():
+        return FileNotFoundError(f"{name} is a folder: name the file of weights in it")
+    if Path(name).suffix:
+        return FileNotFoundError(f"there is no file {name!s}: correct the path (shipped names have no suffix)")
     try:
-        with safe_open(path, "np") as file:
-            return (file.metadata() or {}).get("task")
-    except SafetensorError:  # `read_weights` says what is wrong with it
-        return None
-
-
-def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
-    """Names and tensors, taken out of a training checkpoint and freed of DataParallel's prefix; else ValueError.
-
-    Source: the two file forms of fyu/drn: a bare state dict, and {epoch, arch, state_dict, best_prec1} whose names
-    begin with "module.".
-    """
-    from torch import Tensor
-
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ValueError(f"{source} holds no state dict (names with tensors)")
-    bare = all(name.startswith("module.") for name in content)
-    return {name.removeprefix("module.") if bare else name: tensor for name, tensor in content.items()}
+        one_of("trained network", str(name), known)
+    except UnknownName as error:
+        return FileNotFoundError(str(error))
+    return FileNotFoundError(f"the file of {name} is not there")
 
 
 def _released_file(name: str) -> Path:
@@ -181,7 +174,7 @@ def _released_file(name: str) -> Path:
         there = f"there are weights for {', '.join(RELEASED)}"
         raise FileNotFoundError(f"no weights were published for {name} ({advice}); {there}")
     if name not in RELEASED:
-        raise FileNotFoundError(f"{name} is neither a file nor the name of shipped or released weights")
+        raise not_found(name, [*RELEASED, *list_trained()])
     file = paths.cache_dir() / "weights" / f"{name}-{RELEASED[name]}.pth"
     known = f"its SHA-256 begins with {RELEASED[name]}"
     if file.is_file():

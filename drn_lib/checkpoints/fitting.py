@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from drn_lib.architecture import CHANNEL_STEP, Architecture, architecture, dilation_rules, list_models, scale_width
+from drn_lib.architecture import Architecture, architecture, list_models, scale_width, width_of, widths
 from drn_lib.checkpoints.naming import dead_modules, module_names, schemes
+from drn_lib.checks import require_finite_weights
 from drn_lib.network import Network
 
 HEAD_KEYS = {"classifier.weight", "classifier.bias"}
@@ -20,9 +22,10 @@ def fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) -> 
     """Copy tensors, named as in one of `naming.SCHEMES`, into the model; `source` and `head` as in `load_weights`.
 
     Raises ValueError where they do not fit; the sentence says whose they are, what is missing and what is unexpected.
+    Every way into a network goes by here, so tensors that it cannot compute with are refused here too.
     """
     wanted = _without_counters(model.state_dict())
-    readings = [_rename(tensors, model.table, scheme) for scheme in schemes(model.table)]
+    readings = [_rename(state, model.table, by) for state in _without_prefix(tensors) for by in schemes(model.table)]
     renamed, theirs, unexpected = max(readings, key=lambda reading: len(wanted.keys() & reading[0].keys()))
     if head == "drop":
         wanted, renamed = ({name: at[name] for name in at if name not in HEAD_KEYS} for at in (wanted, renamed))
@@ -30,8 +33,9 @@ def fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) -> 
     missing = [theirs(name) for name in wanted if name not in given]
     unexpected += [theirs(name) for name in given if name not in wanted]
     misshapen = [name for name in given if name in wanted and given[name].shape != wanted[name].shape]
-    if misshapen and not missing and not unexpected and HEAD_KEYS.issuperset(misshapen):
-        counts = f"{len(given['classifier.bias'])} classes and the model {model.classifier.out_channels}"
+    classes = [given[name].shape[:1] for name in HEAD_KEYS if name in given]
+    if not missing and not unexpected and HEAD_KEYS == set(misshapen) and classes[0] == classes[1] > (0,):
+        counts = f"{classes[0][0]} classes and the model {model.classifier.out_channels}"
         advice = "make the model with as many, or keep its own classifier with head='drop'"
         raise ValueError(f"{source} has {counts}: {advice}")
     if missing or unexpected or misshapen:
@@ -40,7 +44,21 @@ def fill(model: Network, tensors: dict[str, Tensor], source: str, head: str) -> 
             f"{source} does not fit {_title(model.table)}: it fits {_whose(tensors) or 'none of our networks'}; "
             f"missing: {_some(missing)}; unexpected: {_some(unexpected)}; of another shape: {_some(shapes)}"
         )
-    model.load_state_dict(renamed, strict=False)  # complete but for the counters and a dropped head: checked above
+    for name, tensor in given.items():
+        if not tensor.is_floating_point():
+            says = f"holds {tensor.dtype}, and weights are floating-point numbers"
+            raise ValueError(f"{theirs(name)} of {source} {says}")
+    values = {name: tensor.to(wanted[name].dtype) for name, tensor in given.items()}
+    require_finite_weights({theirs(name): tensor for name, tensor in values.items()}, source)
+    counters = {name: count for name, count in renamed.items() if name not in given and count.dtype == torch.int64}
+    values |= {name: count for name, count in counters.items() if count.shape == ()}
+    model.load_state_dict(values, strict=False)  # complete but for the counters and a dropped head: checked above
+
+
+def _without_prefix(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    """The tensors as they are named, and without the first part, the first two and so on that all names share."""
+    shared = os.path.commonprefix([name.split(".")[:-1] for name in tensors])
+    return [{name.split(".", cut)[cut]: tensors[name] for name in tensors} for cut in range(len(shared) + 1)]
 
 
 def _without_counters(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -75,9 +93,11 @@ def _rename(
 def _whose(tensors: dict[str, Tensor]) -> str:
     """The networks that these tensors fit by names and shapes, in words; empty where there is none."""
     tables = [architecture(name) for name in list_models()]
-    fitted = [_fitted(tensors, table, scheme) for table in tables for scheme in schemes(table)]
+    states = _without_prefix(tensors)
+    fitted = [_fitted(state, table, scheme) for state in states for table in tables for scheme in schemes(table)]
     fits = [_title(table) for table in fitted if table is not None]
-    classes = [len(tensor) for name, tensor in tensors.items() if name in ("fc.bias", "seg.bias", "classifier.bias")]
+    biases = [tensor for name, tensor in tensors.items() if name.endswith(("fc.bias", "seg.bias", "classifier.bias"))]
+    classes = [len(bias) for bias in biases if bias.dim()]
     return " or ".join(fits) + (f" with {classes[0]} classes" if fits and classes else "")
 
 
@@ -87,7 +107,7 @@ def _fitted(tensors: dict[str, Tensor], table: Architecture, scheme: str) -> Arc
     body = _body_shapes(renamed)
     if unexpected or len(HEAD_KEYS & renamed.keys()) == 1 or body.keys() != _shapes_of(table).keys():
         return None
-    tables = (scale_width(table, width) for width in _widths(body["levels.6.0.convs.0.conv.weight"][0]))
+    tables = (scale_width(table, width) for width in widths(sum(body["levels.6.0.convs.0.conv.weight"][:1])))
     return next((scaled for scaled in tables if _shapes_of(scaled) == body), None)
 
 
@@ -103,24 +123,6 @@ def _body_shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
 def _title(table: Architecture) -> str:
     width = width_of(table)
     return table.name if width in (1, None) else f"{table.name} of width {width:g}"
-
-
-def _widths(channels: int) -> tuple[float, float, float]:
-    """Widths that give a level of 512 channels `channels`, one of every kind.
-
-    512 channels become 4 n where n is 128 x width, rounded. A width within half a step of n gives the smaller
-    levels the same channels as one of these three: their rounding, too, changes only at n.
-    """
-    steps, whole = channels / CHANNEL_STEP, 512 / CHANNEL_STEP
-    return steps / whole, (steps - 0.25) / whole, (steps + 0.25) / whole
-
-
-def width_of(table: Architecture) -> float | None:
-    """The width with which `create_model` builds this table again; None where it cannot: a dilated copy of a ResNet."""
-    if table.dilation_rule is not None and table.dilation_rule not in dilation_rules(table.name):
-        return None
-    original = architecture(table.name, table.dilation_rule)
-    return next((w for w in _widths(table.level(6).channels) if scale_width(original, w) == table), None)
 
 
 def _some(names: list[str]) -> str:

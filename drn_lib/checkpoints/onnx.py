@@ -4,11 +4,12 @@ The graph is written from the network's table and not recorded from a run: it ta
 example, and any image size and batch may be fed in. Kernels are stored in 16 bits, with a cast to 32 after them, and
 computed with in 32: half the bytes, and the same numbers for weights that are stored in 16 bits anyway, as this book's.
 
-    input    image       (N, 3, H, W)  float32, normalized as by `images.normalize`
+    input    image       (N, 3, H, W)  float32, normalized as by `images.normalize` with the network's own colors
     outputs  score_map   (N, classes, H/8, W/8) for a DRN
              level_1 ... (N, channels, H/jump, W/jump), the map that leaves each level
 
-Its metadata hold what a reader has to know beside the graph: classes, normalization, jumps.
+Its metadata hold what a reader has to know beside the graph: task, classes, normalization, jumps, licence; and of a
+segmentation network, how the score map is brought to the image's size.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drn_lib import geometry, paths
-from drn_lib.architecture import Architecture, Convolution, architecture, convolutions, scale_width
-from drn_lib.checkpoints.files import licence_of, read_safetensors, sha256_of
-from drn_lib.images import MEAN, STD
+from drn_lib.architecture import Architecture, Convolution, convolutions, width_of
+from drn_lib.checkpoints.descriptions import TASK, description
+from drn_lib.checkpoints.files import licence_of, metadata_of, read_safetensors, sha256_of
+from drn_lib.checks import require_finite_weights
+from drn_lib.images import NORMALIZATION
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -35,7 +38,6 @@ OPSET = 18
 IR_VERSION = 10  # what goes with this opset; onnx would write a newer one than older runtimes read
 EPSILON = 1e-5  # of torch's BatchNorm2d, under the root of the variance
 SCORES = "score_map"
-NORMALIZATION = {"order": "RGB", "range": [0, 1], "mean": list(MEAN), "std": list(STD)}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,10 @@ class Trained:
     classes: list[str] | None  # their names, in the classifier's order, where they are known
     file: str  # the name of the file of weights, whose SHA-256 is the next
     sha256: str
-    licence: str  # a sentence on what the weights may be used for
+    licence: str  # sentences on what the weights may be used for
+    task: str = "classification"
+    colors: str = "imagenet"  # one of `images.NORMALIZATION`
+    upsampling: str | None = None  # of a segmentation network: one of `descriptions.UPSAMPLINGS`
 
 
 def read_trained(file: Path) -> Trained:
@@ -62,8 +67,17 @@ def read_trained(file: Path) -> Trained:
     tensors, about = read_safetensors(file, "np")
     if about is None:
         raise ValueError(f"{file.name} does not say which network it holds")
-    table = scale_width(architecture(about["architecture"], about["dilation_rule"]), about["width"])
-    return Trained(table, tensors, about["classes"], file.name, sha256_of(file), licence_of(file))
+    said = description(about, tensors, file.name)
+    return trained_in(file, said.table, tensors, said.classes)
+
+
+def trained_in(
+    file: Path, table: Architecture, tensors: Mapping[str, np.ndarray], classes: list[str] | None
+) -> Trained:
+    """A network that was read from a file already, with what else the file tells: its licence, task and colors."""
+    about = metadata_of(file)
+    how = (TASK, about["colors"], about["upsampling"]) if about.get("task") == TASK else ()
+    return Trained(table, tensors, classes, file.name, sha256_of(file), licence_of(file), *how)
 
 
 def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
@@ -71,7 +85,8 @@ def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
 
     Raises:
         RuntimeError: the package onnx is not installed.
-        ValueError: another storage, a tensor that is missing, or a kernel with a value that 16 bits do not hold.
+        ValueError: another storage, a tensor that is missing, of another shape, without floating-point numbers or not
+            finite, or a kernel with a value that 16 bits do not hold.
     """
     onnx = _onnx()
     if storage not in STORAGES:
@@ -79,11 +94,12 @@ def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
     graph = _Graph(trained, storage)
     last = graph.network()
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT
-    classes, outputs = len(graph.tensor("classifier.bias")), []
+    classes, outputs = graph.tensor("classifier.bias", None).size, []
     for name, (channels, _) in {SCORES: (classes, 0), **level_outputs(trained.table)}.items():
         outputs.append(helper.make_tensor_value_info(name, floats, ["images", channels, f"{name}_h", f"{name}_w"]))
     image = helper.make_tensor_value_info("image", floats, ["images", 3, "height", "width"])
-    graph.node("Conv", [last, graph.kernel("classifier.weight"), graph.constant("classifier.bias")], SCORES)
+    kernel = graph.kernel("classifier.weight", (classes, trained.table.out_channels, 1, 1))
+    graph.node("Conv", [last, kernel, graph.constant("classifier.bias", (classes,))], SCORES)
     made = helper.make_graph(graph.nodes, trained.table.name, [image], outputs, graph.initializers)
     opset = {"ir_version": IR_VERSION, "opset_imports": [helper.make_opsetid("", OPSET)]}
     model = helper.make_model(made, producer_name="drn_lib", **opset)
@@ -114,9 +130,11 @@ def _metadata(trained: Trained, classes: int, storage: str) -> dict[str, str]:
     table, outputs = trained.table, {SCORES: {"channels": classes, "jump": trained.table.output_stride}}
     for name, (channels, jump) in level_outputs(table).items():
         outputs[name] = {"channels": channels, "jump": jump, "level": int(name.removeprefix("level_"))}
-    width = table.level(6).channels / architecture(table.name, table.dilation_rule).level(6).channels
-    values = {"architecture": table.name, "width": width, "dilation_rule": table.dilation_rule or "none"}
-    values |= {"num_classes": classes, "classes": trained.classes, "normalization": NORMALIZATION, "outputs": outputs}
+    mean, std = NORMALIZATION[trained.colors]
+    colors = {"order": "RGB", "range": [0, 1], "mean": list(mean), "std": list(std)}
+    values = {"architecture": table.name, "width": width_of(table), "dilation_rule": table.dilation_rule or "none"}
+    values |= {"num_classes": classes, "classes": trained.classes, "normalization": colors, "outputs": outputs}
+    values |= {"task": trained.task} | ({"upsampling": trained.upsampling} if trained.upsampling else {})
     values |= {"kernel_storage": storage, "weights": trained.file, "weights_sha256": trained.sha256}
     values["licence"] = trained.licence
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
@@ -127,6 +145,15 @@ class _Graph:
 
     def __init__(self, trained: Trained, storage: str) -> None:
         self.trained, self.storage, self.onnx = trained, storage, _onnx()
+        self.tensors: dict[str, np.ndarray] = {}
+        for name, values in trained.tensors.items():
+            if np.issubdtype(values.dtype, np.floating):
+                with np.errstate(over="ignore"):  # the check below says it better
+                    self.tensors[name] = values.astype(np.float32)
+            elif not name.endswith("num_batches_tracked"):
+                says = f"holds {values.dtype}, and weights are floating-point numbers"
+                raise ValueError(f"{name} of {trained.file} {says}")
+        require_finite_weights(self.tensors, trained.file)
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
 
@@ -159,30 +186,36 @@ class _Graph:
     def conv_norm(self, x: str, row: Convolution) -> str:
         """A convolution without bias and its normalization: `network.ConvNorm`; runtimes make them one."""
         how = {"strides": [row.stride] * 2, "pads": [row.padding] * 4, "dilations": [row.dilation] * 2}
-        x = self.node("Conv", [x, self.kernel(f"{row.name}.conv.weight")], f"{row.name}.conv", **how)
-        parts = [self.constant(f"{row.name}.norm.{part}") for part in ("weight", "bias", "running_mean", "running_var")]
+        shape = row.out_channels, row.in_channels, row.kernel, row.kernel
+        x = self.node("Conv", [x, self.kernel(f"{row.name}.conv.weight", shape)], f"{row.name}.conv", **how)
+        names = [f"{row.name}.norm.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
+        parts = [self.constant(name, (row.out_channels,)) for name in names]
         return self.node("BatchNormalization", [x, *parts], f"{row.name}.norm", epsilon=EPSILON)
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(self.onnx.helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
-    def tensor(self, name: str) -> np.ndarray:
-        if name not in self.trained.tensors:
-            raise ValueError(f"{self.trained.file} has no {name}, so it is no whole {self.trained.table.name}")
-        return self.trained.tensors[name]
+    def tensor(self, name: str, shape: tuple[int, ...] | None) -> np.ndarray:
+        """A tensor of a shape, in 32 bits."""
+        file, network = self.trained.file, self.trained.table.name
+        if name not in self.tensors:
+            raise ValueError(f"{file} has no {name}, so it is no whole {network}")
+        if shape not in (None, found := self.tensors[name].shape):
+            raise ValueError(f"{name} of {file} is {list(found)}, and {network} of this width has {list(shape)}")
+        return self.tensors[name]
 
-    def constant(self, name: str) -> str:
-        """A vector, stored in 32 bits."""
-        self.initializers.append(self.onnx.numpy_helper.from_array(self.tensor(name).astype(np.float32), name))
+    def constant(self, name: str, shape: tuple[int, ...]) -> str:
+        """A tensor, stored in 32 bits."""
+        self.initializers.append(self.onnx.numpy_helper.from_array(self.tensor(name, shape), name))
         return name
 
-    def kernel(self, name: str) -> str:
+    def kernel(self, name: str, shape: tuple[int, ...]) -> str:
         """A kernel, stored as was asked and computed with in 32 bits."""
         if self.storage == "float32":
-            return self.constant(name)
+            return self.constant(name, shape)
         with np.errstate(over="ignore"):  # the sentence below says it better
-            stored = self.tensor(name).astype(np.float16)
+            stored = self.tensor(name, shape).astype(np.float16)
         if not np.isfinite(stored).all():
             raise ValueError(f"{name} holds values that are not finite in 16 bits: export it with --storage float32")
         self.initializers.append(self.onnx.numpy_helper.from_array(stored, name))

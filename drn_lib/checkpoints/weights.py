@@ -15,10 +15,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from drn_lib import paths
-from drn_lib.architecture import Architecture
+from drn_lib.architecture import Architecture, width_of
 from drn_lib.checkpoints import files
-from drn_lib.checkpoints.fitting import COUNTER, fill, width_of
+from drn_lib.checkpoints.descriptions import description, require_names, with_metadata
+from drn_lib.checkpoints.fitting import COUNTER, fill
+from drn_lib.checkpoints.forms import bare_state_dict
 from drn_lib.checkpoints.naming import dead_modules, module_names
+from drn_lib.checks import require_finite_weights
 from drn_lib.network import Network, create_model
 
 
@@ -32,12 +35,12 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
         metadata: more to store: texts as they are, all else as JSON.
 
     Raises:
-        ValueError: there are not as many names as classes, a value does not fit 16 bits, or `create_model` cannot
-            build this network again (a dilated copy of a ResNet; save the ResNet and dilate it after loading).
+        ValueError: there are not as many different names as classes, a value is not finite or does not fit 16 bits, or
+            `create_model` cannot build this network again (a dilated copy of a ResNet; save the ResNet and dilate it
+            after loading).
     """
     path, num_classes = Path(path), model.classifier.out_channels
-    if classes is not None and len(classes) != num_classes:
-        raise ValueError(f"{len(classes)} names were given for the classifier's {num_classes} classes")
+    require_names(classes, num_classes)
     width = width_of(model.table)
     if width is None:
         raise ValueError(f"create_model cannot build this {model.table.name} again: save the ResNet that it came from")
@@ -51,10 +54,11 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
         if not stored.isfinite().all():
             raise ValueError(f"{name} holds values that are not finite in {stored.dtype}: {path.name} was not written")
         tensors[name] = stored.contiguous()
+    require_finite_weights(tensors, f"{path.name}, which was not written,")
     path.parent.mkdir(parents=True, exist_ok=True)
     with paths.replacing(path) as temporary:
         text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
-        temporary.write_bytes(save(tensors, text))
+        temporary.write_bytes(with_metadata(save(tensors), text))
     return path
 
 
@@ -69,17 +73,15 @@ def load_trained(name_or_path: str | Path) -> Network:
         ValueError: a file that does not describe its network (load it with `load_weights`).
     """
     path = files.find_shipped(name_or_path)
-    if path is None and Path(name_or_path).suffix:
-        raise FileNotFoundError(f"there is no file {name_or_path!s}: correct the path (shipped names have no suffix)")
     if path is None:
-        there = ", ".join(files.list_trained())
-        raise FileNotFoundError(f"no trained network is called {name_or_path!s}; there are {there}")
+        raise files.not_found(name_or_path, files.list_trained())
     tensors, about = files.read_weights(path)
     if about is None:
         raise ValueError(f"{path.name} does not say which network it holds; make one and fill it with load_weights")
-    model = create_model(about["architecture"], about["num_classes"], about["width"], about["dilation_rule"])
+    said = description(about, tensors, path.name)
+    model = create_model(about["architecture"], said.num_classes, about["width"], about["dilation_rule"])
     fill(model, tensors, path.name, "strict")
-    model.classes = about["classes"]
+    model.classes = said.classes
     return model.eval()
 
 
@@ -114,9 +116,11 @@ def load_weights(
 ) -> Network:
     """Load weights into `model`, in whichever of the published forms they come.
 
-    Taken are the authors' ImageNet files (DRN-C, DRN-D), their training checkpoints and segmentation files, files
-    saved from DataParallel, torchvision's ResNets (into ResNet and into DRN-A), pytorchcv's DRN-C and DRN-D, and our
-    own. Either everything fits and is loaded, or the model stays as it was.
+    Taken are the authors' ImageNet files (DRN-C, DRN-D), their training checkpoints and segmentation files,
+    torchvision's ResNets (into ResNet and into DRN-A), pytorchcv's DRN-C and DRN-D, and our own. The state dict may
+    stand in dictionaries ({"model": ...}), beside numbers, dates, paths and the like, and all its names may share a
+    prefix: DataParallel's, torch.compile's, Lightning's. A file with several state dicts, such as one of averaged
+    weights, is refused: pass the one that is wanted. Either all fits and is loaded, or the model stays as it was.
 
     Args:
         model: a network from `create_model`, of the file's depth and width.
@@ -127,7 +131,8 @@ def load_weights(
 
     Raises:
         ValueError: the file is another network's (the sentence says whose, what is missing, what is unexpected), its
-            classifier has another number of classes, its hash differs, or it holds more than tensors.
+            classifier has another number of classes, its hash differs, it is no checkpoint or holds more than tensors
+            and plain values, or a tensor is not finite, has a variance below zero or no floating-point numbers.
         FileNotFoundError: no such file and no such name, or no weights were published for it.
 
     Source: state-dict names of fyu/drn (drn.py, segment.py), torchvision and pytorchcv.
@@ -140,13 +145,14 @@ def load_weights(
         if sha256 is not None:
             raise ValueError("a sha256 can be checked for a file, not for a state dict")
         source, about = "the state dict", None
-        tensors = files.bare_state_dict(path_or_name, source)
+        tensors = bare_state_dict(path_or_name, source)
     else:
         path = files.find_weights(path_or_name)
         if sha256 is not None:
             files.check_sha256(path, sha256)
         source, (tensors, about) = path.name, files.read_weights(path)
     if about is not None:
+        description(about, tensors, source)
         _check_description(model.table, about, source)
     fill(model, tensors, source, head)
     return model

@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands; each sets `function`, which takes the options."""
     from drn_lib.cli import data, evaluate, export, localize, segment, train  # here, as numpy may be missing
 
-    everything = argparse.ArgumentParser(prog=PROGRAM, description="Dilated Residual Networks, from the book.")
+    everything = options.OneLineParser(prog=PROGRAM, description="Dilated Residual Networks, from the book.")
     commands = everything.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (data, train, evaluate, localize, segment, export):
         module.add_commands(commands)

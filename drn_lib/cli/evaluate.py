@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from drn_lib.checks import one_of
 from drn_lib.cli.data import partition_options
 from drn_lib.cli.options import RECIPES, add_flags
 from drn_lib.cli.published import published_errors
@@ -36,7 +37,7 @@ def add_commands(commands) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from drn_lib import evaluation, images
     from drn_lib.checkpoints import load_any
-    from drn_lib.datasets import open_dataset
+    from drn_lib.datasets import list_datasets, open_dataset
     from drn_lib.distributed import device_of
     from drn_lib.training.recipes import ClassificationRecipe, recipe
 
@@ -46,6 +47,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     reads_files = plan is not None and plan.reads_files
     if options.crops not in images.CROPS or (options.crops != 1 and not reads_files):
         raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")
+    if plan is None:
+        one_of("dataset", options.dataset, list_datasets())
     name, split, data_options = _scored_data(options, plan)
     device = device_of(options.device)
     weights = options.weights or options.file
@@ -53,7 +56,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     dataset = open_dataset(name, split, options.root, **data_options)
     known, found = model.classifier.out_channels, len(dataset.classes)
     if known != found or (model.classes and list(model.classes) != list(dataset.classes)):
-        raise ValueError(f"{weights} knows {known} classes, other ones than the {found} of {name}")
+        which = f"{known} classes, not {found}" if known != found else f"{known} classes of other names than those"
+        raise ValueError(f"{weights} knows {which} of {name}: score it on the data set that it was trained on")
     model.to(device)
     if reads_files:
         _evaluate_files(options, plan, model, dataset, split)

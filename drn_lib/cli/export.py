@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 
+from drn_lib import paths
 from drn_lib.checkpoints import onnx
-from drn_lib.checkpoints.files import find_weights, licence_of, sha256_of, weights_named
+from drn_lib.checkpoints.files import find_weights, weights_named
 from drn_lib.cli.options import add_flags, add_network
 
 
@@ -35,11 +36,12 @@ def _export(options: argparse.Namespace) -> None:
 
     if options.out.suffix != ".onnx":
         raise ValueError(f"--out is a file whose name ends in .onnx, not {options.out}")
+    paths.output_file(options.out)
     model = load_any(options.weights, options.arch)  # says in a sentence what is wrong with names and files
     weights = weights_named(options.weights, options.arch)
     file = find_weights(options.arch if weights == "released" else weights)
     tensors = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
-    trained = onnx.Trained(model.table, tensors, model.classes, file.name, sha256_of(file), licence_of(file))
+    trained = onnx.trained_in(file, model.table, tensors, model.classes)
     size = onnx.save_onnx(trained, options.out, options.storage)
     outputs = ", ".join([onnx.SCORES, *onnx.level_outputs(trained.table)])
     print(f"{options.out}: {trained.table.name}, {size / 1e6:.2f} MB, kernels in {options.storage}; outputs {outputs}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy as np
 from drn_lib import paths
 from drn_lib.checkpoints.files import find_shipped, task_of, weights_named
 from drn_lib.cli.options import add_flags, add_network, for_each
+from drn_lib.cli.outputs import free_name, save_picture
 from drn_lib.localization.options import CELL_EDGES, EMPTY, ONE_CELL, SCORES, BoxOptions
 from drn_lib.localization.photographs import CLASS_FROM, CROPS, SIZE, Found, class_index, find_object
 
@@ -31,6 +33,7 @@ DRAWN_SIDE = 640
 """Longer side, in pixels, of the pictures that are written."""
 BOOK_SIZE = 128
 """Pixels of the shorter side for this book's networks: they know objects of about 64 px."""
+DESCRIPTION = "Boxes from the class maps of a classifier."
 BOX_COLOR = (194, 65, 12)  # the book's accent color
 
 CHOICES = {
@@ -73,7 +76,7 @@ def coco_document(
             where = {"bbox": box, "area": round(box[2] * box[3], 2), "segmentation": outline}
             annotations.append({**ids, **where, "iscrowd": 0, "score": round(one.probability, 4)})
     categories = [{"id": k, "name": name, "supercategory": "object"} for k, name in enumerate(classes, start=1)]
-    info = {"description": f"Boxes from the class maps of a classifier. {note}".strip()}
+    info = {"description": f"{DESCRIPTION} {note}".strip()}
     return {"info": info, "images": images, "annotations": annotations, "categories": categories}
 
 
@@ -130,9 +133,19 @@ def add_commands(commands) -> None:
     localize.set_defaults(function=_localize)
 
 
-def _localize(options: argparse.Namespace) -> None:
-    from PIL import Image
+def _require_own(file: Path) -> None:
+    """Raises ValueError where there is a boxes.json that no earlier run wrote: it would be lost."""
+    if os.path.lexists(file):
+        try:
+            ours = json.loads(file.read_bytes())["info"]["description"].startswith(DESCRIPTION)
+        except Exception:  # not such a document at all
+            ours = False
+        if not ours:
+            raise ValueError(f"{file} is a file that this command did not write: move it away, or name another --out")
+        print(f"{file} of an earlier run will be replaced")
 
+
+def _localize(options: argparse.Namespace) -> None:
     from drn_lib.checkpoints import load_any
     from drn_lib.distributed import device_of
     from drn_lib.images import read_photograph
@@ -154,13 +167,15 @@ def _localize(options: argparse.Namespace) -> None:
     classes = model.classes or [f"class {number}" for number in range(model.classifier.out_channels)]
     box_options = BoxOptions(**{field.name: getattr(options, field.name) for field in fields(BoxOptions)})
     choices = {"size": size, "crop": options.crop, "class_from": options.class_from, "options": box_options}
+    _require_own(options.out / "boxes.json")
+    taken: set[str] = set()
     done = []  # ((name, height, width), what was found) of each photograph
 
     def localize_one(file: Path) -> None:
         image = read_photograph(file)
         one = find_object(model, image, options.threshold, index, **choices)
-        picture = options.out / f"{len(done) + 1:04d}_{file.stem}.png"  # so files of one name do not meet
-        Image.fromarray(draw_found(image, one)).save(picture)
+        name = free_name(options.out, f"{len(done) + 1:04d}_{file.stem}", [".png"], taken)
+        save_picture(draw_found(image, one), options.out / f"{name}.png")
         done.append(((file.as_posix(), *image.shape[1:]), one))
 
     def note() -> str:

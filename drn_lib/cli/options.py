@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from drn_lib.checks import whole_number
+from drn_lib.cli.errors import PLAIN, reader_has_gone, tell
 from drn_lib.training.recipes import ClassificationRecipe, list_recipes
 
 PATIENCE = 30.0
@@ -26,6 +28,20 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--out": {"type": Path, "help": "folder for what is written (%(default)s)"},
 }
 """The flags that several commands take, as argparse wants them."""
+LIMITS = {
+    "seed": (0, 2**64 - 1),  # what torch takes
+    "workers": (0, 256),
+    "epochs": (1, 100_000),
+    "score_every": (1, 100_000),
+}
+"""The least and the largest value of the flags that are whole numbers, of all commands alike."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that says what is wrong with the flags in one line, without repeating the usage; exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
 
 
 def add_flags(command, *names: str, **changes: object) -> None:
@@ -46,33 +62,39 @@ def scored_split(dataset: str) -> str:
 
 
 def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Callable[[int], str]) -> None:
-    """Do the work for each image of `options.images`, with a progress bar; DataError at the end for what was not read.
+    """Do the work for each image of `options.images`, with a progress bar; DataError at the end for what went wrong.
 
-    `options.out` is a folder to make; `end` gives what is printed in the end, from the number of files, and is called
-    after an interruption too.
+    Whatever goes wrong with one image leaves the others alone. `options.out` is a folder to make, and what earlier runs
+    wrote into it is no image to work on. `end` gives what is printed in the end, from the number of files, and is
+    called after an interruption too.
     """
     from tqdm import tqdm
 
+    from drn_lib.cli.outputs import without_ours
     from drn_lib.datasets import DataError
     from drn_lib.images import list_images
 
-    files, failed = list_images(options.images), []
+    files, failed = without_ours(list_images(options.images), options.out), []
+    verb, cause = "read", None
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
             try:
                 work(file)
-            except DataError as error:
-                failed.append(str(error) if str(file) in str(error) else f"{file} ({error})")
+            except Exception as error:
+                said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                failed.append(said if str(file) in said else f"{file} ({said})")
+                if not isinstance(error, DataError):
+                    verb, cause = "processed", cause or error
     finally:
         said = end(len(files))
     print(said)
     if failed:
-        raise DataError(f"{len(failed)} could not be read: {'; '.join(failed)}")
+        raise DataError(f"{len(failed)} could not be {verb}: {'; '.join(failed)}") from cause
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str] | None, resumable: Sequence[str] | None = None) -> int:
-    """Parse and carry out a command; 0 where it went well. User errors are reported in one line, without a traceback.
+    """Parse and carry out a command; 0 where it went well. Errors are told in one line; with DRN_DEBUG=1 also where.
 
     Args:
         parser: sets `function`, which takes the options, and perhaps `command`, the name of a subcommand.
@@ -85,15 +107,23 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None, resumable:
         command = getattr(options, "command", None)
         said = f"{parser.prog} {command}" if command else parser.prog
         resumes = resumable is None or command in resumable
+        for name in LIMITS.keys() & vars(options).keys():
+            if (value := getattr(options, name)) is not None:
+                whole_number(f"--{name.replace('_', '-')}", value, *LIMITS[name])
         options.function(options)
-    except (ImportError, ValueError, OSError, RuntimeError) as error:
+        sys.stdout.flush()  # on a full disk this fails, and it is said
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and reader_has_gone():
+            return 1
         advice = f"; run `make lab` once, then use .venv/bin/{parser.prog} …"  # `make book` installs no torch
         if (process := _process(error)) is not None:
-            print(f"{said}{process}: {error}{advice if isinstance(error, ImportError) else ''}", file=sys.stderr)
+            tell(error, f"{said}{process}", advice if isinstance(error, ImportError) else "")
         return 1
     except KeyboardInterrupt:
         print(f"stopped; the same command {'goes on from here' if resumes else 'starts again'}", file=sys.stderr)
         return 130
+    finally:
+        reader_has_gone()
     return 0
 
 
@@ -110,7 +140,7 @@ def _process(error: Exception) -> str | None:
     process = f" (process {os.environ.get('RANK', '?')})"
     torch = sys.modules.get("torch")
     joined = torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized()
-    if joined or isinstance(error, RuntimeError):
+    if joined or isinstance(error, RuntimeError) or not isinstance(error, PLAIN):
         return process
     if os.environ.get("LOCAL_RANK", "0") == "0":
         return ""

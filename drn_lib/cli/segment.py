@@ -15,6 +15,7 @@ from pathlib import Path
 
 from drn_lib import paths
 from drn_lib.cli.options import add_flags, for_each, scored_split
+from drn_lib.cli.outputs import free_name, save_picture
 from drn_lib.cli.published import published_iou
 from drn_lib.images import read_photograph
 
@@ -23,7 +24,8 @@ WHOLE_PIXELS = 2048 * 1024
 maps is held. The average over --scales or --mirror still holds its answer, (classes, height, width), at full size."""
 WINDOW = 1024
 OVERLAP = 0.25
-"""Side of such a window in pixels, and the fraction of it that neighbours have in common."""
+ENDS = ("_labels.png", "_color.png", "_overlay.png")
+"""Side of such a window in pixels, the fraction of it that neighbours have in common, and how written files end."""
 
 
 def add_commands(commands) -> None:
@@ -60,15 +62,17 @@ def _segment(options: argparse.Namespace) -> None:
     paths.output_folder(options.out)
     if options.shorter_side is not None and options.shorter_side < 1:
         raise ValueError(f"--shorter-side is a number of pixels, not {options.shorter_side}")
-    model, taken = _load(options), set()
+    model = _load(options)
+    taken, done = set(), []
 
     def segment_one(file: Path) -> None:
         image = read_photograph(file, options.shorter_side)
         labels = predict_labels(model, image, _inference(options, tuple(image.shape[1:]), model.output_stride))
-        write_pictures(options.out, _free_name(file.stem, taken), image, labels, model.num_classes)
+        write_pictures(options.out, free_name(options.out, file.stem, ENDS, taken), image, labels, model.num_classes)
+        done.append(file)
 
     def end(count: int) -> str:
-        return f"{len(taken)} of {count} images segmented: labels, colors and overlays in {options.out}"
+        return f"{len(done)} of {count} images segmented: labels, colors and overlays in {options.out}"
 
     for_each(options, segment_one, end)
 
@@ -80,17 +84,21 @@ def write_pictures(folder: Path, name: str, image, labels, num_classes: int) -> 
         folder, name: where to, and how the files' names begin.
         image, labels: uint8 (3, H, W), and its classes, integers (H, W).
         num_classes: with 19, the label file holds Cityscapes ids and the colors are Cityscapes'; else the classes'
-            own numbers, and colors spread over the circle of hues.
+            own numbers, in 16 bits beyond 256 classes, and colors spread over the circle of hues.
+
+    Raises ValueError where a label is no class.
     """
     import numpy as np
-    from PIL import Image
 
     from drn_lib.datasets.street_scenes import CLASS_COLORS, label_ids
 
+    low, high = labels.min().item(), labels.max().item()
+    if low < 0 or high >= num_classes:
+        raise ValueError(f"{name} has labels from {low} to {high} and the network has {num_classes} classes")
     if num_classes == len(CLASS_COLORS):
         numbers, palette = label_ids(labels), CLASS_COLORS
     else:
-        numbers = labels.numpy().astype(np.uint8)
+        numbers = labels.numpy().astype(np.uint8 if num_classes <= 256 else np.uint16)
         hues = [colorsys.hsv_to_rgb(index / num_classes, 0.7, 0.9) for index in range(num_classes)]
         palette = (255 * np.array(hues)).astype(np.uint8)
     colors = palette[labels.numpy()]  # (H, W, 3)
@@ -98,18 +106,8 @@ def write_pictures(folder: Path, name: str, image, labels, num_classes: int) -> 
     pictures = {"labels": numbers, "color": colors, "overlay": overlay.astype(np.uint8)}
     files = [folder / f"{name}_{kind}.png" for kind in pictures]
     for file, pixels in zip(files, pictures.values()):
-        Image.fromarray(pixels).save(file)
+        save_picture(pixels, file)
     return files
-
-
-def _free_name(stem: str, taken: set[str]) -> str:
-    """The stem, or the stem with a number where another file of this run has it."""
-    name, number = stem, 1
-    while name in taken:
-        number += 1
-        name = f"{stem}-{number}"
-    taken.add(name)
-    return name
 
 
 def _load(options: argparse.Namespace):

@@ -9,11 +9,14 @@ torch is imported when one of them runs.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drn_lib import paths
+from drn_lib import locks, paths
+from drn_lib.architecture import architecture
 from drn_lib.cli.options import RECIPES, add_flags, scored_split
 from drn_lib.training import recipes
 from drn_lib.training.recipes import ClassificationRecipe, SegmentationRecipe
@@ -65,17 +68,6 @@ def _train(options: argparse.Namespace) -> None:
     if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
         raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
     scored = "val" if plan.reads_files else "tune"
-    train_set, scored_set = (
-        open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
-    )
-    distributed.join(how.device)
-    common = plan, options.arch, options.seed
-    if plan.reads_files:
-        torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
-        trained = train_from_files(*common, train_set, scored_set, options.dilation_rule, how)
-    else:
-        pairs = train_set.arrays(), len(train_set.classes), scored_set.arrays()
-        trained = train(*common, *pairs, Init(options.dilation_rule), how)
 
     def save(file: Path) -> str:
         save_weights(trained.model, file, train_set.classes)
@@ -83,7 +75,19 @@ def _train(options: argparse.Namespace) -> None:
         top5 = f", top-5 error {last[f'{scored}_top5']:.1f} %" if f"{scored}_top5" in last else ""
         return f"top-1 error on the {scored} part after epoch {last['epoch']}: {last[f'{scored}_top1']:.1f} %{top5}"
 
-    _finish(options, how, save)
+    with _alone_in(how.folder):
+        train_set, scored_set = (
+            open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
+        )
+        distributed.join(how.device)
+        common = plan, options.arch, options.seed
+        if plan.reads_files:
+            torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
+            trained = train_from_files(*common, train_set, scored_set, options.dilation_rule, how)
+        else:
+            pairs = train_set.arrays(), len(train_set.classes), scored_set.arrays()
+            trained = train(*common, *pairs, Init(options.dilation_rule), how)
+        _finish(options, how, save)
 
 
 def _train_segmentation(options: argparse.Namespace) -> None:
@@ -93,13 +97,6 @@ def _train_segmentation(options: argparse.Namespace) -> None:
     from drn_lib.segmentation import make_backbone, save_segmentation, train_segmentation
 
     plan, how = _start(options, SegmentationRecipe)
-    train_set = open_dataset(plan.dataset, "train", options.root)
-    val_set = open_dataset(plan.dataset, scored_split(plan.dataset), options.root)
-    weights = options.arch if options.weights == "released" else options.weights
-    torch.manual_seed(options.seed)
-    backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
-    torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
-    trained = train_segmentation(plan, backbone, options.seed, train_set, val_set, options.score_every, how)
 
     def save(file: Path) -> str:
         save_segmentation(trained.model, file, train_set.mask_classes, recipe=plan.as_dict())
@@ -107,19 +104,57 @@ def _train_segmentation(options: argparse.Namespace) -> None:
         scores = f"{last['val_miou_present']:.1f} %, pixel accuracy {last['val_pixel_accuracy']:.1f} %"
         return f"mean IoU on validation images after epoch {last['epoch']}: {scores}"
 
-    _finish(options, how, save)
+    with _alone_in(how.folder):
+        weights = options.arch if options.weights == "released" else options.weights
+        torch.manual_seed(options.seed)
+        backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
+        train_set = open_dataset(plan.dataset, "train", options.root)
+        val_set = open_dataset(plan.dataset, scored_split(plan.dataset), options.root)
+        torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
+        trained = train_segmentation(plan, backbone, options.seed, train_set, val_set, options.score_every, how)
+        _finish(options, how, save)
 
 
 def _start(options: argparse.Namespace, kind: type) -> tuple[Any, RunOptions]:
     """The recipe of a kind, with the fields that the options change, and how the run is carried out."""
+    plan = recipes.recipe(options.recipe, kind)
+    epochs = [] if options.epochs is None else [f"epochs={options.epochs}"]
+    plan = recipes.with_fields(plan, [*options.set, *epochs])
+    architecture(options.arch, options.dilation_rule)  # says that there is no such network before anything is opened
+    out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
+
     from drn_lib.distributed import device_of
     from drn_lib.training import RunOptions
 
-    out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
-    epochs = [] if options.epochs is None else [f"epochs={options.epochs}"]
-    plan = recipes.with_fields(recipes.recipe(options.recipe, kind), [*options.set, *epochs])
     device = device_of(options.device)
     return plan, RunOptions(out, device, options.workers, options.sync_batch_norm, options.tensorboard)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Lock the folder of a training, by the leading process for all of them; what never began leaves no folder.
+
+    Raises:
+        Busy: another training is at it.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locks.only_one(folder, f"the training in {folder}"):
+            try:
+                yield
+            except BaseException:
+                if made and {file.name for file in folder.iterdir()} <= {"lock", locks.OWNER}:
+                    (folder / "lock").unlink(missing_ok=True)
+                raise
+    except BaseException:
+        with suppress(OSError):  # what is not empty stays
+            for place in made:
+                place.rmdir()
+        raise
 
 
 def _finish(options: argparse.Namespace, how: RunOptions, save: Callable[[Path], str]) -> None:

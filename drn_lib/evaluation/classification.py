@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
+from drn_lib.checks import require_finite
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
@@ -39,7 +40,8 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     """Fraction of images, in percent, whose class is not among the k highest scores (the paper's Table 1).
 
     Raises:
-        ValueError: not as many labels (N,) as rows of logits (N, classes), none, or a label or k out of range.
+        ValueError: not as many labels (N,) as rows of logits (N, classes), none, a label or k out of range, or logits
+            that are not finite.
     """
     classes = logits.shape[1]
     if len(logits) == 0 or len(logits) != len(labels):
@@ -48,6 +50,7 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
         raise ValueError(f"k must lie in 1..{classes}, not {k}")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}; found {int(labels.min())}..{int(labels.max())}")
+    require_finite(logits, "the network's output")
     hit = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
     return 100.0 * (1.0 - hit.double().mean().item())
 
@@ -145,12 +148,13 @@ class _TestCrops(Dataset):
 
 
 def _score(logits: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """The metrics and outcomes of `evaluate` from logits (N, classes) and labels (N,)."""
+    """The metrics and outcomes of `evaluate` from logits (N, classes) and labels (N,); ValueError as `topk_error`."""
+    top1 = topk_error(logits, labels)
     losses = nn.functional.cross_entropy(logits, labels, reduction="none")
     prediction = logits.argmax(dim=1)
     k = min(5, logits.shape[1])
     top5_correct = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
-    metrics = {"top1": topk_error(logits, labels), "top5": topk_error(logits, labels, k), "loss": losses.mean().item()}
+    metrics = {"top1": top1, "top5": topk_error(logits, labels, k), "loss": losses.mean().item()}
     per_image = {"label": labels.short(), "prediction": prediction.short(), "correct": prediction == labels}
     per_image |= {"top5_correct": top5_correct, "loss": losses.float()}
     return metrics, {name: values.numpy() for name, values in per_image.items()}

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def require_labels(num_classes: int) -> None:
+    """Raise ValueError where there are so many classes that one of them has the number of `IGNORE`."""
+    if num_classes > IGNORE:
+        most = f"at most {IGNORE} classes can be told apart, not {num_classes}"
+        raise ValueError(f"{IGNORE} marks pixels without a label, so {most}")
+
+
 def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, num_classes: int) -> np.ndarray:
     """Pixels by true class (row) and predicted class (column): int64 (num_classes, num_classes).
 
@@ -31,11 +38,14 @@ def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, nu
         truth: of the same shape; `IGNORE` where a pixel does not count.
 
     Raises:
-        ValueError: other shapes, or a class out of range.
+        ValueError: other shapes, no whole numbers, a class out of range, or as `require_labels`.
     """
+    require_labels(num_classes)
     labels, truth = np.asarray(labels), np.asarray(truth)
     if labels.shape != truth.shape:
         raise ValueError(f"predictions are {labels.shape} and labels {truth.shape}: both need one size")
+    if labels.dtype.kind not in "iu" or truth.dtype.kind not in "iu":
+        raise ValueError(f"classes are whole numbers, not {labels.dtype} and {truth.dtype}")
     counted = truth != IGNORE
     rows, columns = truth[counted].astype(np.int64), labels[counted].astype(np.int64)
     for name, values in (("label", rows), ("prediction", columns)):
@@ -46,7 +56,12 @@ def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, nu
 
 
 def class_iou(confusion: np.ndarray) -> np.ndarray:
-    """Intersection over union in percent, (..., classes); NaN for a class in neither truth nor predictions."""
+    """Intersection over union in percent, (..., classes); NaN for a class in neither truth nor predictions.
+
+    ValueError where there are other numbers than counts. They may be means, of several frames for instance.
+    """
+    if not np.all(np.isfinite(confusion) & (np.asarray(confusion) >= 0)):
+        raise ValueError("a confusion matrix holds counts, not negative values, NaN or infinity")
     hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
     union = confusion.sum(-2) + confusion.sum(-1) - hits
     return 100.0 * np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)

@@ -9,7 +9,6 @@ reads the result as a map raises, as does every operation that is not known here
 
 from __future__ import annotations
 
-import copy
 from typing import Any, NoReturn
 
 import torch
@@ -19,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from drn_lib.geometry.axis import Axis, Layer, Pair, pair
 from drn_lib.geometry.records import Geometry, Place, make_row
+from drn_lib.probing import copied
 
 Axes = tuple[Axis, Axis]
 NO_GRID = "no grid"  # derived from the input, but no longer a map of positions
@@ -48,7 +48,9 @@ def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geomet
             attention, a pooled map multiplied back), or that is not known.
     """
     input_size = pair(input_size)
-    shadow = copy.deepcopy(model, _meta_twins(model)).eval()  # modes, buffers and hooks of `model` stay as they are
+    shadow = copied(
+        model, lambda tensor: torch.empty_like(tensor, device="meta")
+    ).eval()  # modes, buffers and hooks of `model` stay as they are
     dtype = next((p.dtype for p in shadow.parameters() if p.is_floating_point()), torch.get_default_dtype())
     tracer = _Tracer(shadow)
     with register_module_forward_pre_hook(tracer.enter), register_module_forward_hook(tracer.leave, always_call=True):
@@ -58,15 +60,6 @@ def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geomet
             with tracer:
                 shadow(image)
     return Geometry(type(model).__name__, input_size, tuple(tracer.rows), tracer.places)
-
-
-def _meta_twins(model: nn.Module) -> dict[int, Tensor]:
-    """A memo for deepcopy: every parameter and buffer is replaced by one of the same shape without values."""
-    twins: dict[int, Tensor] = {}
-    for tensor in [*model.parameters(), *model.buffers()]:
-        twin = torch.empty_like(tensor, device="meta")
-        twins[id(tensor)] = nn.Parameter(twin, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
-    return twins
 
 
 class _Tracer(TorchDispatchMode):
@@ -100,9 +93,29 @@ class _Tracer(TorchDispatchMode):
         states = [state for state in map(self.state, _tensors([args, kwargs])) if state is not None]
         if states:
             state = self.step(func, args, states, out)
+            self.follow(func, args, kwargs or {}, state)
             for tensor in _tensors(out):
                 self.remember(tensor, state)
         return out
+
+    def follow(self, func: Any, args: tuple, kwargs: dict, state: Axes | str) -> None:
+        """What an operation writes in place changes for all tensors that share its memory."""
+        op, given = (
+            func.overloadpacket.__name__,
+            dict(zip((each.name for each in func._schema.arguments), args)) | kwargs,
+        )
+        written = [each.name for each in func._schema.arguments if each.alias_info and each.alias_info.is_write]
+        for tensor in (tensor for name in written for tensor in _tensors([given.get(name)])):
+            if state == self.state(tensor):
+                continue
+            memory = tensor.untyped_storage()
+            if memory.nbytes() != tensor.numel() * tensor.element_size():
+                self.fail(op, "changes a part of a map in place")
+            for other, known in list(self.known.values()):
+                if other is not tensor and other.untyped_storage()._cdata == memory._cdata and known != state:
+                    if other.shape != tensor.shape or NO_GRID in (known, state):
+                        self.fail(op, "changes a map in place of which there is another view")
+                    self.remember(other, self.merge(op, [known, state]))
 
     def step(self, func: Any, args: tuple, states: list[Axes | str], out: Any) -> Axes | str:
         """The geometry of what the operation `func` returns."""

@@ -6,15 +6,16 @@ mirroring cost time and raise the scores, so who reports them says so.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
 from torchvision.transforms import functional
 
+from drn_lib.checks import one_of, require_finite, whole_number
 from drn_lib.segmentation.network import SegmentationNetwork
 
 AVERAGES = ("probabilities", "log")
@@ -23,6 +24,9 @@ AVERAGES = ("probabilities", "log")
 ``probabilities``   their mean
 ``log``             the mean of their logarithms, brought back to probabilities: the released code's geometric mean
 """
+
+MOST_SCALE = 16
+"""How many times an image is enlarged at most."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,14 @@ class Inference:
     average: str = "probabilities"
 
     def __post_init__(self) -> None:
-        if self.window is not None and not 0 <= self.overlap < self.window:
+        if self.window is not None and whole_number("window", self.window, 1) <= whole_number(
+            "overlap", self.overlap, 0
+        ):
             raise ValueError(f"an overlap of {self.overlap} pixels needs larger windows than {self.window}")
-        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
-            raise ValueError(f"scales must be positive factors, not {self.scales}")
-        if self.average not in AVERAGES:
-            raise ValueError(f"average must be one of {', '.join(AVERAGES)}, not {self.average!r}")
+        scales = self.scales if isinstance(self.scales, (tuple, list)) else ()
+        if not scales or not all(isinstance(scale, Real) and 0 < scale <= MOST_SCALE for scale in scales):
+            raise ValueError(f"scales must be positive factors of at most {MOST_SCALE}, not {self.scales!r}")
+        one_of("average", self.average, AVERAGES)
 
     @property
     def views(self) -> list[tuple[float, bool]]:
@@ -77,19 +83,22 @@ def predict_labels(model: SegmentationNetwork, image: Tensor, how: Inference = W
         how: see `Inference`.
 
     Returns:
-        uint8 (H, W) on the CPU, values 0 to classes - 1.
+        (H, W) on the CPU, values 0 to classes - 1: uint8 for up to 256 classes, else int16.
 
     Raises:
-        ValueError: not such an image, or windows that are no multiple of the output stride.
+        ValueError: not such an image, windows that are no multiple of the output stride, or scores that are not finite:
+            the network's numbers overflow.
     """
+    dtype = torch.uint8 if model.num_classes <= 256 else torch.int16
+    _require_image(image)
     with _evaluating(model):
         if how.views != [(1.0, False)]:
-            return _average(model, image, how).argmax(0).byte()
+            return _average(model, image, how).argmax(0).to(dtype)
         if how.window is None:
-            return model(model.prepare(image[None].to(model.mean.device)))[0].argmax(0).byte().cpu()
-        labels = torch.empty(image.shape[1:], dtype=torch.uint8)
+            return _logits(model, image).argmax(0).to(dtype).cpu()
+        labels = torch.empty(image.shape[1:], dtype=dtype)
         for top, rows in _strips(model, image, how):
-            labels[top : top + rows.shape[1]] = rows.argmax(0).byte()
+            labels[top : top + rows.shape[1]] = rows.argmax(0).to(dtype)
         return labels
 
 
@@ -99,8 +108,14 @@ def predict_probabilities(model: SegmentationNetwork, image: Tensor, how: Infere
 
     Arguments and errors as `predict_labels`, which needs less memory.
     """
+    _require_image(image)
     with _evaluating(model):
         return _average(model, image, how)
+
+
+def _require_image(image: Tensor) -> None:
+    if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != 3 or not image.numel():
+        raise ValueError(f"expected an image, uint8 (3, H, W), and got {image.dtype} {tuple(image.shape)}")
 
 
 def _average(model: SegmentationNetwork, image: Tensor, how: Inference) -> Tensor:
@@ -128,7 +143,15 @@ def _read(model: SegmentationNetwork, image: Tensor, how: Inference) -> Tensor:
 
 
 def _probabilities(model: SegmentationNetwork, image: Tensor) -> Tensor:
-    return model(model.prepare(image[None].to(model.mean.device)))[0].float().softmax(0).cpu()
+    return _logits(model, image).float().softmax(0).cpu()
+
+
+def _logits(model: SegmentationNetwork, image: Tensor) -> Tensor:
+    """Scores (classes, H, W) on the model's device; ValueError where one is not finite: any class would win then."""
+    scores = model(model.prepare(image[None].to(model.mean.device)))[0]
+    for extreme in scores.aminmax(dim=0):  # a NaN is both; this needs less memory than to look at all scores at once
+        require_finite(extreme, "the network's score map")
+    return scores
 
 
 def _strips(model: SegmentationNetwork, image: Tensor, how: Inference) -> Iterator[tuple[int, Tensor]]:

@@ -21,33 +21,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from drn_lib.architecture import Architecture
+from drn_lib.architecture import Architecture, require_buildable
+from drn_lib.checkpoints.descriptions import TASK, UPSAMPLINGS
 from drn_lib.checkpoints.files import find_shipped, read_weights
 from drn_lib.checkpoints.weights import load_trained, load_weights, save_weights
+from drn_lib.checks import one_of
 from drn_lib.conversion import dilate
-from drn_lib.images import MEAN, STD, normalize
+from drn_lib.images import NORMALIZATION, normalize
 from drn_lib.network import Network, create_model
-
-UPSAMPLINGS = ("bilinear", "released")
-"""How scores become pixels, by name:
-
-``bilinear``   beyond its border the score map continues as at its edge
-``released``   beyond its border the score map is zero, so that the outer 4 pixels of the image are dimmed: what the
-               frozen 16x16 transposed convolution of the authors' segment.py computes
-"""
-
-NORMALIZATION = {
-    "imagenet": (MEAN, STD),
-    "cityscapes": ((0.290101, 0.328081, 0.286964), (0.182954, 0.186566, 0.184475)),
-}
-"""Mean and standard deviation of colors in 0..1 by which an image is normalized, by name; the authors' segmentation
-networks were trained with Cityscapes' (fyu/drn, info.json), ours with those of the classifier they start from."""
 
 HEAD_STD = 0.01
 """Standard deviation of the new classifier's weights. The authors' code has sqrt(2 / classes), 0.32 for 19 classes,
 which makes the first logits large."""
-
-TASK = "segmentation"
 
 
 class SegmentationNetwork(nn.Module):
@@ -58,11 +43,11 @@ class SegmentationNetwork(nn.Module):
             dilated. It is copied and stays as it is; pooling is never used.
         num_classes: classes of the new 1x1 classifier; None keeps the backbone's own, which then was trained for
             pixels already (a released segmentation file, loaded by `load_weights`).
-        upsampling: one of `UPSAMPLINGS`.
-        colors: one of `NORMALIZATION`.
+        upsampling: one of `checkpoints.descriptions.UPSAMPLINGS`.
+        colors: one of `images.NORMALIZATION`.
 
     Raises:
-        ValueError: not a network of ours, or an unknown upsampling or normalization.
+        ValueError: not a network of ours, an unknown upsampling or normalization, or no number of classes.
 
     Source: Section 5 (Cityscapes); the released way: segment.py of fyu/drn.
     """
@@ -77,12 +62,11 @@ class SegmentationNetwork(nn.Module):
         super().__init__()
         if not isinstance(backbone, Network):
             raise ValueError(f"the backbone must be a network from create_model, not a {type(backbone).__name__}")
-        if upsampling not in UPSAMPLINGS:
-            raise ValueError(f"upsampling must be one of {', '.join(UPSAMPLINGS)}, not {upsampling!r}")
-        if colors not in NORMALIZATION:
-            raise ValueError(f"colors must be one of {', '.join(NORMALIZATION)}, not {colors!r}")
+        one_of("upsampling", upsampling, UPSAMPLINGS)
+        one_of("color normalization", colors, NORMALIZATION)
         self.backbone = copy.deepcopy(backbone)
         if num_classes is not None:
+            require_buildable(backbone.table, num_classes)
             self.backbone.classifier = nn.Conv2d(backbone.classifier.in_channels, num_classes, 1)
             self.backbone.classes = None
             nn.init.normal_(self.backbone.classifier.weight, 0.0, HEAD_STD)
@@ -125,7 +109,7 @@ def upsample(scores: Tensor, size: tuple[int, int], step: int, upsampling: str =
         scores: (N, C, h, w).
         size: (H, W) of the image in pixels, at most (step h, step w).
         step: pixels between neighbouring cells.
-        upsampling: one of `UPSAMPLINGS`.
+        upsampling: one of `checkpoints.descriptions.UPSAMPLINGS`.
 
     Returns:
         (N, C, H, W).

@@ -20,9 +20,9 @@ from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywi
 
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import IGNORE, DataError
-from drn_lib.datasets.street_scenes import write_prediction
+from drn_lib.datasets.street_scenes import CLASSES, write_prediction
 from drn_lib.distributed import Group
-from drn_lib.evaluation.confusion import confusion_matrix
+from drn_lib.evaluation.confusion import confusion_matrix, require_labels
 from drn_lib.segmentation.inference import WHOLE, Inference, predict_labels
 from drn_lib.segmentation.metrics import summarize
 from drn_lib.segmentation.network import SegmentationNetwork
@@ -127,18 +127,24 @@ def score_segmentation(
         how: as `predict_labels` takes it.
         group: the processes that share the images; each gets the scores of all, and its own images' counts.
         progress: whether a progress bar is shown.
-        predictions: a folder for the segmentations as the official evaluator reads them (19 classes alone).
+        predictions: a folder for the segmentations as the official evaluator reads them (Cityscapes' classes alone).
 
     Returns:
         `summarize`'s scores, and the images' counts, stacked in their order.
 
     Raises:
         DataError: an image or its labels are damaged, or nothing in the set is labelled.
-        ValueError: the network has another number of classes than the set, or a process gets no image.
+        ValueError: the network has another number of classes than the set, more than 255, or others than Cityscapes'
+            where predictions are wanted; its scores are not finite; or a process gets no image.
     """
     classes = dataset.mask_classes
     if model.num_classes != len(classes):
         raise ValueError(f"the network knows {model.num_classes} classes and the dataset has {len(classes)}")
+    require_labels(len(classes))
+    if predictions is not None and tuple(classes) != tuple(CLASSES):
+        raise ValueError(
+            "predictions are written in the 19 classes of Cityscapes, and this set has others: leave them out"
+        )
     group = group or Group(0, 1, model.mean.device)
     places = range(group.rank, len(dataset), group.world)
     if not places:
@@ -166,7 +172,11 @@ def position_prior(dataset: ImageDataset) -> Tensor:
 
     Returns:
         uint8 (H, W); where no image has a label, the class that is most frequent of all.
+
+    Raises:
+        ValueError: more than 255 classes.
     """
+    require_labels(len(dataset.mask_classes))
     counts = None
     for index in range(len(dataset)):
         mask = dataset[index]["mask"]

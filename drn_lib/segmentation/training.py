@@ -16,8 +16,10 @@ from torchvision.transforms import InterpolationMode, functional
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import IGNORE
 from drn_lib.distributed import Group, join
+from drn_lib.evaluation.confusion import require_labels
+from drn_lib.images import NORMALIZATION
 from drn_lib.network import Network, fingerprint
-from drn_lib.segmentation.network import NORMALIZATION, SegmentationNetwork
+from drn_lib.segmentation.network import SegmentationNetwork
 from drn_lib.segmentation.scores import score_segmentation
 from drn_lib.training import loop
 from drn_lib.training.batches import load_crops
@@ -52,12 +54,13 @@ def train_segmentation(
 
     Raises:
         ValueError: the folder holds another run's state, TensorBoard wanted but not installed, `sync_batch_norm` on a
-            CPU, or `val_every` below 1.
+            CPU, `val_every` below 1, or more than 255 classes.
         DataError: an image or its labels are damaged.
         ProcessEnded: another process of a distributed training run ended.
     """
     if val_every < 1:
         raise ValueError(f"scores come every 1 epochs or more, not {val_every}")
+    require_labels(len(train_set.mask_classes))
     group = join(options.device)
     if val_set is not None:
         group.check_share(len(val_set))

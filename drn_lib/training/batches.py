@@ -6,7 +6,7 @@ the middle of an epoch as if it had never stopped, whichever way its images come
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from drn_lib.checks import whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.distributed import Group
 from drn_lib.evaluation.classification import evaluate_files, plain_data_errors, predict, topk_error
@@ -55,6 +56,11 @@ class BatchPlan:
         """Batches in an epoch; the last one may be smaller."""
         return -(-self.images // self.batch_size)
 
+    @property
+    def steps(self) -> int:
+        """Of the whole training."""
+        return self.epochs * self.steps_per_epoch
+
     def size(self, step: int) -> int:
         """Images in the batch of `step`, over all processes."""
         return min(self.batch_size, self.images - step % self.steps_per_epoch * self.batch_size)
@@ -62,7 +68,7 @@ class BatchPlan:
     def __iter__(self) -> Iterator[tuple[int, Tensor]]:
         """(epoch, this process's images of the batch as indices (n,)) of each step from `first_step` on."""
         order, order_epoch = None, None
-        for step in range(self.first_step, self.epochs * self.steps_per_epoch):
+        for step in range(self.first_step, self.steps):
             epoch, position = divmod(step, self.steps_per_epoch)
             if order_epoch != epoch:
                 order, order_epoch = epoch_order(self.seed, epoch, self.images), epoch
@@ -97,17 +103,22 @@ def from_memory(
     Images that are rendered again for every epoch are a function from the epoch, counted from 0, to such images.
 
     Raises:
-        ValueError: labels out of range.
+        ValueError: images or labels of another form, number or range.
     """
     images, labels = train_set
-    if int(labels.min()) < 0 or int(labels.max()) >= num_classes:
-        raise ValueError(f"training labels must lie in 0..{num_classes - 1}, found up to {int(labels.max())}")
+    check_labels(labels, num_classes, "training")
+    if not callable(images):
+        check_images(images, len(labels), "training", recipe.crop_padding)
+    if val_set is not None:
+        check_labels(val_set[1], num_classes, "validation")
+        check_images(val_set[0], len(val_set[1]), "validation")
 
     def batches(plan: BatchPlan) -> Iterator[Arrays]:
         held, held_for = (None, None) if callable(images) else (images, None)
         for epoch, own in plan:
             if callable(images) and held_for != epoch:
                 held, held_for = images(epoch), epoch
+                check_images(held, len(labels), f"epoch {epoch + 1}'s", recipe.crop_padding)
             shown = augment(held[own], own, plan.seed, epoch, recipe)
             yield enlarge(shown, recipe.image_size), labels[own]
 
@@ -117,6 +128,31 @@ def from_memory(
         return {"tune_top1": round(topk_error(predict(model, val_set[0], recipe.image_size), val_set[1]), 3)}
 
     return Source(len(labels), num_classes, batches, score)
+
+
+def check_labels(labels: Tensor | Sequence[int], num_classes: int, part: str) -> None:
+    """Raise ValueError where the labels of a part are not whole numbers of classes, one an image, or there are none."""
+    whole_number("num_classes", num_classes, 1)
+    labels = torch.as_tensor(labels)
+    if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool or labels.ndim != 1:
+        raise ValueError(f"{part} labels must be whole numbers (N,), not {labels.dtype} {tuple(labels.shape)}")
+    if not len(labels):
+        raise ValueError(f"there are no {part} images")
+    if int(labels.min()) < 0 or int(labels.max()) >= num_classes:
+        raise ValueError(
+            f"{part} labels must lie in 0..{num_classes - 1}, found {int(labels.min())} to {int(labels.max())}"
+        )
+
+
+def check_images(images: Tensor, count: int, part: str, padding: int = 0) -> None:
+    """Raise ValueError where the images of a part are not `count` of uint8 (N, 3, H, W), or too small to be padded."""
+    if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
+        found = f"{images.dtype} {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+        raise ValueError(f"{part} images must be uint8 (N, 3, H, W), not {found}")
+    if len(images) != count:
+        raise ValueError(f"there are {len(images)} {part} images for {count} labels: each needs one")
+    if (side := min(images.shape[2:])) <= padding:
+        raise ValueError(f"crop_padding must be below the images' shorter side, {side}, not {padding}")
 
 
 def from_files(
@@ -131,6 +167,11 @@ def from_files(
         raise ValueError(f"the recipe {recipe.name} has no shorter_side and smallest_area, which photographs need")
     if val_set is not None and list(val_set.classes) != list(train_set.classes):
         raise ValueError("the training images and the validation images have different classes: compare their folders")
+    for part, images in (("training", train_set), ("validation", val_set)):
+        if images is not None:
+            if images.labels is None or len(images.labels) != len(images):
+                raise ValueError(f"there are {len(images)} {part} images, which have not one label each")
+            check_labels(images.labels, len(images.classes), part)
 
     def score(model: nn.Module, group: Group) -> dict[str, float]:
         if val_set is None:

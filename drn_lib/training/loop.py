@@ -12,34 +12,26 @@ channels-last convolutions corrupts memory.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from drn_lib.checks import whole_number
 from drn_lib.distributed import Group, abort_all_on_failure, raise_on_all_ranks, synchronize_norms
-from drn_lib.paths import replacing
 from drn_lib.training.batches import BatchPlan
 from drn_lib.training.logs import Logs, progress_bar
 from drn_lib.training.recipes import Recipe
+from drn_lib.training.state import State, Trained, diverged
 
 STATE_EVERY_SECONDS = 30.0
 """How much work a killed process may lose."""
-
-
-@dataclass
-class Trained:
-    """What a training run returns: the network, its curve (one row per epoch) and the seconds that its steps took."""
-
-    model: nn.Module
-    curve: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0
+LAST_SEED = 2**64 - 1
+"""The largest seed that torch takes."""
 
 
 @dataclass(frozen=True)
@@ -96,73 +88,6 @@ class RunOptions:
 DEFAULTS = RunOptions()
 
 
-@dataclass
-class State:
-    """All that changes during a run, and that its state file holds; `losses` are the unfinished epoch's."""
-
-    result: Trained
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    step: int = 0
-    losses: list[float] = field(default_factory=list)
-
-    def restore(self, file: Path | None, identity: dict) -> None:
-        """Continue from a saved state, where there is one.
-
-        Raises:
-            ValueError: the file cannot be read, or belongs to a run with another identity.
-        """
-        if file is None or not file.exists():
-            return
-        try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-            saved = json.loads(state["run"])
-        except Exception as error:
-            raise ValueError(f"{file} cannot be read ({error}); delete it to start this run again") from error
-        if saved != identity:
-            changed = [key for key in {**identity, **saved} if saved.get(key) != identity.get(key)]
-            raise ValueError(f"{file} belongs to another run (different {', '.join(changed)}); use another folder")
-        self.result.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"]:  # empty where the last sitting needed none: on a CPU, or in bfloat16
-            self.scaler.load_state_dict(state["scaler"])
-        self.result.curve, self.result.seconds = state["curve"], state["seconds"]
-        self.step, self.losses = state["step"], state["losses"]
-
-    def save(self, file: Path, identity: dict) -> None:
-        """Write a temporary file, then move it to its place: a reader sees the old or the new state, never half."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        state = {
-            "run": json.dumps(identity),
-            "model": self.result.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "step": self.step,
-            "losses": self.losses,
-            "curve": self.result.curve,
-            "seconds": self.result.seconds,
-        }
-        with replacing(file) as temporary:
-            torch.save(state, temporary)
-
-    def update(self, loss: Tensor, rate: float) -> None:
-        """One step of the optimizer; `rate` is multiplied by a parameter group's "factor"."""
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = rate * parameters.get("factor", 1.0)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.step += 1
-
-    def end_epoch(self, epoch: int, metrics: dict[str, float]) -> dict[str, float]:
-        """Add a row to the curve, and return it."""
-        row = {"epoch": epoch, "train_loss": round(float(np.mean(self.losses)), 5), **metrics}
-        self.result.curve.append(row)
-        self.losses = []
-        return row
-
-
 def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAULTS) -> Trained:
     """Train the network, or resume where a run in the folder stopped.
 
@@ -175,6 +100,7 @@ def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAUL
             CPU, too many processes, or a loss that is not finite.
         ProcessEnded: another process of a distributed training run ended.
     """
+    whole_number("seed", task.seed, 0, LAST_SEED)
     model = model.to(group.device)
     if options.sync_batch_norm:
         model = synchronize_norms(model, group.device)
@@ -191,12 +117,13 @@ def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAUL
     folder = Path(options.folder) if options.folder is not None else None
     state_file = folder / "state.pt" if folder is not None else None
     with raise_on_all_ranks(group):
-        state.restore(state_file, identity)
-        plan = BatchPlan(task.images, recipe.batch_size, recipe.epochs, task.seed, group.rank, group.world, state.step)
+        plan = BatchPlan(task.images, recipe.batch_size, recipe.epochs, task.seed, group.rank, group.world)
+        state.restore(state_file, identity, plan)
+        plan = replace(plan, first_step=state.step)
     if group.sum(torch.tensor(float(state.step), device=group.device)) != state.step * group.world:
         raise ValueError(f"not all processes find the same state at {state_file}: it must lie where all can read it")
 
-    total_steps = recipe.epochs * plan.steps_per_epoch
+    total_steps = plan.steps
     last_step = total_steps if options.max_steps is None else min(options.max_steps, total_steps)
     logs = Logs(folder if group.leads else None, state.result.curve, options.tensorboard and group.leads)
     bar = progress_bar(task.title, state.step, last_step, group.leads)
@@ -215,13 +142,18 @@ def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAUL
             if state.step % plan.steps_per_epoch == 0:
                 group.share_buffers(model)
                 epoch = state.step // plan.steps_per_epoch
+                with raise_on_all_ranks(group):
+                    state.check_finite(rate)
                 bar.set_postfix(state.end_epoch(epoch, task.score(model, epoch)))
                 logs.epoch(state.result.curve, rate)
             now = time.monotonic()
             state.result.seconds += now - last_tick
             last_tick = now
-            if state_file and group.leads and (state.step == last_step or now - last_save > STATE_EVERY_SECONDS):
-                state.save(state_file, identity)
+            if state.step == last_step or (state_file and group.leads and now - last_save > STATE_EVERY_SECONDS):
+                with raise_on_all_ranks(group):
+                    state.check_finite(rate)
+                if state_file and group.leads:
+                    state.save(state_file, identity)
                 last_save = now
     bar.close()
     logs.close()
@@ -262,7 +194,4 @@ def check_finite(loss: float, step: int, rate: float) -> None:
         ValueError: the loss is infinite or not a number.
     """
     if not math.isfinite(loss):
-        raise ValueError(
-            f"the loss of step {step} is {loss}, at a learning rate of {rate:g}: the training has diverged; "
-            "choose a smaller rate, and another folder or none"
-        )
+        raise diverged(f"the loss of step {step} is {loss}", rate)

@@ -9,8 +9,12 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterable
-from dataclasses import KW_ONLY, asdict, dataclass, replace
-from typing import ClassVar, TypeVar, get_args, get_type_hints
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
+from typing import ClassVar, TypeVar
+
+from drn_lib.checks import one_of
+from drn_lib.images import NORMALIZATION
+from drn_lib.training.fields import checked
 
 SCHEDULES = ("poly", "poly-epochs", "step")
 """How the learning rate of a segmentation recipe falls, by name:
@@ -57,9 +61,8 @@ class Recipe:
     drop_every: int | None = None
 
     def __post_init__(self) -> None:
-        for field in (self.SIDE, "width", "epochs", "batch_size"):
-            if not getattr(self, field) > 0:
-                raise ValueError(f"{field} must be above zero, not {getattr(self, field)}")
+        for field in fields(self):
+            object.__setattr__(self, field.name, checked(type(self), field.name, getattr(self, field.name)))
 
     @property
     def dataset_options(self) -> dict:
@@ -126,6 +129,8 @@ class ClassificationRecipe(Recipe):
                 f"image_size must be at most {self.shorter_side}, the shorter_side that it is cut out of, "
                 f"not {self.image_size}"
             )
+        if self.crop_padding >= self.image_size:  # the border is a reflection of the image, which must reach so far
+            raise ValueError(f"crop_padding must be below image_size, {self.image_size}, not {self.crop_padding}")
 
     @property
     def schedule(self) -> str:
@@ -156,7 +161,7 @@ class SegmentationRecipe(Recipe):
     scale      an image is resized by a factor from 1 / scale to scale before it is cropped, sampled evenly on a
                logarithmic scale; 1 leaves it
     rotation   degrees by which it is turned at most, either way; what comes in from outside is ignored
-    colors     how colors are normalized: one of `segmentation.network.NORMALIZATION`
+    colors     how colors are normalized: one of `images.NORMALIZATION`
     size       pixels a side at which scenes are rendered; None for photographs, which have a size
     """
 
@@ -174,12 +179,12 @@ class SegmentationRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
+        one_of("schedule", self.schedule, SCHEDULES)
+        one_of("normalization of colors", self.colors, NORMALIZATION)
         if (self.schedule == "step") != (self.drop_every is not None):
             raise ValueError("drop_every belongs to the schedule 'step', and 'step' needs it")
-        if self.scale < 1.0 or self.rotation < 0.0:
-            raise ValueError(f"scale is at least 1 and rotation at least 0, not {self.scale} and {self.rotation}")
+        if self.head_lr is not None and self.lr == 0:  # the classifier's rate is a multiple of the rest's
+            raise ValueError("lr must be above zero where head_lr is set")
 
     @property
     def head_factor(self) -> float:
@@ -288,37 +293,32 @@ def recipe(name: str, kind: type[AnyRecipe] = Recipe, **changes) -> AnyRecipe:
     """The recipe called `name`, of any kind or of one, with some fields changed by keyword.
 
     Raises:
-        ValueError: no recipe of that kind has that name, or a field has a value it cannot have.
-        TypeError: a recipe has no such field.
+        ValueError: no recipe of that kind has that name or such a field, or a field cannot have its value.
     """
-    for candidate in _RECIPES:
-        if candidate.name == name and isinstance(candidate, kind):
-            return replace(candidate, **changes)
-    raise ValueError(f"no {kind.KIND} is called {name!r}; choose one of {', '.join(list_recipes(kind))}")
+    one_of(kind.KIND, name, list_recipes(kind))
+    found = next(candidate for candidate in _RECIPES if candidate.name == name)
+    return replace(found, **{field: checked(type(found), field, value) for field, value in changes.items()})
 
 
 def with_fields(plan: AnyRecipe, changes: Iterable[str]) -> AnyRecipe:
     """The recipe with the fields that a command line sets, "lr=0.05", read as Python reads them.
 
     Raises:
-        ValueError: no such field, or a value that the field cannot have.
+        ValueError: no such field, one that is set twice, or a value that the field cannot have.
     """
     values = {}
     for change in changes:
         field, _, text = change.partition("=")
-        if field not in asdict(plan) or not text:
-            raise ValueError(f"--set {change} is not FIELD=VALUE; the fields are {', '.join(asdict(plan))}")
+        if not text:
+            raise ValueError(f"--set {change} is not FIELD=VALUE, for instance lr=0.05")
+        if field in values:
+            raise ValueError(f"--set {change}: {field} is set twice; leave one out")
         try:
             value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):  # a name, without quotes
+        except (ValueError, SyntaxError, MemoryError, RecursionError):  # a name, without quotes
             value = text
-        hint = get_type_hints(type(plan))[field]
-        kinds = get_args(hint) or (hint,)  # of `int | None` both
-        if float in kinds and type(value) is int:
-            value = float(value)
-        if type(value) not in kinds:
-            named = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-            article = "an" if named.startswith("int") else "a"
-            raise ValueError(f"--set {change}: {field} is {article} {named}, for instance {getattr(plan, field)!r}")
-        values[field] = value
+        try:
+            values[field] = checked(type(plan), field, value)
+        except ValueError as error:
+            raise ValueError(f"--set {change}: {error}") from None
     return replace(plan, **values)

@@ -1,6 +1,7 @@
 """The tables of the networks: Figs. 1 and 5, names, rules, widths."""
 
 import csv
+import math
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from drn_lib.architecture import (
 from drn_lib.paths import paper_dir
 
 NETWORKS = list_models()
+NAN = math.nan
 
 
 def published() -> dict[str, dict[str, str]]:
@@ -129,9 +131,16 @@ def test_each_family_has_its_default_rule():
 @pytest.mark.parametrize(
     ("name", "rule", "says"),
     [
-        ("drn_c_27", None, "no network is called 'drn_c_27'.*drn_c_26"),
+        ("drn_c_27", None, "there is no network 'drn_c_27'; did you mean .*drn_c_26"),
         ("resnet_18", "exact", "resnet_18 has no dilation.*leave it out"),
-        ("drn_c_26", "fig5", "dilation rule 'fig5' is not known; choose one of exact, levels, released"),
+        ("drn_c_26", "fig5", "there is no dilation rule 'fig5'; choose one of exact, levels, released"),
+        ("drn_c_26", "level", "there is no dilation rule 'level'; did you mean levels"),
+        ("ladder_front_22", "exact", "there is no dilation rule 'exact'; choose one of levels"),
+        ("drn_c_26", 3, "there is no dilation rule 3"),
+        ("drn_c_26", ["exact"], r"there is no dilation rule \['exact'\]"),
+        (None, None, "there is no network None; choose one of resnet_18"),
+        (["drn_c_26"], None, r"there is no network \['drn_c_26'\]"),
+        ("DRN-C-26", None, "did you mean .*drn_c_26"),
         ("drn_b_26", "released", "drn_b_26 was never released.*choose one of exact, levels"),
     ],
 )
@@ -142,14 +151,16 @@ def test_a_name_or_rule_that_does_not_exist_is_one_sentence(name, rule, says):
 
 
 def test_the_other_errors():
-    with pytest.raises(ValueError, match="no network is called 'vgg'"):
+    with pytest.raises(ValueError, match="there is no network 'vgg'"):
         dilation_rules("vgg")
-    with pytest.raises(ValueError, match="rule 'half' is not known; choose one of " + ", ".join(DILATION_RULES)):
+    with pytest.raises(
+        ValueError, match="there is no dilation rule 'half'; choose one of " + ", ".join(DILATION_RULES)
+    ):
         first_dilation("half", 1, 2)
     with pytest.raises(KeyError, match=r"drn_a_18 has levels \[3, 4, 5, 6\], not 7"):
         architecture("drn_a_18").level(7)
-    for width in (0, -0.5):
-        with pytest.raises(ValueError, match="width must be positive"):
+    for width in (0, -0.5, NAN, math.inf, 17, 1e308, True, "0.25", None, [0.25], 1j):
+        with pytest.raises(ValueError, match="width must be a number above 0 and at most 16, not"):
             scale_width(architecture("drn_a_18"), width)
 
 

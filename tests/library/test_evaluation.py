@@ -8,6 +8,7 @@ from torch import nn
 from drn_lib import evaluation
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.catalog import open_dataset
+from drn_lib.evaluation import classification
 from drn_lib.images import cut_crops, normalize
 from tests.library import fake_imagenet
 
@@ -46,6 +47,14 @@ def test_topk_by_hand():
     assert [evaluation.topk_error(logits, labels, k) for k in (1, 2, 3)] == [100.0, 50.0, 0.0]
 
 
+def test_top5_takes_the_five_best_and_all_of_fewer_classes():
+    scores = torch.arange(7.0).repeat(2, 1)  # best: 6, 5, 4, 3, 2
+    metrics, per_image = classification._score(scores, torch.tensor([2, 1]))
+    assert metrics["top1"] == 100.0 and metrics["top5"] == 50.0
+    assert per_image["top5_correct"].tolist() == [True, False]
+    assert classification._score(scores[:, :3], torch.tensor([0, 1]))[0]["top5"] == 0.0
+
+
 @pytest.mark.parametrize(
     ("labels", "k", "message"), [([0, 3], 1, "0..2"), ([0], 1, "as many labels"), ([0, 1], 4, "k must")]
 )
@@ -64,6 +73,13 @@ def test_predict_leaves_the_mode_as_it_was():
     model = Mean().train()
     evaluation.predict(model, one_color([0, 1]), batch_size=1)
     assert model.training
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_scoring_files_leaves_the_mode_as_it_was(training):
+    model = Mean().train(training)
+    evaluation.evaluate_files(model, Squares(one_color([0, 1, 2]), [0, 1, 2]), 4, 4)
+    assert model.training is training
 
 
 # Photographs from files
@@ -128,3 +144,30 @@ def test_ten_crops_average_the_logits(tmp_path):
         losses.append(nn.functional.cross_entropy(logits, torch.tensor(dataset.labels[index])).item())
     assert np.allclose(outcomes["loss"], losses, atol=1e-5)
     assert metrics["top1"] == 0.0 and metrics["loss"] == pytest.approx(np.mean(losses), abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_scores_that_are_not_finite_are_no_result(value):
+    logits, labels = torch.zeros(4, 6), torch.zeros(4, dtype=torch.long)
+    logits[2, 1] = value
+    with pytest.raises(ValueError, match="the network's output holds values that are not finite"):
+        evaluation.topk_error(logits, labels, 5)
+    model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 6))
+    model[2].bias.data[1] = value
+    with pytest.raises(ValueError, match="the network's output holds values that are not finite"):
+        evaluation.evaluate(model, torch.zeros(4, 3, 8, 8, dtype=torch.uint8), labels)
+
+
+@pytest.mark.parametrize("wrong", [np.array([[0.5]]), np.array([[np.nan]]), np.array([[True]])])
+def test_classes_are_whole_numbers(wrong):
+    with pytest.raises(ValueError, match="classes are whole numbers"):
+        evaluation.confusion_matrix(wrong, np.array([[0]]), 2)
+    with pytest.raises(ValueError, match="classes are whole numbers"):
+        evaluation.confusion_matrix(np.array([[0]]), wrong, 2)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_a_confusion_matrix_holds_counts(wrong):
+    for score in (evaluation.miou, evaluation.class_iou, evaluation.miou_official):
+        with pytest.raises(ValueError, match="holds counts"):
+            score(np.array([[1.0, wrong], [0.0, 2.0]]))

@@ -302,3 +302,65 @@ def test_reach_counts_paths_as_a_gradient_does(chain, data):
     everywhere = list(geometry.reach(chain, cell))
     left, _, right, _ = geometry.table(chain, 60).rows[-1].field_box(0, cell)
     assert (everywhere[0], everywhere[-1] + 1) == (left, right)
+
+
+class InPlace(nn.Module):
+    """A wide kernel's map is written into a part of the input, or into its view, before the next kernel reads it."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.wide, self.last, self.change = nn.Conv2d(8, 8, 5, padding=2), nn.Conv2d(8, 8, 3, padding=1), change
+
+    def forward(self, x):
+        x = x * 1.0
+        return self.last(self.change(x, self.wide(x)))
+
+
+def _then(x, *_):
+    return x
+
+
+PARTS = {
+    "channels": lambda x, y: _then(x, x[:, 2:6].add_(y[:, 2:6])),
+    "mul_": lambda x, y: _then(x, x[:, 2:6].mul_(y[:, 2:6])),
+    "addcmul_": lambda x, y: _then(x, x[:, 2:6].addcmul_(y[:, 2:6], y[:, 2:6])),
+    "cells": lambda x, y: _then(x, x[:, :, 1:, 1:].add_(y[:, :, 1:, 1:])),
+    "select": lambda x, y: _then(x, x[:, 0].add_(y[:, 0])),
+    "chunk": lambda x, y: _then(x, x.chunk(2, 1)[0].add_(y.chunk(2, 1)[0])),
+    "unbind": lambda x, y: _then(x, x.unbind(1)[0].add_(y.unbind(1)[0])),
+    "transposed": lambda x, y: _then(x, x.transpose(0, 1).add_(y.transpose(0, 1))),
+    "reshaped": lambda x, y: _then(x, x.view(2, 4, 2, 16, 16).add_(y.view(2, 4, 2, 16, 16))),
+    "out": lambda x, y: _then(x, torch.add(x[:, :4], y[:, :4], out=x[:, :4])),
+}
+WHOLE = {
+    "detach": lambda x, y: _then(x, x.detach().add_(y)),
+    "data": lambda x, y: _then(x, x.data.add_(y)),
+    "the map itself": lambda x, y: x.add_(y),
+    "the map, kept": lambda x, y: _then(x, x.add_(y)),
+    "out": lambda x, y: _then(x, torch.add(x, y, out=x)),
+}
+
+
+@pytest.mark.parametrize("change", PARTS.values(), ids=PARTS)
+def test_a_part_that_is_changed_in_place_is_refused(change):
+    with pytest.raises(ValueError, match="in place"):
+        geometry.trace(InPlace(change), 16, channels=8)
+
+
+@pytest.mark.parametrize("change", WHOLE.values(), ids=WHOLE)
+def test_a_map_that_is_changed_in_place_has_the_wider_field(change):
+    assert geometry.trace(InPlace(change), 16, channels=8).row("last").receptive_field == 7
+
+
+def test_a_relu_in_place_on_a_part_changes_no_field():
+    model = InPlace(lambda x, y: _then(y, y[:, :4].relu_()))
+    assert geometry.trace(model, 16, channels=8).row("last").receptive_field == 7
+
+
+def test_a_model_that_keeps_an_activation_is_traced():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
+    model[1].register_forward_hook(lambda module, inputs, output: setattr(module, "kept", output))
+    model(torch.randn(1, 3, 8, 8))
+    assert geometry.trace(model, 8).row("0").receptive_field == 3
+    old = nn.Sequential(torch.nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 5, padding=2)))
+    assert geometry.trace(old, 8).rows[-1].receptive_field == 5

@@ -223,3 +223,88 @@ def test_power_spectrum():
     assert frequencies[power.argmax()] in (0.25, 0.5)
     smooth = gridding.radial_power_spectrum(_band_limited(50, (32, 32), 1 / 16))[1]
     assert smooth[6:].sum() < 1e-2 * smooth.sum()
+
+
+class TestValuesThatAreNotFinite:
+    """A diverged network has no gridding that could be measured."""
+
+    @pytest.fixture(params=[float("nan"), float("inf"), -float("inf")])
+    def broken(self, request):
+        maps = torch.randn(3, 16, 16)
+        maps[1, 2, 3] = request.param
+        return maps
+
+    @pytest.mark.parametrize("measure", [gridding.lattice_energy, gridding.lattice_fraction])
+    def test_a_map_is_refused(self, broken, measure):
+        with pytest.raises(ValueError, match="the map holds values that are not finite"):
+            measure(broken, 4)
+
+    def test_a_spectrum_is_refused(self, broken):
+        with pytest.raises(ValueError, match="the map holds values that are not finite"):
+            gridding.radial_power_spectrum(broken)
+
+    def test_the_level_of_a_network_is_named(self):
+        model = create_model("drn_c_26", 3, 0.125)
+        model.levels["5"][0].convs[0].conv.weight.data[0, 0, 0, 0] = float("nan")
+        training = [module.training for module in model.modules()]
+        with pytest.raises(ValueError, match="the map of level 5 holds values that are not finite"):
+            gridding.lattice_energy_by_level(model, torch.randn(1, 3, 128, 128))
+        assert [module.training for module in model.modules()] == training
+        model = create_model("drn_c_26", 3, 0.125)
+        model.classifier.bias.data[1] = float("inf")
+        with pytest.raises(ValueError, match="the score map holds values that are not finite"):
+            gridding.lattice_energy_by_level(model, torch.randn(1, 3, 128, 128))
+
+    def test_no_map_is_no_measure(self):
+        with pytest.raises(ValueError, match="there is no map to measure"):
+            gridding.lattice_energy(torch.empty(0, 16, 16), 4)
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-200, -1e150])
+def test_scale_cancels_also_where_squares_overflow(factor):
+    maps = torch.randn(2, 16, 16, dtype=torch.float64)
+    expected = gridding.lattice_energy(maps, 4)
+    assert torch.allclose(gridding.lattice_energy(maps * factor, 4), expected, rtol=1e-9, atol=0)
+    assert gridding.lattice_fraction(maps * factor, 4) == pytest.approx(gridding.lattice_fraction(maps, 4), rel=1e-9)
+    mixed = torch.stack([maps[0] * factor, maps[1]])
+    assert torch.allclose(gridding.lattice_energy(mixed, 4), expected, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (nn.BatchNorm2d(2, track_running_stats=False), "statistics of the whole map"),
+        (nn.InstanceNorm2d(2), "not known to keep sub-lattices apart"),
+        (nn.GroupNorm(1, 2), "not known to keep sub-lattices apart"),
+        (nn.LayerNorm(8), "not known to keep sub-lattices apart"),
+    ],
+)
+def test_what_looks_at_the_whole_map_joins_sublattices(layer, message):
+    net = nn.Sequential(nn.Conv2d(2, 2, 3, padding=2, dilation=2), layer)
+    with pytest.raises(ValueError, match=message):
+        gridding.undilated(net, 2)
+
+
+class PoolsInForward(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 3, padding=2, dilation=2)
+
+    def forward(self, x):
+        return nn.functional.max_pool2d(self.conv(x), 3, 1, 1)
+
+
+class MeanInForward(PoolsInForward):
+    def forward(self, x):
+        return self.conv(x) - x.mean((2, 3), keepdim=True)
+
+
+class ShiftInForward(PoolsInForward):
+    def forward(self, x):
+        return self.conv(x) + x.roll(1, -1)
+
+
+@pytest.mark.parametrize("module", [PoolsInForward, MeanInForward, ShiftInForward])
+def test_a_forward_that_joins_sublattices_is_refused(module):
+    with pytest.raises(ValueError, match=f"the forward of the {module.__name__} joins the sub-lattices of dilation 2"):
+        gridding.undilated(module(), 2)

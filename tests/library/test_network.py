@@ -3,6 +3,7 @@
 import csv
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -150,9 +151,34 @@ def test_classes_width_and_normalization_are_options():
 
 
 def test_create_model_passes_the_tables_errors_on():
-    with pytest.raises(ValueError, match="no network is called 'drn'"):
+    with pytest.raises(ValueError, match="there is no network 'drn'"):
         create_model("drn")
     with pytest.raises(ValueError, match="resnet_18 has no dilation"):
         create_model("resnet_18", dilation_rule="exact")
-    with pytest.raises(ValueError, match="width must be positive"):
+    with pytest.raises(ValueError, match="width must be a number above 0"):
         create_model("drn_c_26", width=0)
+
+
+@pytest.mark.parametrize("classes", [0, -3, 2.0, "5", True, None, float("nan"), 10**9, [5]])
+def test_a_number_of_classes_that_no_network_has(classes):
+    with pytest.raises(ValueError, match="num_classes must be a whole number from 1 to 32768, not"):
+        create_model("drn_c_26", classes, 0.125)
+
+
+@pytest.mark.parametrize("width", ["0.25", 0, -1, math.nan, math.inf, 1e6, True, None])
+def test_a_width_that_no_network_has(width):
+    with pytest.raises(ValueError, match="width must be a number above 0 and at most 16, not"):
+        create_model("drn_c_26", 5, width)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "width"), [("resnet_152", 5, 16), ("drn_c_26", 5, 8), ("drn_c_58", 2**15, 3.5)]
+)
+def test_more_parameters_than_a_machine_holds(name, classes, width):
+    with pytest.raises(ValueError, match=f"{name} of this width has .* million parameters: at most 500 million"):
+        create_model(name, classes, width)
+
+
+@pytest.mark.parametrize("make", [int, float, np.float32, np.int64])
+def test_numbers_of_every_type_are_widths(make):
+    assert on_meta("drn_c_26", width=make(1)).table == architecture("drn_c_26")

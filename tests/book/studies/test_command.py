@@ -15,9 +15,9 @@ from tests import ROOT
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["first_networks", "--workers", "0"], "1 worker or more, not 0"),
-        (["no-such-study", "--status"], "there is no plan no-such-study.yml"),
-        (["first_networks", "--run", "drn_c_26-s9"], "the plan has no run drn_c_26-s9"),
+        (["first_networks", "--workers", "0"], "workers must be a whole number of 1 or more, not 0"),
+        (["no-such-study", "--status"], "there is no plan in data/studies called 'no-such-study'"),
+        (["first_networks", "--run", "drn_c_26-s9"], "there is no run 'drn_c_26-s9'; did you mean drn_c_26-s0"),
         (["first_networks", "--device", "cuda"], "torch sees no CUDA GPU here"),
     ],
 )

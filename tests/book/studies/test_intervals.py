@@ -124,6 +124,18 @@ def test_more_seeds_bring_the_reach_down_to_what_the_images_leave():
     assert reach[-1] == pytest.approx(196 * (hard[0] - hard[1]).std() / math.sqrt(400), rel=0.1)
 
 
+def test_the_reach_by_hand():
+    """Two seeds, four images: what one image does from seed to seed is taken out of the spread of the images."""
+    left, right = np.array([[1, 0, 0, 1], [1, 0, 1, 0]]), np.zeros((2, 4))
+    # Means of the images 1, 0, 1/2, 1/2: variance 1/6. Variance between seeds 0, 0, 1/2, 1/2: mean 1/4, of two 1/8.
+    of_images = (1 / 6 - 1 / 8) / 4
+    assert intervals.expected_reach(left, right, math.inf) == pytest.approx(195.996 * math.sqrt(of_images), rel=1e-4)
+    left[1] = [1, 0, 0, 0]  # the seeds' means are 1/2 and 1/4: variance 1/32; images 1, 0, 0, 1/2
+    of_images = (0.6875 / 3 - 0.125 / 2) / 4
+    expected = 100 * 2.77645 * math.sqrt(1 / 32 / 3 + of_images)  # 2.77645: Student's t, 4 degrees of freedom
+    assert intervals.expected_reach(left, right, 3) == pytest.approx(expected, rel=1e-4)
+
+
 def test_bootstrap_is_wider_with_seeds_that_differ():
     generator = np.random.default_rng(3)
     alike, apart = (bootstrap(mixed(generator, 5, 1000, 0.5, spread)) for spread in (0.0, 0.1))
@@ -187,6 +199,12 @@ def test_holm_can_take_a_verdict_back():
     assert verdict(clear, "less", p_adjusted=0.06) == "not resolved"
     with pytest.raises(ValueError, match="'less', 'greater' or 'matches'"):
         verdict(clear, "better")
+
+
+def test_a_p_value_of_just_005_resolves_nothing():
+    clear = Interval(-2.0, -3.0, -1.0, 3, "by hand", p=0.03)
+    assert verdict(clear, "less", p_adjusted=0.0499) == "supported"
+    assert verdict(clear, "less", p_adjusted=0.05) == "not resolved"
 
 
 def test_images_are_redrawn_within_their_groups():

@@ -1,115 +1,29 @@
-"""Studies: one whole run and what it leaves, workers, status. On a few random images, in seconds."""
+"""One run of a study: what it leaves, and what it refuses before it trains. On a few random images, in seconds."""
 
+import errno
 import hashlib
 import json
+import os
 import shutil
-import subprocess
-import sys
-import time
+import signal
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from filelock import FileLock
+from safetensors import safe_open
 
-from book.studies import files, plans, pool, provenance, runs
-from drn_lib import paths
+from book.studies import plans, pool, provenance, runs
+from drn_lib import locks, paths
 from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints.weights import save_weights
+from drn_lib.datasets import DataError
 from drn_lib.network import create_model
-from drn_lib.training.recipes import ClassificationRecipe
-
-TINY = ClassificationRecipe(
-    "tiny", "random", image_size=16, width=0.125, epochs=2, batch_size=4, lr=0.05, crop_padding=2
-)
-PLAN = plans.Plan(
-    "trial",
-    {
-        "drn_a_18": plans.Variant("drn_a_18", "drn_a_18", TINY),
-        "resnet_18": plans.Variant("resnet_18", "resnet_18", TINY),
-        "a_levels": plans.Variant("a_levels", "drn_a_18", replace(TINY, image_size=24), "levels"),
-    },
-    (
-        plans.Wave(("drn_a_18", "resnet_18"), (0,), keep_weights=(0,)),
-        plans.Wave(("drn_a_18", "resnet_18"), (0, 1)),
-        plans.Wave(("a_levels",), (0,), optional=True),
-    ),
-)
-
-
-class RandomSet:
-    """Twelve random images of three classes, other ones in each part."""
-
-    classes = ["a", "b", "c"]
-
-    def __init__(self, part):
-        self.part = part
-        generator = torch.Generator().manual_seed(len(part))
-        self.images = torch.randint(0, 256, (12, 3, 16, 16), generator=generator, dtype=torch.uint8)
-        self.labels = torch.arange(12) % 3
-        self.fingerprint = hashlib.sha256(part.encode()).hexdigest()
-
-    def __len__(self):
-        return len(self.labels)
-
-    def arrays(self):
-        return self.images, self.labels
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    """Results, weights and working folders under tmp_path; random images for data. Gives the parts as they open."""
-    return redirect(monkeypatch, tmp_path)
-
-
-def redirect(monkeypatch, folder):
-    monkeypatch.setattr(files, "results_dir", lambda: folder / "results")
-    monkeypatch.setattr(paths, "checkpoints_dir", lambda: folder / "checkpoints")
-    monkeypatch.setenv("DRN_CACHE", str(folder / "cache"))
-    opened = []
-    monkeypatch.setattr(runs, "open_dataset", lambda name, part, **options: opened.append(part) or RandomSet(part))
-    monkeypatch.setattr(runs, "LATTICE_IMAGES", 2)
-    monkeypatch.setattr(runs, "LATTICE_SIZE", 128)  # period 4 needs 16 cells a side
-    return opened
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder with the finished runs drn_a_18-s0 and resnet_18-s0, trained once."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        redirect(monkeypatch, folder)
-        for network in ("drn_a_18", "resnet_18"):
-            runs.run_one(PLAN, network, 0)
-    return folder
-
-
-@pytest.fixture
-def done(elsewhere, trained, tmp_path):
-    """As `elsewhere`, with a copy of the finished runs; gives their JSON files by network."""
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    return {network: PLAN.result_file(f"{network}-s0") for network in ("drn_a_18", "resnet_18")}
-
-
-@pytest.fixture
-def begun(elsewhere):
-    """The working folder of the run resnet_18-s0, which is empty."""
-    folder = PLAN.work_folder("resnet_18-s0")
-    folder.mkdir(parents=True)
-    return folder
-
-
-@pytest.fixture
-def start_by(monkeypatch):
-    """Puts something in the place of starting a worker, and of waiting for it."""
-
-    def put(start, sleep=lambda seconds: time.sleep(0.02)):
-        monkeypatch.setattr(pool, "_start_worker", start)
-        monkeypatch.setattr(pool, "time", SimpleNamespace(sleep=sleep, strftime=time.strftime))
-
-    return put
+from drn_lib.training.recipes import SegmentationRecipe
+from tests.book.studies.trial import PLAN, TINY, RandomSet
 
 
 def test_one_run_leaves_json_outcomes_and_weights(elsewhere, tmp_path):
@@ -123,7 +37,7 @@ def test_one_run_leaves_json_outcomes_and_weights(elsewhere, tmp_path):
     assert run["dataset"]["counts"] == {"train": 12, "tune": 12, "test": 12}
     assert "lattice_energy.level_6" in run["metrics"] and "lattice_energy_untrained.level_6" in run["metrics"]
     assert PLAN.weights_file("drn_a_18-s0").exists()
-    assert elsewhere == ["train", "tune", "test"]  # the test part is opened once, last
+    assert elsewhere == ["test", "train", "tune", "test"]  # the test part: that it is there, and to be scored, last
 
 
 def test_weights_only_of_the_seeds_that_the_plan_keeps(elsewhere):
@@ -226,42 +140,16 @@ def test_a_damaged_state_does_not_stop_the_study(begun):
 
 
 def test_two_processes_cannot_do_one_run(begun):
-    with FileLock(begun / "lock"), pytest.raises(RuntimeError, match="another process"):
-        runs.run_one(PLAN, "resnet_18", 0)
+    with locks.only_one(begun, "run resnet_18-s0"):
+        with pytest.raises(locks.Busy, match=f"another process is at run resnet_18-s0: {os.getpid()} on .* since "):
+            runs.run_one(PLAN, "resnet_18", 0)
 
 
-def test_status_and_hours_left(elsewhere, trained, tmp_path):
-    assert [item.done for item in pool.status(PLAN)] == [False] * 5
-    assert pool.hours_left(PLAN, pool.status(PLAN)) is None
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    statuses = pool.status(PLAN)[:4]
-    assert [item.name for item in statuses if item.done] == ["drn_a_18-s0", "resnet_18-s0"]
-    expected = sum(item.seconds for item in statuses if item.done) / 3600  # the same again with the other seed
-    assert pool.hours_left(PLAN, statuses) == (pytest.approx(expected), False)
-    report = pool.report(PLAN)
-    assert "the study: 2 done, 2 left: 0.0 h" in report
-    assert "if hours are left: 0 done, 1 left: about 0.0 h" in report  # it has never run: guessed from the others
-
-
-def test_a_network_that_has_never_run_is_taken_to_cost_by_its_multiply_adds():
-    def status(name, done):
-        return pool.RunStatus(f"{name}-s0", 10 if done else 0, 10, 7200.0 if done else 0.0, done, False)
-
-    work = {name: pool._work(variant) for name, variant in PLAN.variants.items()}
-    hours, guessed = pool.hours_left(PLAN, [status("drn_a_18", True), status("a_levels", False)])
-    assert guessed and hours == pytest.approx(2 * work["a_levels"] / work["drn_a_18"])
-    assert work["a_levels"] > 2 * work["drn_a_18"]  # 24 px against 16, whose last maps have 9 cells and 4
-
-
-def test_seconds_of_a_gpu_tell_nothing_of_a_cpus_hours(done):
-    slow = pool.RunStatus("drn_a_18-s0", 10, 10, 7200.0, True)
-    fast = pool.RunStatus("drn_a_18-s1", 10, 10, 72.0, True, on_a_cpu=False)
-    left = pool.RunStatus("drn_a_18-s2", 0, 0, 0.0, False)
-    assert pool.hours_left(PLAN, [slow, fast, left]) == (pytest.approx(2.0), False)
-    assert pool.hours_left(PLAN, [fast, left]) is None
-    file = done["drn_a_18"]
-    file.write_text(json.dumps({**json.loads(file.read_text()), "device": "Tesla T4 (GPU), AMD EPYC"}))
-    assert [item.on_a_cpu for item in pool.status(PLAN)[:2]] == [False, True]
+def test_a_run_that_ended_while_its_lock_was_awaited_is_not_done_twice(done, monkeypatch):
+    results = [None, PLAN.result("resnet_18", 0)]  # what one look and the next one find
+    monkeypatch.setattr(plans.Plan, "result", lambda plan, variant, seed: results.pop(0))
+    monkeypatch.setattr(runs, "_train", None)
+    assert runs.run_one(PLAN, "resnet_18", 0) == done["resnet_18"] and results == []
 
 
 def test_what_a_run_was_begun_on_before_there_were_notes_is_unknown(tmp_path):
@@ -271,51 +159,155 @@ def test_what_a_run_was_begun_on_before_there_were_notes_is_unknown(tmp_path):
     assert provenance.noted(tmp_path, "torch", "2.9") == "unknown, 2.9"
 
 
-def test_a_study_without_workers_is_refused(elsewhere):
-    with pytest.raises(ValueError, match="1 worker or more, not 0"):
-        pool.run(PLAN, workers=0)
+@pytest.mark.parametrize("left", [b"", b"\n", b"\0\0\0\0", b"\xff\xfe\n", b"  \n\n"])
+def test_a_damaged_note_says_unknown(begun, left):
+    """A full disk or a power cut may leave it empty: what computed before is then not the present device alone."""
+    (begun / "state.pt").touch()
+    (begun / "devices").write_bytes(left)
+    assert not next(item for item in pool.status(PLAN) if item.name == "resnet_18-s0").on_a_cpu
+    assert provenance.noted(begun, "devices", "AMD EPYC") == "unknown, AMD EPYC"
+    (begun / "commit").write_bytes(left)
+    assert provenance.trained_by(begun) is None
 
 
-def test_workers_compute_on_the_device_that_the_study_was_given(elsewhere, monkeypatch, start_by):
-    said = []
+@pytest.mark.parametrize("write", [lambda folder: provenance.noted(folder, "devices", "b"), provenance.trained_by])
+def test_a_note_that_cannot_be_written_whole_leaves_the_old_one(tmp_path, monkeypatch, write):
+    (tmp_path / "devices").write_text("a (GPU)\n")
 
-    def start(command, **options):
-        said.append(command[command.index("book.studies") :])
-        return subprocess.Popen([sys.executable, "-c", ""], **options)
+    def full(file, text, encoding=None):
+        with open(file, "w") as handle:
+            handle.write(text[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pool, "subprocess", SimpleNamespace(Popen=start, STDOUT=subprocess.STDOUT))
-    start_by(pool._start_worker)
-    pool.run(PLAN, workers=5, device="cuda")
-    assert [words[words.index("--device") + 1] for words in said] == ["cuda"] * 5
-
-
-def test_workers_run_side_by_side_and_failures_are_named(elsewhere, start_by):
-    running, most = [], []
-
-    def start(plan, name, device):
-        code = f"import time, sys; time.sleep(0.2); sys.exit({int(name == 'resnet_18-s0')})"
-        process = subprocess.Popen([sys.executable, "-c", code])
-        running.append(process)
-        most.append(sum(process.poll() is None for process in running))
-        return process
-
-    start_by(start)
-    with pytest.raises(RuntimeError, match="1 of the runs failed: resnet_18-s0"):
-        pool.run(PLAN, workers=2)
-    assert len(running) == 5 and max(most) == 2
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="the disk is full"):
+        write(tmp_path)
+    monkeypatch.undo()
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"devices": "a (GPU)\n"}
 
 
-def test_a_stopped_study_leaves_no_worker_behind(elsewhere, start_by):
-    running = []
+def refuse(monkeypatch, part_of_path):
+    """No folder can be made below a path that holds these words, whoever asks."""
+    make = tempfile.mkdtemp
 
-    def start(plan, name, device):
-        running.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
-        return running[-1]
+    def mkdtemp(dir):
+        if part_of_path in str(dir):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return make(dir=dir)
 
-    def stop(seconds):
-        raise KeyboardInterrupt
+    monkeypatch.setattr(paths.tempfile, "mkdtemp", mkdtemp)
 
-    start_by(start, stop)
-    with pytest.raises(KeyboardInterrupt):
-        pool.run(PLAN, workers=2)
-    assert len(running) == 2 and [process.wait(timeout=10) for process in running] == [-15, -15]
+
+@pytest.mark.parametrize("start", [lambda: runs.run_one(PLAN, "resnet_18", 0), lambda: pool.run(PLAN)])
+@pytest.mark.parametrize(
+    ("folder", "says"),
+    [
+        ("results", r"the results folder .*results/trial cannot be .*Read-only.*: .* needs it when a run ends"),
+        ("checkpoints", r"the weights folder .*checkpoints/trial cannot be .*Read-only"),
+        ("cache", r"the cache folder .*runs/trial cannot be .*Read-only.*: set DRN_CACHE to one that can be written$"),
+    ],
+)
+def test_folders_that_cannot_be_written_are_told_before_training(elsewhere, tmp_path, monkeypatch, start, folder, says):
+    (tmp_path / folder).mkdir()
+    refuse(monkeypatch, f"/{folder}")
+    with pytest.raises(ValueError, match=says):
+        start()
+    assert elsewhere == [] and [file.name for file in tmp_path.rglob("*")] == [folder]
+
+
+@pytest.mark.parametrize("folder", ["results", "results/trial", "checkpoints/trial", "cache", "cache/runs/trial"])
+def test_a_file_where_a_folder_belongs_is_told_before_training(elsewhere, tmp_path, folder):
+    (tmp_path / folder).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / folder).write_text("a file")
+    with pytest.raises(ValueError, match=f"{folder}.* is a file"):
+        runs.run_one(PLAN, "resnet_18", 0)
+    assert elsewhere == [] and (tmp_path / folder).read_text() == "a file"
+
+
+def test_a_study_that_keeps_no_weights_needs_no_folder_for_them(elsewhere, monkeypatch):
+    refuse(monkeypatch, "checkpoints")
+    runs.check_folders(replace(PLAN, waves=(plans.Wave(("resnet_18",), (0,)),)))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "scored", "missing"),
+    [
+        ("random", "test", ("random", "test")),
+        ("random", "tune", ("random", "tune")),
+        ("tiny-imagenet", "test", ("clutter", "test")),
+        ("clutter", "test", ("clutter", "tune")),
+        ("pets", "test", ("pets", "test")),
+        ("streets", "test", ("streets", "test")),
+    ],
+)
+def test_data_to_be_scored_that_are_missing_are_told_before_training(elsewhere, monkeypatch, dataset, scored, missing):
+    def opens(name, part, **options):
+        if (name, part) == missing:
+            raise DataError(f"{name} has no {part}")
+        return RandomSet(part)
+
+    monkeypatch.setattr(runs, "open_dataset", opens)
+    monkeypatch.setattr(runs.segmentation, "open_dataset", opens)
+    monkeypatch.setattr(runs, "open_clutter", lambda part: opens("clutter", part))
+    for train in ((runs, "_train"), (runs.segmentation, "train")):
+        monkeypatch.setattr(*train, lambda *arguments: pytest.fail("it trains"))
+    tiny = replace(TINY, dataset=dataset)
+    if dataset == "streets":
+        tiny = SegmentationRecipe("tiny", "streets", crop=32, width=0.125, epochs=1, batch_size=4, lr=0.1, size=64)
+    plan = replace(PLAN, variants={"resnet_18": plans.Variant("resnet_18", "resnet_18", tiny)}, scored_part=scored)
+    with pytest.raises(DataError, match=f"{missing[0]} has no {missing[1]}"):
+        runs.run_one(plan, "resnet_18", 0)
+    assert [file.name for file in plan.work_folder("resnet_18-s0").iterdir()] == ["lock"]
+
+
+def test_leftovers_of_killed_processes_are_swept_from_the_working_folder(begun, monkeypatch):
+    for name in (".state.pt.4242.tmp", ".devices.1.tmp", f".state.pt.{os.getpid()}.tmp"):
+        (begun / name).write_bytes(b"half")
+    (begun / "notes of mine.tmp").touch()
+    monkeypatch.setattr(runs, "_train", None)
+    with pytest.raises(TypeError):
+        runs.run_one(PLAN, "resnet_18", 0)
+    assert [file.name for file in begun.iterdir() if file.suffix == ".tmp"] == ["notes of mine.tmp"]
+
+
+def stored(folder):
+    """What the run drn_a_18-s0 left: its JSON less times, the bytes of its outcomes, its weights and their notes."""
+    file = folder / "results/trial/drn_a_18-s0.json"
+    run = {key: value for key, value in json.loads(file.read_text()).items() if key not in ("finished", "seconds")}
+    with safe_open(folder / "checkpoints/trial/drn_a_18-s0.safetensors", "np") as weights:
+        tensors = {name: weights.get_tensor(name).tobytes() for name in weights.keys()}
+        return run, file.with_suffix(".npz").read_bytes(), tensors, weights.metadata()
+
+
+def test_kills_while_it_is_scored_and_recorded_lose_nothing(elsewhere, trained, tmp_path):
+    """Each kill is one of a process of its own, just before a step of recording; the last call ends with the same."""
+    shutil.copytree(trained / "cache", tmp_path / "cache")  # trained to the end, and nothing recorded
+    kills = 0
+    for step in ("scored", "devices", "torch", "drn_a_18-s0.npz", "drn_a_18-s0.safetensors", "drn_a_18-s0.json"):
+        child = os.fork()
+        if child == 0:
+            torch.set_num_threads(1)
+
+            def replacing(source, target, step=step, replace_file=os.replace):
+                if Path(target).name == step:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                replace_file(source, target)
+
+            def evaluate(*arguments, step=step, score=runs.evaluate):
+                scores = score(*arguments)
+                if step == "scored":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return scores
+
+            os.replace, runs.evaluate = replacing, evaluate
+            try:
+                runs.run_one(PLAN, "drn_a_18", 0)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), f"it was not killed at {step}"
+        assert not PLAN.result_file("drn_a_18-s0").exists()
+        kills += 1
+    assert kills == 6
+    runs.run_one(PLAN, "drn_a_18", 0)
+    assert stored(tmp_path) == stored(trained)

@@ -13,7 +13,7 @@ from drn_lib import create_model
 from tests.book.studies.test_results import a_run, write
 
 RECIPE = {"image_size": 64, "width": 0.25}
-DATASET = {"name": "shapes", "counts": {"train": 10}, "classes": ["a"] * 20}
+DATASET = {"name": "shapes", "counts": {"train": 10}, "classes": list("abcdefghijklmnopqrst")}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Kills a segmentation training at random moments; the script's ways are those of kill_and_resume.py.
+"""Kills a segmentation training at steps drawn at random; the script's ways are those of kill_and_resume.py.
 
 python -m tests.checks.segmentation.kill_and_resume FOLDER KILLS SEED
 """

@@ -18,6 +18,7 @@ from drn_lib.checkpoints.onnx import Trained, onnx_model, read_trained, save_onn
 from drn_lib.checkpoints.weights import load_trained, save_weights
 from drn_lib.cli.commands import main
 from drn_lib.network import create_model
+from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation, save_segmentation
 
 SHIPPED = [paths.checkpoints_dir() / f"{files.SHIPPED.format(name)}.safetensors" for name in ("drn_a_18", "drn_c_26")]
 # One of each kind of block, front and tail: bottlenecks, plain blocks, pooling, both dilation rules, no dilation.
@@ -138,7 +139,9 @@ def test_what_does_not_fit_is_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="not finite in 16 bits"):
         onnx_model(Trained(trained.table, too_large, None, "a file", "", ""))
     (tmp_path / "half.safetensors").write_bytes(SHIPPED[0].read_bytes()[:1000])
-    pytest.raises(ValueError, read_trained, tmp_path / "half.safetensors").match("not a whole safetensors file")
+    pytest.raises(ValueError, read_trained, tmp_path / "half.safetensors").match(
+        "half.safetensors is damaged or cut off"
+    )
     pytest.raises(FileNotFoundError, read_trained, tmp_path / "none.safetensors").match("no weights at")
     monkeypatch.setitem(sys.modules, "onnx", None)
     pytest.raises(RuntimeError, onnx_model, read_trained(SHIPPED[0])).match("pip install onnx")
@@ -163,7 +166,7 @@ def test_the_command(tmp_path, capsys):
         (["--out", "a.onnx"], "say which network"),
         (["--arch", "drn_c_26", "--out", "a.pt"], "ends in .onnx"),
         (["--arch", "drn_x", "--out", "a.onnx"], "drn_x"),
-        (["--weights", "none", "--out", "a.onnx"], "no trained network is called none"),
+        (["--weights", "none", "--out", "a.onnx"], "there is no trained network 'none'"),
         (["--weights", str(SHIPPED[0]), "--arch", "drn_c_26", "--out", "a.onnx"], "holds a drn_a_18"),
     ],
 )
@@ -173,3 +176,66 @@ def test_errors_of_the_command_are_one_sentence(arguments, says, capsys, monkeyp
     message = capsys.readouterr().err
     assert says in message and message.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def about_of(model: onnx.ModelProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+@pytest.mark.parametrize(("colors", "upsampling"), [("cityscapes", "released"), ("imagenet", "bilinear")])
+def test_a_segmentation_networks_metadata_are_its_own(colors, upsampling, tmp_path):
+    backbone = create_model("drn_d_22", 3, 0.3)
+    network = SegmentationNetwork(backbone, 5, upsampling, colors)
+    file = save_segmentation(network, tmp_path / "s.safetensors", list("abcde"), licence="Mine: ask me.")
+    assert main(["export", "--weights", str(file), "--out", str(tmp_path / "s.onnx")]) == 0
+    exported = onnx.load(tmp_path / "s.onnx")
+    for about in (about_of(exported), about_of(onnx_model(read_trained(file)))):
+        normalization = json.loads(about["normalization"])
+        assert (tuple(normalization["mean"]), tuple(normalization["std"])) == images.NORMALIZATION[colors]
+        assert (about["task"], about["upsampling"], about["licence"]) == ("segmentation", upsampling, "Mine: ask me.")
+        assert json.loads(about["classes"]) == list("abcde") and about["num_classes"] == "5"
+        assert json.loads(about["outputs"])["score_map"] == {"channels": 5, "jump": 8}
+        assert create_model("drn_d_22", 5, float(about["width"])).table == backbone.table
+    assert [output.name for output in exported.graph.output][0] == "score_map"
+    pixels = torch.zeros(1, 3, 24, 40, dtype=torch.uint8)
+    found = run(exported, (pixels / 255 - torch.tensor(normalization["mean"]).view(1, 3, 1, 1)).float()
+                / torch.tensor(normalization["std"]).view(1, 3, 1, 1))["score_map"]  # fmt: skip
+    again = load_segmentation(file)
+    with torch.inference_mode():
+        assert np.allclose(found, again.backbone.score_map(again.prepare(pixels)), atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [0.01, 0.3, 0.77])
+def test_the_width_builds_the_same_network(width):
+    table = create_model("drn_c_26", 5, width).table
+    model = create_model("drn_c_26", 5, width)
+    tensors = {key: tensor.numpy() for key, tensor in model.state_dict().items()}
+    about = about_of(onnx_model(Trained(table, tensors, None, "f", "", "")))
+    assert create_model("drn_c_26", 5, float(about["width"])).table == table
+    assert (about["task"], "upsampling" in about) == ("classification", False)
+
+
+@pytest.mark.parametrize(
+    ("name", "images_of", "frames_of"),
+    [
+        ("classification/drn_c_26-s0", True, False),
+        ("first_streets/drn_c_26-s0", True, False),
+        ("clutter/drn_c_26-s0", True, False),
+        ("segmentation/drn_c_26-s0", True, True),
+        ("segmentation/drn_c_26_scratch-s0", False, True),
+    ],
+)
+def test_the_licences_of_all_data_sets_are_named(name, images_of, frames_of, tmp_path):
+    licence = files.licence_of(files.find_shipped(name))
+    assert ("Tiny-ImageNet" in licence, "CamVid" in licence and "CC BY-NC 4.0" in licence) == (images_of, frames_of)
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(files.find_shipped(name).read_bytes())
+    assert files.licence_of(copy) == files.OTHER_LICENCE
+
+
+@pytest.mark.parametrize("name", ["stem.conv.weight", "levels.6.0.convs.0.norm.bias", "classifier.weight"])
+def test_tensors_of_another_shape_are_not_exported(name):
+    _, trained = fresh("drn_c_26")
+    other = {**trained.tensors, name: trained.tensors[name][:4]}
+    with pytest.raises(ValueError, match=rf"{name} of a file is \[4.*, and drn_c_26 of this width has \["):
+        onnx_model(Trained(trained.table, other, None, "a file", "", ""))

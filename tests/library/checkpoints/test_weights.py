@@ -14,9 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from drn_lib import paths
-from drn_lib.architecture import architecture, list_models, scale_width
+from drn_lib.architecture import architecture, list_models, scale_width, width_of
 from drn_lib.checkpoints import files
-from drn_lib.checkpoints.fitting import width_of
 from drn_lib.checkpoints.naming import dead_modules, module_names
 from drn_lib.checkpoints.weights import load_trained, load_weights, released_state_dict, save_weights
 from drn_lib.conversion import dilate
@@ -198,7 +197,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_what_cannot_be_saved(tmp_path):
     model, file = small("drn_d_22"), tmp_path / "d.safetensors"
-    with pytest.raises(ValueError, match="2 names were given for the classifier's 5 classes"):
+    with pytest.raises(ValueError, match="classes must be a list of 5 different names, or None"):
         save_weights(model, file, ["cat", "dog"])
     model.stem.conv.weight.data[0] = 1e6
     with pytest.raises(ValueError, match="stem.conv.weight holds values that are not finite in torch.float16"):
@@ -289,16 +288,22 @@ def test_a_malicious_file_is_refused_and_runs_nothing(tmp_path):
     torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), tmp_path / "script.pth")
     for file in sorted(tmp_path.iterdir()):
         text = message(small("drn_d_22"), file)
-        assert text.startswith(f"{file.name} is damaged or holds more than tensors") and "nothing in it was run" in text
+        assert text.startswith(file.name)
+        assert "nothing in it was run" in text or "is a TorchScript archive, a program" in text
         assert "weights_only" not in text  # nobody is advised to read it all the same
     assert not trace.exists()
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize(
-    ("name", "content"), [("page", b"<!DOCTYPE html><html>moved</html>"), ("empty", b""), ("cut", None)]
+    ("name", "content", "says"),
+    [
+        ("page", b"<!DOCTYPE html><html>moved</html>", "is a web page"),
+        ("empty", b"", "is empty"),
+        ("cut", None, "is damaged or cut off"),
+    ],
 )
-def test_a_damaged_file_is_one_sentence(name, suffix, content, tmp_path):
+def test_a_damaged_file_is_one_sentence(name, suffix, content, says, tmp_path):
     file = tmp_path / f"{name}{suffix}"
     if content is None:
         state = without_counters(released_state_dict(small("drn_d_22")))
@@ -306,7 +311,7 @@ def test_a_damaged_file_is_one_sentence(name, suffix, content, tmp_path):
         content = file.read_bytes()[:-1000]
     file.write_bytes(content)
     text = message(small("drn_d_22"), file)
-    assert text.startswith(file.name) and ("damaged" in text or "not a whole safetensors file" in text)
+    assert text.startswith(f"{file.name} {says}")
     assert "weights_only" not in text
 
 
@@ -390,7 +395,7 @@ def test_a_host_that_does_not_have_the_file_and_a_machine_offline(host, monkeypa
         ("drn_b_26", "no weights were published for drn_b_26"),
         ("drn_a_50", "no weights were published for drn_a_50"),
         ("resnet_50", "torchvision has some: pass its state dict"),
-        ("nowhere/x.pth", "nowhere/x.pth is neither a file nor the name of shipped or released weights"),
+        ("nowhere/x.pth", "there is no file nowhere/x.pth: correct the path"),
     ],
 )
 def test_names_without_weights(name, says):
@@ -405,7 +410,9 @@ def test_shipped_names(tmp_path, monkeypatch):
     assert same(load_trained("study/drn_d_22-s0"), load_trained(file))
     assert same(load_weights(small("drn_d_22", seed=1), "study/drn_d_22-s0"), load_trained(file))
     pytest.raises(FileNotFoundError, load_trained, "study/x.safetensors").match("there is no file study/x.safetensors")
-    with pytest.raises(FileNotFoundError, match="no trained network is called study/x; there are study/drn_d_22-s0"):
+    with pytest.raises(
+        FileNotFoundError, match="there is no trained network 'study/x'; choose one of study/drn_d_22-s0"
+    ):
         load_trained("study/x")
 
 

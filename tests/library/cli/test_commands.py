@@ -52,7 +52,7 @@ def test_help_names_every_set_and_every_recipe(capsys):
     assert [name for name in names if name not in said] == []
 
 
-class Opened(Exception):
+class Opened(BaseException):
     """Stops a command where it opens its data set."""
 
 
@@ -118,12 +118,12 @@ PIXELS = ["train-segmentation", "--out", "unused", "--arch", "drn_d_22"]
         (["data", "no-such-set"], "no dataset 'no-such-set'"),
         (["data", "cityscapes", "--root", "no-such-folder"], "cityscapes"),
         ([*TRAIN, "drn_x", "--recipe", "shapes-live", "--epochs", "1"], "drn_x"),
-        ([*TRAIN, "drn_c_26", "--recipe", "none"], "no recipe is called"),
+        ([*TRAIN, "drn_c_26", "--recipe", "none"], "there is no recipe 'none'"),
         ([*TRAIN, "drn_c_26", "--recipe", "shapes-live", "--epochs", "0"], "epochs must be"),
-        ([*TRAIN, "drn_c_26", "--set", "batch_size=0"], "batch_size must be above zero"),
-        ([*PIXELS, "--epochs", "0"], "epochs must be above zero"),
-        ([*PIXELS, "--set", "crops=2"], "the fields are name"),
-        ([*PIXELS, "--recipe", "streets-live", "--score-every", "0"], "every 1 epochs or more, not 0"),
+        ([*TRAIN, "drn_c_26", "--set", "batch_size=0"], "batch_size must be a whole number from 1"),
+        ([*PIXELS, "--epochs", "0"], "epochs must be a whole number from 1"),
+        ([*PIXELS, "--set", "crops=2"], "did you mean crop?"),
+        ([*PIXELS, "--recipe", "streets-live", "--score-every", "0"], "--score-every must be a whole number from 1"),
         (["evaluate", "no-such-file.safetensors"], "there is no file no-such-file.safetensors"),
         (["evaluate", WEIGHTS, "--dataset", "clutter", "--partition", "mine"], "clutter has none: leave it out"),
         (["data", "camvid", "--partition", "mine"], "--partition is for tiny-imagenet and pets"),
@@ -231,7 +231,7 @@ def as_process(monkeypatch):
 
 
 WRONG = ["train", "--arch", "drn_c_26", "--recipe", "none"]
-SENTENCE = "python -m drn_lib train{}: no recipe is called 'none'; choose one of "
+SENTENCE = "python -m drn_lib train{}: there is no recipe 'none'; choose one of "
 
 
 def test_what_is_wrong_for_all_processes_is_said_by_the_first(as_process, capsys):

@@ -267,7 +267,7 @@ def test_what_cannot_be_read_is_listed_at_the_end_and_stops_nothing(weights, tmp
         (["--class", "fish"], "has no class 'fish'; there are cat, dog, bird"),
         (["--size", "0"], "--size is a number of pixels, not 0"),
         (["--threshold", "nan"], "--threshold is a number, not nan"),
-        (["--weights", "none"], "no trained network is called none"),
+        (["--weights", "none"], "there is no trained network 'none'"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(weights, tmp_path, capsys, options, sentence):

@@ -207,3 +207,14 @@ def test_the_test_images_are_not_scored_unless_asked_for(weights, name, split, m
 def test_table_3_stands_beside_what_it_prints():
     assert published_iou("drn_c_26")["traffic_light"] == "63.8"
     assert published_iou("resnet_18") == {}
+
+
+@pytest.mark.parametrize(("classes", "dtype"), [(200, np.uint8), (256, np.uint8), (257, np.uint16), (300, np.uint16)])
+def test_label_files_hold_every_class(classes, dtype, tmp_path):
+    labels = torch.arange(classes, dtype=torch.int16)[None]
+    files = segment.write_pictures(tmp_path, "a", torch.zeros(3, 1, classes, dtype=torch.uint8), labels, classes)
+    found = read(files[0])
+    assert found.dtype == dtype and np.array_equal(found, labels.numpy())
+    assert read(files[1]).shape == (1, classes, 3)
+    with pytest.raises(ValueError, match="labels from 0 to .* and the network has 5 classes"):
+        segment.write_pictures(tmp_path, "b", torch.zeros(3, 1, classes, dtype=torch.uint8), labels, 5)

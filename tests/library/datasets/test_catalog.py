@@ -78,6 +78,14 @@ def zipped(folder):
     return path
 
 
+def test_a_folder_is_a_dataset_only_where_all_of_its_landmarks_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("DRN_DATA", str(tmp_path))
+    (tmp_path / "wnids.txt").touch()
+    assert not sources.is_there("tiny-imagenet")
+    (tmp_path / "train").mkdir()
+    assert sources.is_there("tiny-imagenet")
+
+
 def open_tiny(root, split="train", partition=None, **options):
     return open_dataset("tiny-imagenet", split, root, partition=partition, **options)
 

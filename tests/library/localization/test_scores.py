@@ -41,6 +41,11 @@ def test_no_box_overlaps_nothing():
     assert scoring.iou(torch.zeros(4), torch.zeros(4)).item() == 0
 
 
+def test_a_box_whose_edges_are_swapped_has_no_area():
+    swapped = torch.tensor([[3.0, 3, 2, 2], [3, 0, 2, 4], [0, 4, 3, 1], [1, 2, 4, 4]])
+    assert scoring.area(swapped).tolist() == [0, 0, 0, 6]
+
+
 def test_the_best_of_several_true_boxes_counts():
     true = scoring.pad_boxes([torch.tensor([[0.0, 0, 4, 4], [8, 8, 12, 12]]), torch.tensor([[0.0, 0, 2, 2]])])
     assert true.shape == (2, 2, 4)
@@ -106,6 +111,12 @@ def test_size_terciles_are_equal_thirds_by_area():
     sides = torch.tensor([5.0, 1, 9, 3, 7, 2])
     true = torch.stack([torch.zeros(6), torch.zeros(6), sides, torch.full((6,), 4.0)], dim=1)
     assert scoring.size_terciles(true).tolist() == [1, 0, 2, 1, 2, 0]
+
+
+def test_the_largest_of_several_boxes_makes_an_images_size():
+    small, middle, large = ([0.0, 0, side, side] for side in (2, 4, 8))
+    true = scoring.pad_boxes([torch.tensor(boxes) for boxes in ([small, large], [small], [middle, small])])
+    assert scoring.size_terciles(true).tolist() == [2, 0, 1]
 
 
 def test_no_image_and_other_counts_are_refused():

@@ -139,11 +139,82 @@ def test_what_cannot_be_read_is_one_sentence():
         ({"window": 32, "overlap": 32}, "overlap of 32 pixels needs larger windows"),
         ({"scales": ()}, "positive factors"),
         ({"scales": (0.0,)}, "positive factors"),
-        ({"average": "mean"}, "probabilities, log"),
+        ({"average": "mean"}, "choose one of probabilities, log"),
     ):
         with pytest.raises(ValueError, match=sentence):
             Inference(**wrong)
     with pytest.raises(ValueError, match="multiples of the output stride, 8"):
         predict_labels(network(), picture(), Inference(window=36, overlap=8))
-    with pytest.raises(ValueError, match="uint8 images"):
+    with pytest.raises(ValueError, match="expected an image, uint8 .3, H, W., and got torch.float32"):
         predict_labels(network(), picture().float())
+
+
+def widest(classes: int, winner: int) -> SegmentationNetwork:
+    """A network of many classes, one of which wins everywhere."""
+    model = SegmentationNetwork(create_model("drn_d_22", 3, 0.125), classes).eval()
+    torch.nn.init.zeros_(model.backbone.classifier.weight)
+    model.backbone.classifier.bias.data[winner] = 1
+    return model
+
+
+@pytest.mark.parametrize("how", [Inference(), Inference(window=32, overlap=8), Inference(scales=(0.5, 1.0))])
+@pytest.mark.parametrize(
+    ("classes", "winner", "dtype"),
+    [(4, 3, torch.uint8), (256, 255, torch.uint8), (257, 256, torch.int16), (300, 290, torch.int16)],
+)
+def test_labels_hold_every_class(how, classes, winner, dtype):
+    labels = predict_labels(widest(classes, winner), picture(40, 24), how)
+    assert labels.dtype == dtype and labels.unique().tolist() == [winner]
+
+
+def overflowing(kind: str) -> SegmentationNetwork:
+    """Finite weights whose maps are not: infinite, or not a number after an infinite one."""
+    model = network()
+    model.backbone.stem.norm.weight.data.fill_(1e30)
+    if kind == "variance":
+        model.backbone.stem.norm.running_var.fill_(1e-44)
+    if kind == "classifier":
+        model.backbone.stem.norm.weight.data.fill_(1)
+        model.backbone.classifier.bias.data[2] = -float("inf")
+    else:
+        model.backbone.levels["1"][0].convs[0].norm.weight.data.fill_(1e30)
+    return model
+
+
+@pytest.mark.parametrize("how", [Inference(), Inference(window=32, overlap=8), Inference(mirror=True, average="log")])
+@pytest.mark.parametrize("kind", ["scale", "variance", "classifier"])
+@pytest.mark.parametrize("read", [predict_labels, predict_probabilities])
+def test_scores_that_are_not_finite_are_no_answer(read, kind, how):
+    model = overflowing(kind).train()
+    with pytest.raises(ValueError, match="the network's score map holds values that are not finite"):
+        read(model, picture(40, 48), how)
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    "image", [torch.zeros(3, 0, 8), torch.zeros(3, 8), torch.zeros(1, 8, 8), torch.zeros(2, 3, 8, 8)]
+)
+@pytest.mark.parametrize("how", [Inference(), Inference(window=32, overlap=8), Inference(scales=(0.5,))])
+def test_what_is_no_image_is_one_sentence(image, how):
+    with pytest.raises(ValueError, match="expected .*image.* got"):
+        predict_labels(network(), image.byte(), how)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"window": "32"}, "window must be a whole number"),
+        ({"window": 0}, "window must be a whole number"),
+        ({"window": -8}, "window must be a whole number"),
+        ({"window": 32.0}, "window must be a whole number"),
+        ({"window": 32, "overlap": 8.0}, "overlap must be a whole number"),
+        ({"window": 32, "overlap": -8}, "overlap must be a whole number"),
+        ({"scales": ("1",)}, "scales must be positive factors"),
+        ({"scales": (float("nan"),)}, "scales must be positive factors"),
+        ({"scales": (1.0, 1e6)}, "scales must be positive factors"),
+        ({"scales": 1.0}, "scales must be positive factors"),
+        ({"average": "logs"}, "there is no average 'logs'; did you mean log"),
+    ],
+)
+def test_ways_of_reading_that_there_are_not(wrong, says):
+    pytest.raises(ValueError, Inference, **wrong).match(says)

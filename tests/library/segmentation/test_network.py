@@ -144,9 +144,9 @@ def test_a_released_file_is_loaded_by_name_of_its_network(tmp_path):
 def test_what_cannot_be_a_segmentation_network_is_one_sentence(tmp_path):
     with pytest.raises(ValueError, match="network from create_model, not a Linear"):
         SegmentationNetwork(torch.nn.Linear(2, 2), 19)
-    with pytest.raises(ValueError, match="upsampling must be one of bilinear, released"):
+    with pytest.raises(ValueError, match="there is no upsampling 'nearest'; choose one of bilinear, released"):
         tiny(upsampling="nearest")
-    with pytest.raises(ValueError, match="colors must be one of imagenet, cityscapes"):
+    with pytest.raises(ValueError, match="there is no color normalization 'none'; choose one of imagenet, cityscapes"):
         tiny(colors="none")
     file = save_weights(create_model("drn_d_22", 3, 0.125), tmp_path / "c.safetensors")
     with pytest.raises(ValueError, match="classifier of whole images"):
@@ -156,3 +156,9 @@ def test_what_cannot_be_a_segmentation_network_is_one_sentence(tmp_path):
     other = save_segmentation(tiny(), tmp_path / "s.safetensors")
     with pytest.raises(ValueError, match="holds a drn_d_22, not a drn_c_26"):
         load_segmentation(other, "drn_c_26")
+
+
+@pytest.mark.parametrize("classes", [0, -1, 2.5, "19", True, 10**6])
+def test_a_number_of_classes_that_no_network_has(classes):
+    with pytest.raises(ValueError, match="num_classes must be a whole number from 1 to 32768, not"):
+        tiny(classes=classes)

@@ -29,6 +29,8 @@ from drn_lib.segmentation.scores import (
     score_image,
     score_segmentation,
 )
+from drn_lib.segmentation.training import train_segmentation
+from drn_lib.training.recipes import SegmentationRecipe, recipe
 
 REAL = os.environ.get("DRN_DATA", "")
 needs_data = pytest.mark.skipif(not REAL, reason="DRN_DATA is not set: no real data here")
@@ -305,3 +307,34 @@ def test_scores_of_many_matrices_at_once_and_by_name():
         many = function(np.stack([per_image[array].mean(axis=0)] * 2)[:, None])
         assert many.shape == (2, 1) and many.ravel().tolist() == pytest.approx([value] * 2)
     assert outcome("top1", classes) is None and outcome("iou.sky", classes) is None
+
+
+@pytest.mark.parametrize("classes", [256, 300])
+def test_no_class_may_be_the_label_of_ignored_pixels(classes, monkeypatch):
+    """From 256 classes on, class 255 would be ignored: in counts, in the prior and in a training's loss."""
+    says = "255 marks pixels without a label, so at most 255 classes can be told apart, not "
+    labels = tensor([[0, 255]])
+    pytest.raises(ValueError, confusion_matrix, labels, labels, classes).match(f"{says}{classes}")
+    pytest.raises(ValueError, score_image, labels, labels, classes).match(says)
+    data = Masks([[0, 1]])
+    monkeypatch.setattr(Masks, "mask_classes", [str(number) for number in range(classes)])
+    monkeypatch.setattr(Masks, "__getitem__", lambda *_: pytest.fail("an image was read"))
+    model = SegmentationNetwork(create_model("drn_d_22", 3, 0.125), classes)
+    pytest.raises(ValueError, score_segmentation, model, data).match(says)
+    pytest.raises(ValueError, position_prior, data).match(says)
+    plan = recipe("camvid-reduced", SegmentationRecipe)
+    pytest.raises(ValueError, train_segmentation, plan, model.backbone, 0, data).match(says)
+
+
+def test_as_many_classes_as_labels_can_tell_apart():
+    labels = tensor([[0, 254], [254, IGNORE]])
+    counts = confusion_matrix(tensor([[0, 254], [1, 0]]), labels, 255)
+    assert counts.shape == (255, 255) and counts[254, 254] == counts[254, 1] == counts[0, 0] == 1 and counts.sum() == 3
+
+
+def test_predictions_are_written_for_the_classes_of_cityscapes_alone(tmp_path):
+    """Another set's numbers would be read as ids of Cityscapes."""
+    model = SegmentationNetwork(create_model("drn_d_22", 3, 0.125), 3)
+    with pytest.raises(ValueError, match="predictions are written in the 19 classes of Cityscapes"):
+        score_segmentation(model, Masks([[0, 1]]), predictions=tmp_path)
+    assert list(tmp_path.iterdir()) == []

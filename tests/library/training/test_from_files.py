@@ -172,6 +172,25 @@ def test_errors_are_one_sentence(parts, tmp_path):
         training.train_from_files(RECIPE, "drn_a_18", 0, parts[0], open_dataset("imagenet", "val", fewer))
 
 
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (None, "which have not one label each"),
+        ([0], "which have not one label each"),
+        ([-1] * 12, "must lie in 0.."),
+        ([99] * 12, "must lie in 0.."),
+        ([0.5] * 12, "must be whole numbers"),
+    ],
+)
+@pytest.mark.parametrize("part", [0, 1])
+def test_labels_of_another_form_are_refused_before_training(labels, says, part, parts, monkeypatch):
+    monkeypatch.setattr(loop, "run", lambda *_: pytest.fail("trained"))
+    labels = labels if labels is None or len(labels) == 1 else labels[:1] * len(parts[part])
+    monkeypatch.setattr(parts[part], "labels", labels)
+    with pytest.raises(ValueError, match=says):
+        training.train_from_files(RECIPE, "drn_a_18", 0, *parts)
+
+
 def test_too_few_validation_images_are_found_before_the_first_epoch(parts, monkeypatch):
     monkeypatch.setattr(classification, "join", lambda device: Group(0, 99, torch.device("cpu")))
     with pytest.raises(ValueError, match="are too few for 99 processes"):

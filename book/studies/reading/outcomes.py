@@ -1,0 +1,83 @@
+"""What a run stored image by image: read, and compared with the metrics that were computed from it. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from book.studies import metrics
+
+if TYPE_CHECKING:
+    from book.studies.reading.records import StoredRun
+
+DECIMALS = 1.1e-5
+"""Metrics are stored with five decimals."""
+HUNDREDTHS = 0.00501
+"""Overlaps are stored rounded up to a two-hundredth, their mean before it was rounded."""
+_MEANS = {r"final\.[^.]+\.loss": ("loss", 1, 1e-4), r"(.+)\.mean_iou": ("{}.iou", 200, HUNDREDTHS)}
+"""Metrics that are the mean of an array, how many times as large it is stored, and how closely. `metrics.outcome` knows
+none of them, since their intervals are over seeds alone."""
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` by name; ValueError where it is not whole, or holds other things than finite numbers."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except Exception:  # zipfile, zlib, struct and numpy have an error each
+        raise ValueError(f"{path.name} is not a whole file of arrays of numbers") from None
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf" or array.ndim == 0 or array.size == 0:
+            raise ValueError(f"{name} in {path.name} is no list of numbers")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} in {path.name} holds values that are not finite")
+    return arrays
+
+
+def check(run: StoredRun, arrays: Mapping[str, np.ndarray], source: str) -> None:
+    """Raise ValueError where the arrays in `source` are of other images than the run's, or give other metrics."""
+    counts, dataset = run.metrics, run.dataset
+    part = scored_part(counts)
+    lengths: dict[str, int] = {} if part is None else {"": dataset["counts"].get(part, -1)}
+    for name, array in arrays.items():
+        setting, _, what = name.rpartition(".")
+        if not what.startswith(("curve", "mask_curve")) and len(array) != lengths.setdefault(setting, len(array)):
+            raise ValueError(f"{name} in {source} has {len(array)} images, not {lengths[setting]}")
+    drives = list(dataset.get("sequences", {}).values())
+    if drives and "sequence" in arrays and np.bincount(arrays["sequence"], minlength=len(drives)).tolist() != drives:
+        raise ValueError(f"sequence in {source} has other numbers of frames than dataset.sequences")
+    for key, value in counts.items():
+        again, allowed = _again(key, dataset, arrays)
+        if again is None and key.startswith("final.") and metrics.outcome(key, dataset):
+            raise ValueError(f"{source} lacks the outcomes of {key}")
+        if key.endswith(".loss"):
+            allowed += 2e-5 * abs(value)  # its mean was taken in float32
+        if again is not None and not abs(again - value) <= allowed:
+            raise ValueError(f"{key} is {value:g}, but the outcomes in {source} give {again:g}")
+
+
+def scored_part(keys: Mapping[str, float]) -> str | None:
+    """The part of the data that the metrics `final.<part>.…` are of; ValueError where there are two."""
+    parts = sorted({key.split(".")[1] for key in keys if key.startswith("final.")})
+    if len(parts) > 1:
+        raise ValueError(f"the metrics are of {' and '.join(parts)}, where a run is scored on one part")
+    return parts[0] if parts else None
+
+
+def _again(key: str, dataset: dict, arrays: Mapping[str, np.ndarray]) -> tuple[float | None, float]:
+    """A metric as its outcomes give it, None where they are not stored; and how far the stored one may be from it."""
+    for pattern, (array, times, allowed) in _MEANS.items():
+        if found := re.fullmatch(pattern, key):
+            stored = arrays.get(array.format(*found.groups()))
+            return None if stored is None else float(stored.mean(dtype=float)) / times, allowed
+    made = metrics.outcome(key, dataset)
+    if made is None or not all(name in arrays for name in made.arrays):
+        return None, DECIMALS
+    counts = made.decode(*(arrays[name][None] for name in made.arrays))[0]
+    if made.drive is not None:
+        counts = counts[arrays["sequence"] == made.drive]
+    return float(made.statistic(counts.mean(axis=0))), HUNDREDTHS if "mask_iou" in key else DECIMALS
