@@ -36,7 +36,7 @@ def load_library() -> ctypes.CDLL:
     """The library, compiled where it is not in the cache yet.
 
     Raises:
-        Unavailable: another processor than x86-64 with AVX2, no compiler, a failed build, a cache that cannot be written.
+        Unavailable: another processor than x86-64 with AVX2, no compiler, a failed build, a cache not to be written.
     """
     if platform.machine().lower() not in ("x86_64", "amd64"):
         raise Unavailable(f"the kernel is written for x86-64 processors, not {platform.machine()}")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from drn_lib.fast.build import load_library
 from drn_lib.fast.matrices import SCHEMES, Scheme
-from drn_lib.fast.plain import Ending
+from drn_lib.fast.plain import NOTHING, Ending
 
 _POINTER, _NUMBER, _LONG, _FLOAT = ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_float
 _SIGNATURES = {
@@ -64,7 +64,7 @@ class Kernel:
         return prepared
 
     def forward(
-        self, x: Tensor, prepared: Tensor, channels: int, scheme: Scheme, dilation: int, ending: Ending = Ending()
+        self, x: Tensor, prepared: Tensor, channels: int, scheme: Scheme, dilation: int, ending: Ending = NOTHING
     ) -> Tensor:
         """As `plain.forward`."""
         x, bias, added = channels_last(x), ending.bias, ending.added

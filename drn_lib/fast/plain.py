@@ -25,6 +25,9 @@ class Ending(NamedTuple):
     relu: bool = False
 
 
+NOTHING = Ending()
+
+
 def prepare(weight: Tensor, scheme: Scheme, backward: bool = False) -> Tensor:
     """The transformed weights (products^2, in, out) of (out, in, 3, 3); `backward`: those that carry gradients back."""
     if backward:
@@ -35,7 +38,7 @@ def prepare(weight: Tensor, scheme: Scheme, backward: bool = False) -> Tensor:
 
 
 def forward(
-    x: Tensor, prepared: Tensor, channels: int, scheme: Scheme, dilation: int, ending: Ending = Ending()
+    x: Tensor, prepared: Tensor, channels: int, scheme: Scheme, dilation: int, ending: Ending = NOTHING
 ) -> Tensor:
     """The convolution of x (N, in, H, W) to (N, channels, H, W), channels last, and its ending."""
     cells = _gather(x, dilation, scheme.inputs, scheme.outputs, scheme.before)  # (inputs^2, tiles * in)
@@ -82,7 +85,7 @@ def _gather(x: Tensor, dilation: int, size: int, step: int, before: int) -> Tens
 
 
 def _scatter(y: Tensor, like: Tensor, dilation: int, step: int, channels: int) -> Tensor:
-    """The map (N, channels, H, W) from its tiles (step^2, tiles * channels): the inverse of `_gather` without its zeros."""
+    """The map (N, channels, H, W) from its tiles (step^2, tiles * channels): undoes `_gather`."""
     images, _, height, width = like.shape
     down, across = -(-height // (step * dilation)), -(-width // (step * dilation))
     tiles = y.view(step, step, images, dilation, dilation, down, across, channels)

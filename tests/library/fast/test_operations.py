@@ -26,7 +26,8 @@ def apart(found, expected):
     """The largest difference over the largest value; both may be missing."""
     if found is None or expected is None:
         return 0.0 if found is expected else float("inf")
-    return float((found.detach().double() - expected.detach().double()).abs().max() / expected.abs().max())
+    found, expected = found.detach().double(), expected.detach().double()
+    return ((found - expected).abs().max() / expected.abs().max().clip(min=1e-30)).item()
 
 
 def both_ways(function, tensors, gradient):
