@@ -173,7 +173,8 @@ def photographs_reader(folder: Path, made: Path) -> Reader:
     whole = {"a.jpg": encoded("JPEG", "RGB", exif=exif), "cmyk.jpg": encoded("JPEG", "CMYK")}
     whole |= {"a.png": encoded("PNG", "RGBA", exif=exif), "p.png": encoded("PNG", "P", transparency=3)}
     whole |= {"wide.png": encoded("PNG", "I;16"), "a.webp": encoded("WEBP", "RGBA"), "a.gif": encoded("GIF", "P")}
-    whole |= {"a.tif": encoded("TIFF", "RGBA", exif=exif), "bad.tif": encoded("TIFF", "F"), "a.bmp": encoded("BMP", "L")}
+    whole |= {"a.tif": encoded("TIFF", "RGBA", exif=exif), "bad.tif": encoded("TIFF", "F")}
+    whole["a.bmp"] = encoded("BMP", "L")
     return Reader(read, whole)
 
 
