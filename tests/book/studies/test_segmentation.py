@@ -60,8 +60,8 @@ def test_one_run_leaves_json_counts_and_weights(elsewhere):
     jsonschema.validate(run, json.loads((paths.data_dir() / "results" / "schema.json").read_text()))
     assert run["dataset"]["counts"] == {"train": 6, "tune": 6, "test": 6} and run["steps"] == 4
     assert [set(row) for row in run["curve"]] == [{"epoch", "train_loss", "val_miou_present", "val_pixel_accuracy"}] * 2
-    assert elsewhere[:3] == ["train", "tune", "test"]  # the test part opens once training is over; then the prior's
-    assert elsewhere.count("test") == 1 and "memory.peak_mb" in run["metrics"]
+    assert elsewhere[:4] == ["test", "train", "tune", "test"]  # that it is there; to be scored, last; then the prior's
+    assert elsewhere.count("test") == 2 and "memory.peak_mb" in run["metrics"]
 
     with np.load(file.with_suffix(".npz")) as stored:
         per_image = dict(stored)
