@@ -107,8 +107,7 @@ def slurm(folder: Path, lines: str) -> Path:
     own.mkdir(mode=0o755)
     (own / "key").write_bytes(os.urandom(128))
     (own / "key").chmod(0o400)
-    words = [f"--{name}={own / name}" for name in ("socket", "key-file", "pid-file", "log-file", "seed-file")]
-    words[1] = f"--key-file={own / 'key'}"
+    words = [f"--{name}-file={own / name}" for name in ("key", "pid", "log", "seed")] + [f"--socket={own / 'socket'}"]
     user = []
     if os.geteuid() == 0:
         for path in (own, own / "key"):
