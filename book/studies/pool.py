@@ -84,6 +84,7 @@ def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
                 del busy[name]
                 if process.returncode == locks.TRY_LATER:  # another process was faster
                     left.append(name)
+                    _say(f"{name}: another process was faster, its end is awaited")
                     continue
                 failed += [name] if process.returncode else []
                 _say(f"{name} {'FAILED, see its log' if process.returncode else 'done'}")
