@@ -85,6 +85,7 @@ def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
                 del busy[name]
                 if process.returncode == locks.TRY_LATER:  # another process was faster
                     left.append(name)
+                    _say(f"{name}: another process was faster, its end is awaited")
                     continue
                 failed += [name] if process.returncode else []
                 _say(f"{name} {'FAILED, see its log' if process.returncode else 'done'}")
@@ -135,8 +136,8 @@ def commands(plan: Plan, device: str | None = None) -> list[str]:
 def merge(plan: Plan, data: Path) -> Iterator[str]:
     """Copy what another checkout's runs of this plan left in its folder `data`, where it is missing here.
 
-    Gives a line for each run. What is here stays: of a run that was done twice, the line tells whether the metrics
-    agree. Nothing is copied of a run whose files are damaged, incomplete or of another plan; ValueError names these
+    Gives a line for each run that it copies. What is here stays: a run that was done twice with other metrics has a
+    line too. Nothing is copied of a run whose files are damaged, incomplete or of another plan; ValueError names these
     at the end.
     """
     results, weights = data / "results" / plan.study, data / "checkpoints" / plan.study
@@ -153,12 +154,9 @@ def merge(plan: Plan, data: Path) -> Iterator[str]:
                 raise ValueError(f"{file} was trained otherwise than the plan {plan.study} says")
             if ours is not None:
                 keys = sorted({*ours.metrics, *theirs.metrics})
-                other = [key for key in keys if ours.metrics.get(key) != theirs.metrics.get(key)]
-                yield f"{name} was done twice, " + (
-                    f"with other metrics ({', '.join(other[:3])}{' …' if other[3:] else ''}): the one here is kept"
-                    if other
-                    else "with the same metrics"
-                )
+                if other := [key for key in keys if ours.metrics.get(key) != theirs.metrics.get(key)]:
+                    which = f"{', '.join(other[:3])}{' …' if other[3:] else ''}"
+                    yield f"{name} was done twice, with other metrics ({which}): the one here is kept"
                 continue
             copies = {results / f"{name}.npz": plan.result_file(name).with_suffix(".npz")}
             if plan.keeps_weights(variant, seed):
