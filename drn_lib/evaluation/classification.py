@@ -21,6 +21,7 @@ from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
 from drn_lib.images import cut_crops, enlarge, normalize
+from drn_lib.probing import evaluating
 
 BATCH_SIZE = 100
 """Images, or crops, that go through the network at once."""
@@ -29,10 +30,9 @@ BATCH_SIZE = 100
 @torch.inference_mode()
 def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_size: int = BATCH_SIZE) -> Tensor:
     """Logits (N, classes), on the CPU, in eval mode, of uint8 (N, 3, H, W), at `size` pixels a side or as is."""
-    device, was_training = next(model.parameters()).device, model.training
-    model.eval()
-    logits = [model(normalize(enlarge(batch, size).to(device))).float().cpu() for batch in images.split(batch_size)]
-    model.train(was_training)
+    device = next(model.parameters()).device
+    with evaluating(model):
+        logits = [model(normalize(enlarge(batch, size).to(device))).float().cpu() for batch in images.split(batch_size)]
     return torch.cat(logits)
 
 
@@ -105,17 +105,14 @@ def evaluate_files(
     crop_set = _TestCrops(dataset, places, shorter_side, size, crops)
     pinned = device.type == "cuda"
     loader = DataLoader(crop_set, max(1, BATCH_SIZE // crops), num_workers=workers, pin_memory=pinned)
-    was_training = model.training
-    model.eval()
     logits, labels = [], []
     bar = tqdm(total=len(places), unit="image", disable=not progress or os.environ.get("DRN_PROGRESS") == "0")
-    with plain_data_errors(), bar:
+    with plain_data_errors(), evaluating(model), bar:
         for images, truth in loader:  # (n, crops, 3, size, size), (n,)
             scores = model(normalize(images.flatten(0, 1).to(device)))
             logits.append(scores.float().cpu().unflatten(0, (len(images), crops)).mean(dim=1))  # (n, classes)
             labels.append(truth)
             bar.update(len(images))
-    model.train(was_training)
     metrics, per_image = _score(torch.cat(logits), torch.cat(labels))
     if group.world > 1:
         own = torch.tensor([len(places), *(len(places) * value for value in metrics.values())], dtype=torch.float64)

@@ -7,7 +7,6 @@ mirroring cost time and raise the scores, so who reports them says so.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.transforms import functional
 
 from drn_lib.checks import one_of, require_finite, whole_number
+from drn_lib.probing import evaluating
 from drn_lib.segmentation.network import SegmentationNetwork
 
 AVERAGES = ("probabilities", "log")
@@ -91,7 +91,7 @@ def predict_labels(model: SegmentationNetwork, image: Tensor, how: Inference = W
     """
     dtype = torch.uint8 if model.num_classes <= 256 else torch.int16
     _require_image(image)
-    with _evaluating(model):
+    with evaluating(model):
         if how.views != [(1.0, False)]:
             return _average(model, image, how).argmax(0).to(dtype)
         if how.window is None:
@@ -109,7 +109,7 @@ def predict_probabilities(model: SegmentationNetwork, image: Tensor, how: Infere
     Arguments and errors as `predict_labels`, which needs less memory.
     """
     _require_image(image)
-    with _evaluating(model):
+    with evaluating(model):
         return _average(model, image, how)
 
 
@@ -188,14 +188,3 @@ def _starts(side: int, window: int, overlap: int, step: int) -> list[int]:
     """Where windows begin: at multiples of `step`, each but the last a full window, all of the side covered."""
     last = max(0, -(-(side - window) // step) * step)
     return [*range(0, last, window - overlap), last]
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode, and afterwards as it was."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)

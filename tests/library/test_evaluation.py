@@ -171,3 +171,26 @@ def test_a_confusion_matrix_holds_counts(wrong):
     for score in (evaluation.miou, evaluation.class_iou, evaluation.miou_official):
         with pytest.raises(ValueError, match="holds counts"):
             score(np.array([[1.0, wrong], [0.0, 2.0]]))
+
+
+class Frozen(torch.nn.Module):
+    """A network in training whose normalization is kept in evaluation mode, as fine-tuning often has it."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.head = torch.nn.BatchNorm2d(3).eval(), torch.nn.Linear(3, 4)
+
+    def forward(self, x):
+        return self.head(self.norm(x).mean((2, 3)))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_each_part_gets_its_mode_back(fails):
+    model, images = Frozen(), torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    if fails:
+        model.head = torch.nn.Linear(5, 4)
+        with pytest.raises(RuntimeError):
+            evaluation.predict(model, images)
+    else:
+        evaluation.predict(model, images)
+    assert model.training and model.head.training and not model.norm.training
