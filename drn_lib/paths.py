@@ -114,9 +114,7 @@ def replacing(file: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         os.replace(temporary, file)
     except Exception as error:
-        if isinstance(
-            error.__context__, (KeyboardInterrupt, SystemExit)
-        ):  # torch.save complains of a file that it did not finish
+        if isinstance(error.__context__, (KeyboardInterrupt, SystemExit)):  # torch.save complains of its own half file
             raise error.__context__ from None
         if (reason := _reason(error, (temporary, file))) is None:
             raise
@@ -153,15 +151,17 @@ def _sweep(file: Path) -> None:
         for entry in os.scandir(file.parent):
             if found := name.fullmatch(entry.name):
                 with suppress(OSError):
-                    here = found[1] in (None, socket.gethostname()) and os.name == "posix"
-                    if not _runs(int(found[2])) if here else time.time() - entry.stat().st_mtime > OLD:
+                    here = found[1] in (None, socket.gethostname())
+                    if not process_runs(int(found[2])) if here else time.time() - entry.stat().st_mtime > OLD:
                         os.unlink(entry.path)
 
 
-def _runs(process: int) -> bool:
-    """Whether a process of this number runs on this machine."""
+def process_runs(number: int) -> bool:
+    """Whether a process of this number runs on this machine; True where the system does not tell."""
+    if os.name != "posix":  # there, os.kill would end it
+        return True
     try:
-        os.kill(process, 0)
+        os.kill(number, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:

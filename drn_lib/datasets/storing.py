@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from drn_lib.paths import replacing
+from drn_lib.paths import process_runs, replacing
 
 OLD = 2 * 24 * 3600
 """Seconds after which an unfinished folder of another machine, or of a process number that came again, is swept."""
@@ -57,19 +57,9 @@ def _is_abandoned(left: Path, ends: str) -> bool:
         return False
     if time.time() - left.stat().st_mtime > OLD:
         return True
-    return named[2] in (None, socket.gethostname()) and (int(named[1]) == os.getpid() or not _lives(int(named[1])))
-
-
-def _lives(process: int) -> bool:
-    if os.name != "posix":  # there, os.kill would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return named[2] in (None, socket.gethostname()) and (
+        int(named[1]) == os.getpid() or not process_runs(int(named[1]))
+    )
 
 
 def recorded_sha256(file: Path) -> str | None:
