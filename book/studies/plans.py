@@ -98,24 +98,35 @@ class Plan:
         Raises:
             ValueError: it was trained otherwise than the plan says now.
         """
-        file, known = self.result_file(self.run_name(variant, seed)), self.variants[variant]
+        file = self.result_file(self.run_name(variant, seed))
         if not file.exists():
             return None
         result = files.load_run(file)
         self.accept(result)
-        planned = {**known.recipe.as_dict(), "network": known.network, "start": known.start, "head": known.head}
-        trained = {**result.recipe, "network": result.architecture, "start": result.start, "head": result.head}
-        if known.dilation_rule is not None:
-            planned["dilation_rule"], trained["dilation_rule"] = known.dilation_rule, result.dilation_rule
-        changed = [key for key in {**planned, **trained} if planned.get(key) != trained.get(key)]
-        if changed:
+        if changed := self.changed(result):
             raise ValueError(
                 f"{file.name} of study {self.study} was trained with another {', '.join(changed)} than its plan has; "
                 f"move it and {self.work_folder(self.run_name(variant, seed))} away to train it again, or mend the plan"
             )
         return result
 
+    def changed(self, result: StoredRun) -> list[str]:
+        """In what a run was trained otherwise than its variant is planned now; empty where in nothing."""
+        known = self.variants[result.variant]
+        planned = {**known.recipe.as_dict(), "network": known.network, "start": known.start, "head": known.head}
+        trained = {**result.recipe, "network": result.architecture, "start": result.start, "head": result.head}
+        if known.dilation_rule is not None:
+            planned["dilation_rule"], trained["dilation_rule"] = known.dilation_rule, result.dilation_rule
+        return [key for key in {**planned, **trained} if planned.get(key) != trained.get(key)]
+
     def accept(self, result: StoredRun) -> None:
+        """Raise ResultsError where `require_planned` does, or a run here lacks its outcomes image by image."""
+        self.require_planned(result)
+        arrays = self.result_file(result.name).with_suffix(".npz")
+        if not arrays.exists():
+            raise files.ResultsError(f"{arrays} is missing, which holds the outcomes of {result.name} image by image")
+
+    def require_planned(self, result: StoredRun) -> None:
         """Raise ResultsError where the study does not plan such a run, or it was scored on another part."""
         if (result.variant, result.seed) not in self._planned:
             raise files.ResultsError(
@@ -127,9 +138,6 @@ class Plan:
                 f"{result.name} of study {self.study} was scored on the part {part}, where its plan says "
                 f"{self.scored_part}; move it away, or mend the plan"
             )
-        arrays = self.result_file(result.name).with_suffix(".npz")
-        if not arrays.exists():
-            raise files.ResultsError(f"{arrays} is missing, which holds the outcomes of {result.name} image by image")
 
     @cached_property
     def _planned(self) -> frozenset[tuple[str, int]]:

@@ -50,8 +50,8 @@ def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
     """Carry out every run of the plan that is not done, `workers` at a time, each with one thread of the CPU.
 
     Two processes of one thread use two cores better than one of two; on a GPU several keep it busy, since networks as
-    small as these wait for Python most of the time. Killing it loses at most half a minute of
-    each run; calling it again resumes. A run that another process is at is left to it, and its end is awaited.
+    small as these wait for Python most of the time. Killing it loses at most half a minute of each run; calling it
+    again resumes. A run that another process is at is left to it, and its end is awaited.
 
     Raises:
         RuntimeError: runs failed; the others are done.
@@ -110,8 +110,8 @@ def status(plan: Plan) -> list[RunStatus]:
             continue
         folder = plan.work_folder(name)
         devices = provenance.noted_before(folder, "devices") if (folder / "devices").exists() else []
-        on_a_cpu = not any(device == provenance.UNKNOWN or records.GPU in device for device in devices)
-        out.append(RunStatus(name, *_progress(plan.variants[variant].recipe, folder), False, optional, on_a_cpu))
+        progress = _progress(plan.variants[variant].recipe, folder)
+        out.append(RunStatus(name, *progress, False, optional, records.is_a_cpu(", ".join(devices))))
     return out
 
 
@@ -148,10 +148,10 @@ def merge(plan: Plan, data: Path) -> Iterator[str]:
         name, folder = file.stem, plan.work_folder(file.stem)
         try:
             variant, seed = planned[one_of("run", name, planned)]
-            theirs, ours, known = files.load_run(file), plan.result(variant, seed), plan.variants[variant]
-            about = (theirs.study, theirs.name, theirs.recipe, theirs.architecture, theirs.start, theirs.head)
-            if about != (plan.study, name, known.recipe.as_dict(), known.network, known.start, known.head):
-                raise ValueError(f"{file} was trained otherwise than the plan {plan.study} says")
+            theirs, ours = files.load_run(file), plan.result(variant, seed)
+            plan.require_planned(theirs)
+            if changed := plan.changed(theirs):
+                raise ValueError(f"{file} was trained with another {', '.join(changed)} than the plan {plan.study} has")
             if ours is not None:
                 keys = sorted({*ours.metrics, *theirs.metrics})
                 if other := [key for key in keys if ours.metrics.get(key) != theirs.metrics.get(key)]:
@@ -196,8 +196,8 @@ def hours_left(plan: Plan, statuses: list[RunStatus]) -> tuple[float, bool] | No
     """One thread's hours that the unfinished runs still take; None as long as nothing has run.
 
     What ran on a GPU tells nothing of a CPU's hours. A run that has not begun is taken to cost what another seed of the
-    same network costs. For a network that has never
-    run it is taken from the others by multiply-adds; then the second value is True: the hours are a guess.
+    same network costs. For a network that has never run it is taken from the others by multiply-adds; then the second
+    value is True: the hours are a guess.
     """
     whole = {}
     for item in statuses:
