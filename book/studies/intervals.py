@@ -198,7 +198,13 @@ def holm(p_values: dict[str, float]) -> dict[str, float]:
     Returns:
         The same names with adjusted values: the k-th smallest of m is multiplied by m - k + 1, never falls
         below an earlier one and never exceeds 1.
+
+    Raises:
+        ValueError: a p-value is no number from 0 to 1.
     """
+    for name, p in p_values.items():
+        if not 0.0 <= p <= 1.0:
+            raise ValueError(f"the p-value of {name} is {p}, not a number from 0 to 1")
     adjusted, largest = {}, 0.0
     for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p))

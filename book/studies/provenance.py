@@ -10,11 +10,8 @@ from pathlib import Path
 
 import torch
 
-from book.studies.reading.records import GPU
+from book.studies.reading.records import GPU, UNKNOWN
 from drn_lib.paths import data_dir, replacing
-
-UNKNOWN = "unknown"
-"""Stands for what computed before there was a note of it, or where the note was damaged."""
 
 
 def device_name(device: str) -> str:

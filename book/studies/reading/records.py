@@ -13,8 +13,15 @@ from drn_lib.checks import one_of, whole_number
 
 GPU = " (GPU)"
 """Stands after the name of each GPU in a run's `device`."""
+UNKNOWN = "unknown"
+"""Stands for what computed before there was a note of it, or where the note was damaged."""
 SHA256 = re.compile("[0-9a-f]{64}")
 METRIC = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+
+
+def is_a_cpu(device: str) -> bool:
+    """Whether a run's `device` is known to name only CPUs."""
+    return GPU not in device and UNKNOWN not in device.split(", ")
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class StoredRun:
     @property
     def on_a_cpu(self) -> bool:
         """Whether all of it was computed on CPUs: only then are its seconds those of a CPU."""
-        return GPU not in self.device
+        return is_a_cpu(self.device)
 
 
 def check(run: StoredRun) -> None:

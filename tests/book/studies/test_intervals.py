@@ -222,3 +222,9 @@ def test_a_score_is_computed_for_each_seed_and_then_averaged():
     left = np.stack([np.zeros(20), np.ones(20)])  # shares 0 and 1: the mean of squares is 1/2, the square of means 1/4
     found = bootstrap_difference(left, np.zeros((2, 20)), draws=50, statistic=np.square)
     assert found.estimate == 0.5
+
+
+@pytest.mark.parametrize("p", [float("nan"), -0.1, 1.1, float("inf")])
+def test_what_is_no_p_value_is_not_adjusted(p):
+    with pytest.raises(ValueError, match="the p-value of b is .*, not a number from 0 to 1"):
+        intervals.holm({"a": 0.01, "b": p})

@@ -249,3 +249,11 @@ def test_every_stored_error_agrees_with_the_outcomes_of_its_images(study):
                 assert 100 * outcomes.mean(axis=1) == pytest.approx(errors, abs=2e-5), f"{name}: {key}"
                 compared += 1
     assert compared > 0
+
+
+@pytest.mark.parametrize(
+    ("device", "is_a_cpu"),
+    [("AMD EPYC", True), ("Tesla T4 (GPU)", False), ("AMD EPYC, Tesla T4 (GPU)", False), ("unknown, AMD EPYC", False)],
+)
+def test_seconds_are_a_cpus_only_where_all_devices_are_known_to_be_cpus(device, is_a_cpu):
+    assert records.StoredRun(**a_run(device=device)).on_a_cpu is is_a_cpu
