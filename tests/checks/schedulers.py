@@ -37,9 +37,9 @@ STUDY = "classification"
 """The study that the page names; the check puts its own in its place."""
 PLAN = """
 study: tiny
-recipe: tiny-imagenet-20-reduced
+recipe: shapes-live
 scored_part: tune
-changes: {dataset: shapes, partition: null, image_size: 32, width: 0.125, epochs: 1, batch_size: 20}
+changes: {image_size: 32, epochs: 1, batch_size: 20}
 waves:
   - {variants: [drn_a_18], seeds: [0, 1, 2, 3], keep_weights: [1]}
 """

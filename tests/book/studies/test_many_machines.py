@@ -10,8 +10,9 @@ import subprocess
 import pytest
 import yaml
 
-from book.studies import plans
+from book.studies import files, plans
 from book.studies.__main__ import main
+from book.studies.plans import Plan, load_plan
 from tests import ROOT
 from tests.book.studies.trial import PLAN
 from tests.checks import schedulers
@@ -87,3 +88,9 @@ def test_the_check_says_what_is_missing(way, monkeypatch, capsys):
 def test_the_check_knows_its_ways(monkeypatch, capsys):
     monkeypatch.setattr(schedulers.sys, "argv", ["schedulers", "pbs"])
     assert schedulers.main() == 2 and "there is no way pbs: choose from" in capsys.readouterr().err
+
+
+def test_the_plan_of_the_check_is_one_that_is_read(tmp_path, monkeypatch):
+    (tmp_path / "tiny.yml").write_text(schedulers.PLAN, encoding="utf-8")
+    monkeypatch.setattr(files, "studies_dir", lambda: tmp_path)
+    assert [Plan.run_name(*run) for run in load_plan("tiny").runs()] == schedulers.RUNS
