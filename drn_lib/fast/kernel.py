@@ -15,7 +15,6 @@ from drn_lib.fast.plain import NOTHING, Ending
 
 _POINTER, _NUMBER, _LONG, _FLOAT = ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_float
 _SIGNATURES = {
-    "winograd_lanes": [],
     "winograd_size": [_NUMBER] * 3,
     "winograd_entry": [_NUMBER] * 4,
     "winograd_prepare": [_NUMBER, _POINTER, _POINTER, _NUMBER, _NUMBER, _LONG, _LONG, _NUMBER, _NUMBER],
@@ -45,11 +44,6 @@ class Kernel:
         for name, types in _SIGNATURES.items():
             getattr(library, name).argtypes = types
         library.winograd_size.restype, library.winograd_entry.restype = _LONG, _FLOAT
-
-    @property
-    def lanes(self) -> int:
-        """Floats in a vector of this processor: 8 (AVX2) or 16 (AVX-512)."""
-        return self.library.winograd_lanes()
 
     def prepare(self, weight: Tensor, scheme: Scheme, backward: bool = False) -> Tensor:
         """As `plain.prepare`, in the kernel's own order."""

@@ -38,3 +38,9 @@ def test_the_compute_matched_resnets_of_the_study_cost_what_drn_a_costs():
 
     for name in ("resnet_18_wide", "resnet_18_large"):
         assert cost(name) == pytest.approx(cost("drn_a_18"), rel=0.05)
+
+
+def test_a_network_has_a_thousand_classes_unless_told_otherwise():
+    table = architecture("drn_c_26")
+    assert costs.multiply_adds(table, 224) == costs.multiply_adds(table, 224, 1000)
+    assert costs.parameters(table) == costs.parameters(table, 1000)

@@ -277,8 +277,6 @@ template <class S> void weight_gradient(const float* x, const float* g, float* d
 #define BY_SCHEME(call) switch (scheme) { case 0: { using S = F43; call; } break; case 1: { using S = F23; call; } break; default: { using S = PAIR; call; } }
 
 extern "C" {
-int winograd_lanes() { return LANES; }
-
 // How many floats `winograd_prepare` writes.
 long winograd_size(int scheme, int in, int out) {
   long size = 0;

@@ -51,6 +51,10 @@ def test_a_network_that_finds_the_object_makes_no_error(seen):
     assert metrics["mean_iou"] == pytest.approx(1.0)
     assert (arrays["iou"] == 200).all() and arrays["pointing"].all()
     assert arrays["curve"].shape == (41, 4) and arrays["curve"][-1, 0] == 100.0  # a threshold that nothing reaches
+    some = collect_class_maps(Bright(), EvalSet(seen.images[::4], seen.labels[::4], seen.gt_boxes[::4]), 64)
+    found = some.cam_overlaps(seen.gt_boxes[::4], metrics["cam.threshold"])
+    assert (found <= 0.5).double().mean().item() * 100 == pytest.approx(metrics["cam.tune.gt_known_50"])
+    assert metrics["cam.tune.gt_known_50"] == 0.0
     # Most of the image is black, so the pooled class is wrong and, with it, every top-1 answer.
     assert metrics["top1_classification"] == metrics["top1_localization"] == 100.0
 

@@ -121,6 +121,8 @@ PIXELS = ["train-segmentation", "--out", "unused", "--arch", "drn_d_22"]
         ([*TRAIN, "drn_c_26", "--recipe", "none"], "there is no recipe 'none'"),
         ([*TRAIN, "drn_c_26", "--recipe", "shapes-live", "--epochs", "0"], "epochs must be"),
         ([*TRAIN, "drn_c_26", "--set", "batch_size=0"], "batch_size must be a whole number from 1"),
+        ([*TRAIN, "drn_c_26", "--recipe", "cityscapes"], "there is no"),
+        ([*PIXELS, "--recipe", "imagenet"], "there is no"),
         ([*PIXELS, "--epochs", "0"], "epochs must be a whole number from 1"),
         ([*PIXELS, "--set", "crops=2"], "did you mean crop?"),
         ([*PIXELS, "--recipe", "streets-live", "--score-every", "0"], "--score-every must be a whole number from 1"),
