@@ -23,7 +23,7 @@ import torchvision
 from torch import Tensor, nn
 
 from drn_lib import probing
-from drn_lib.architecture import DILATION_RULES, Architecture, first_dilation, list_models
+from drn_lib.architecture import DILATION_RULES, Architecture, convolutions, first_dilation, list_models
 from drn_lib.checks import one_of, require_finite, whole_number
 from drn_lib.network import Block, Network
 
@@ -62,7 +62,7 @@ def dilate(model: ResNet, output_stride: int = 8, dilation_rule: str = "exact") 
     for number, stage in enumerate(_stages(model), start=1):
         _check_stage(number, stage)
     reached = list(accumulate(_strides(model), mul))  # the output stride after the stem and after each stage
-    if ours and reached[-1] != model.table.output_stride:
+    if ours and (reached[-1] != model.table.output_stride or not _is_as_its_table(model)):
         raise ValueError(f"the layers of {model.table.name} do not step as its table says: build it anew")
     if output_stride not in reached or output_stride == reached[-1]:
         steps = ", ".join(map(str, reached))
@@ -142,6 +142,12 @@ def _strides(model: nn.Module) -> list[int]:
     stem = [part for name in names if (whole := getattr(model, name, None)) is not None for part in whole.modules()]
     stages = [[layer for block in stage for layer in _path(block)] for stage in _stages(model)]
     return [prod(map(_stride, layers)) for layers in (stem, *stages)]
+
+
+def _is_as_its_table(network: Network) -> bool:
+    """Whether the convolutions have the strides of the table, which names the dilations of the copy."""
+    found = {name: module.stride for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    return all(found.get(f"{row.name}.conv") == (row.stride, row.stride) for row in convolutions(network.table))
 
 
 def _stride(layer: nn.Module) -> int:
@@ -240,7 +246,8 @@ def _check_promise(model: nn.Module, output_stride: int) -> None:
     if images.is_meta:
         return
     require_finite(theirs, f"the last map of the {name} on a random image")
-    if (apart := probing.relative_difference(shared, theirs)) > probing.TOLERANCE:
+    apart = probing.relative_difference(shared, theirs)
+    if not apart <= probing.TOLERANCE:  # a NaN is no agreement
         raise ValueError(
             f"the dilated copy of the {name} is another function (relative difference {apart:.2g} on a random image), "
             "so a part of it steps or pads in a way that is not known here: it cannot be dilated"
