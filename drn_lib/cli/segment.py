@@ -14,6 +14,7 @@ import math
 from pathlib import Path
 
 from drn_lib import paths
+from drn_lib.checks import one_of
 from drn_lib.cli.options import add_flags, for_each, scored_split
 from drn_lib.cli.outputs import free_name, save_picture
 from drn_lib.cli.published import published_iou
@@ -115,13 +116,16 @@ def _load(options: argparse.Namespace):
     from drn_lib.distributed import device_of
     from drn_lib.segmentation import load_segmentation
 
-    _scales(options.scales)
     if options.window is not None and options.window < 0:
         raise ValueError(f"--window is a number of pixels, or 0 for the whole image, not {options.window}")
+    _inference(options, (1, 1), 1)  # which says what is wrong with the options
     if options.weights == "released":
         raise ValueError("no segmentation weights can be fetched by name: give a file of them in place of 'released'")
     device = device_of(options.device)
-    return load_segmentation(options.weights, options.arch).to(device)
+    model = load_segmentation(options.weights, options.arch).to(device)
+    if (options.window or 0) % model.output_stride:
+        raise ValueError(f"--window is a multiple of the network's output stride, {model.output_stride}, or 0")
+    return model
 
 
 def _scales(text: str) -> tuple[float, ...]:
@@ -148,12 +152,16 @@ def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
 
 def _score(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
+    from drn_lib.datasets.catalog import READERS, SYNTHETIC, require_names
     from drn_lib.segmentation import score_segmentation
 
     if options.predictions:
         paths.output_folder(options.predictions, "--predictions")
-    model = _load(options)
     split = options.split or scored_split(options.dataset)
+    masked = [name for name, kind in {**READERS, **SYNTHETIC}.items() if hasattr(kind, "mask_classes")]
+    one_of("dataset with masks", options.dataset, masked)
+    require_names(options.dataset, split)
+    model = _load(options)
     dataset = open_dataset(options.dataset, split, options.root)
     how = _inference(options, tuple(dataset.image(0).shape[1:]), model.output_stride)
     metrics, _ = score_segmentation(model, dataset, how, progress=True, predictions=options.predictions)

@@ -11,14 +11,13 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from drn_lib.datasets.contract import DataError
-from drn_lib.paths import splits_dir
+from drn_lib.paths import replacing, splits_dir
 
 PARTS = ("train", "tune", "test")
 
@@ -111,7 +110,6 @@ def write_partition(
     }
     described = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
     for path, content in ((folder / f"{name}.csv", text), (folder / f"{name}.json", described)):
-        temporary = path.with_name(path.name + ".tmp")  # so that there is never half a file
-        temporary.write_bytes(content.encode())
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content.encode())
     return folder / f"{name}.csv"

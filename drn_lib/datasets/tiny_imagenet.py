@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from drn_lib.datasets.archives import FileTree, open_tree, read_lines
+from drn_lib.datasets.archives import FileTree, open_tree, read_lines, require_samples
 from drn_lib.datasets.base import FileDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.splits import PARTS, assign_parts, read_partition, write_partition
@@ -64,8 +64,14 @@ class TinyImageNet(FileDataset):
         self.labels = [number[wnid] for wnid, _ in rows]
         self.names = [f"val/images/{f}" if f.startswith("val_") else f"train/{w}/images/{f}" for w, f in rows]
         self.edges = _edges(self.tree, rows)  # (N, 4)
-        if missing := next((name for name in self.names if name not in self.tree), None):
-            raise DataError(f"{self.tree.path} has no {missing}, which the split needs: fetch the dataset again.")
+        require_samples(self.tree, self.names, split)
+
+    def image(self, index: int) -> Tensor:
+        image = super().image(index)
+        if image.shape[1:] != (SIZE, SIZE):
+            found = f"is {image.shape[2]}x{image.shape[1]} px where the boxes are of {SIZE}x{SIZE}"
+            raise DataError(f"{self.names[index]} in {self.tree.path} {found}: fetch the dataset as it was published.")
+        return image
 
     def read(self, index: int) -> dict:
         sample = {"image": self.image(index), "label": self.labels[index]}

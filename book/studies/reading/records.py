@@ -70,8 +70,7 @@ class StoredRun:
 def check(run: StoredRun) -> None:
     """Raise ValueError where a field is out of range, or two of them contradict each other."""
     for key in ("study", "architecture", "variant"):
-        if not strict.NAME.fullmatch(getattr(run, key)):
-            raise ValueError(f"{key} has lower-case letters, digits and _ only, not {getattr(run, key)!r}")
+        strict.name(f"the {key}", getattr(run, key))
     architecture(run.architecture, run.dilation_rule)
     one_of("way to treat the head called", run.head, ("strict", "drop"))
     if run.start_sha256 is not None and not SHA256.fullmatch(run.start_sha256):

@@ -256,9 +256,7 @@ def test_a_state_that_cannot_be_one_counts_as_nothing(begun, state):
 def test_the_list_holds_a_command_for_each_run_that_is_left(done):
     left = ["drn_a_18-s1", "resnet_18-s1", "a_levels-s0"]
     assert pool.commands(PLAN) == [f"python -m book.studies trial --run {name}" for name in left]
-    assert pool.commands(replace(PLAN, study="a b"), "cuda")[0] == (
-        "python -m book.studies 'a b' --run drn_a_18-s0 --device cuda"
-    )
+    assert pool.commands(PLAN, "cuda 1")[0] == f"python -m book.studies trial --run {left[0]} --device 'cuda 1'"
 
 
 class TestMerge:
