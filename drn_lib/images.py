@@ -24,6 +24,8 @@ CROPS = (1, 10)
 """The numbers of crops by which Table 1 scores."""
 MOST_PIXELS = 4_000_000
 """Of a photograph that is resized; a longer and narrower one is refused, so that memory stays bounded."""
+MOST_SIDE = 16_384
+"""Pixels of a side that a command can be asked for."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """What is taken from a folder that is given in place of an image."""
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from drn_lib import paths
 from drn_lib.checkpoints.files import find_shipped, task_of, weights_named
+from drn_lib.checks import whole_number
 from drn_lib.cli.options import add_flags, add_network, for_each
 from drn_lib.cli.outputs import free_name, save_picture
 from drn_lib.localization.options import CELL_EDGES, EMPTY, ONE_CELL, SCORES, BoxOptions
@@ -148,13 +149,12 @@ def _require_own(file: Path) -> None:
 def _localize(options: argparse.Namespace) -> None:
     from drn_lib.checkpoints import load_any
     from drn_lib.distributed import device_of
-    from drn_lib.images import read_photograph
+    from drn_lib.images import MOST_SIDE, read_photograph
     from drn_lib.segmentation.network import TASK
 
     paths.output_folder(options.out)
     size = options.size if options.size is not None else BOOK_SIZE if options.weights is None else SIZE
-    if size < 1:
-        raise ValueError(f"--size is a number of pixels, not {size}")
+    whole_number("--size", size, 1, MOST_SIDE)
     if math.isnan(options.threshold):
         raise ValueError("--threshold is a number, not nan")
     weights = weights_named(options.weights, options.arch)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import argparse
 import colorsys
-import math
 from pathlib import Path
 
 from drn_lib import paths
-from drn_lib.checks import one_of
+from drn_lib.checks import one_of, whole_number
 from drn_lib.cli.options import add_flags, for_each, scored_split
 from drn_lib.cli.outputs import free_name, save_picture
 from drn_lib.cli.published import published_iou
-from drn_lib.images import read_photograph
+from drn_lib.images import MOST_SIDE, read_photograph
 
 WHOLE_PIXELS = 2048 * 1024
 """Larger images are read by windows where --window does not say otherwise: then no more than a window of the network's
@@ -61,8 +60,8 @@ def _segment(options: argparse.Namespace) -> None:
     from drn_lib.segmentation import predict_labels
 
     paths.output_folder(options.out)
-    if options.shorter_side is not None and options.shorter_side < 1:
-        raise ValueError(f"--shorter-side is a number of pixels, not {options.shorter_side}")
+    if options.shorter_side is not None:
+        whole_number("--shorter-side", options.shorter_side, 1, MOST_SIDE)
     model = _load(options)
     taken, done = set(), []
 
@@ -116,8 +115,7 @@ def _load(options: argparse.Namespace):
     from drn_lib.distributed import device_of
     from drn_lib.segmentation import load_segmentation
 
-    if options.window is not None and options.window < 0:
-        raise ValueError(f"--window is a number of pixels, or 0 for the whole image, not {options.window}")
+    whole_number("--window", options.window or 0, 0, MOST_SIDE)
     _inference(options, (1, 1), 1)  # which says what is wrong with the options
     if options.weights == "released":
         raise ValueError("no segmentation weights can be fetched by name: give a file of them in place of 'released'")
@@ -129,12 +127,14 @@ def _load(options: argparse.Namespace):
 
 
 def _scales(text: str) -> tuple[float, ...]:
+    from drn_lib.segmentation.inference import MOST_SCALE
+
     try:
         scales = tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ValueError(f"--scales {text} is no list of factors, for instance 0.75,1,1.25") from None
-    if not all(0 < scale < math.inf for scale in scales):
-        raise ValueError(f"--scales are finite factors above zero, for instance 0.75,1,1.25, not {text}")
+    if not all(0 < scale <= MOST_SCALE for scale in scales):
+        raise ValueError(f"--scales are factors above zero, of at most {MOST_SCALE}, not {text}")
     return scales
 
 

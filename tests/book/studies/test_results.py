@@ -257,3 +257,12 @@ def test_every_stored_error_agrees_with_the_outcomes_of_its_images(study):
 )
 def test_seconds_are_a_cpus_only_where_all_devices_are_known_to_be_cpus(device, is_a_cpu):
     assert records.StoredRun(**a_run(device=device)).on_a_cpu is is_a_cpu
+
+
+@pytest.mark.parametrize("name", ["../classification", "classification/", "/etc", "", "*", "a b", "Classification", 7])
+def test_names_are_no_paths(name, tmp_path):
+    for look in (results.runs, results.variants, lambda study: results.metric(study, "drn_a_18", "final.test.top1")):
+        with pytest.raises(ValueError, match="the name of a study has lower-case letters, digits and _ only, not"):
+            look(name)
+    with pytest.raises(ValueError, match="the name of a variant has lower-case letters, digits and _ only, not"):
+        results.runs("classification", name, tmp_path)

@@ -265,7 +265,8 @@ def test_what_cannot_be_read_is_listed_at_the_end_and_stops_nothing(weights, tmp
     ("options", "sentence"),
     [
         (["--class", "fish"], "has no class 'fish'; there are cat, dog, bird"),
-        (["--size", "0"], "--size is a number of pixels, not 0"),
+        (["--size", "0"], "--size must be a whole number from 1 to 16384, not 0"),
+        (["--size", "9" * 30], "--size must be a whole number from 1 to 16384"),
         (["--threshold", "nan"], "--threshold is a number, not nan"),
         (["--weights", "none"], "there is no trained network 'none'"),
     ],
