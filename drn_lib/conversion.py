@@ -117,7 +117,7 @@ def rule_difference(
         size: of the image (1, 3, size, size), drawn from N(0, 1).
         seed: of the image and the statistics.
     """
-    random = torch.Generator().manual_seed(whole_number("seed", seed, 0))
+    random = torch.Generator().manual_seed(whole_number("seed", seed, 0, 2**64 - 1))
     strided = probing.probe(model, random)
     images = torch.randn(1, 3, size, size, dtype=torch.float64, generator=random)
     return difference(strided, dilate(strided, output_stride, dilation_rule), images)

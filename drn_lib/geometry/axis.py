@@ -9,15 +9,15 @@ from itertools import accumulate
 from math import ceil
 from typing import Any
 
+from drn_lib.checks import whole_number
+
 Pair = int | tuple[int, int]
 """One number for both axes, or (along the height, along the width)."""
 
 
 def dilated_extent(kernel: int, dilation: int = 1) -> int:
     """Cells that a dilated kernel spans, d(k - 1) + 1: a 3x3 at dilation 4 spans 9."""
-    if kernel < 1 or dilation < 1:
-        raise ValueError(f"kernel and dilation start at 1 (1 is the ordinary convolution), not {kernel} and {dilation}")
-    return dilation * (kernel - 1) + 1
+    return whole_number("dilation", dilation, 1) * (whole_number("kernel", kernel, 1) - 1) + 1
 
 
 def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
@@ -26,8 +26,8 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilat
     Raises:
         ValueError: the dilated kernel does not fit on the padded map, or a number is out of range.
     """
-    if stride < 1 or padding < 0 or size < 1:
-        raise ValueError(f"size and stride start at 1, padding at 0, not {size}, {stride} and {padding}")
+    for name, value, least in (("size", size, 1), ("stride", stride, 1), ("padding", padding, 0)):
+        whole_number(name, value, least)
     extent = dilated_extent(kernel, dilation)
     if size + 2 * padding < extent:
         raise ValueError(
@@ -165,6 +165,14 @@ def live_fraction(size: int, kernel: int, dilation: int, padding: int, stride: i
     return live / (out * kernel)
 
 
-def pair(value: Pair) -> tuple[int, int]:
+def pair(value: Pair) -> tuple[Any, Any]:
     """(along the height, along the width)."""
-    return (value, value) if isinstance(value, int) else tuple(value)
+    values = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(values) != 2:
+        raise ValueError(f"one number or two, along the height and the width, are needed, not {value!r}")
+    return tuple(values)
+
+
+def image_size(value: Pair) -> tuple[int, int]:
+    """(height, width) of an image in pixels; ValueError where it is none."""
+    return tuple(whole_number("a side of the image", side, 1) for side in pair(value))

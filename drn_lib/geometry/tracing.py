@@ -21,7 +21,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from drn_lib import probing
-from drn_lib.geometry.axis import Axis, Layer, Pair, pair
+from drn_lib.geometry.axis import Axis, Layer, Pair, image_size
 from drn_lib.geometry.records import Geometry, Place, make_row
 
 Axes = tuple[Axis, Axis]
@@ -53,7 +53,7 @@ def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geomet
         ValueError: an operation mixes positions in a way that has no single receptive field (upsampling,
             attention, a pooled map multiplied back), or that is not known; or the module cannot run on shapes.
     """
-    input_size = pair(input_size)
+    input_size = image_size(input_size)
     # A copy: modes, buffers and hooks of `model` stay as they are.
     shadow = probing.copied(model, lambda tensor: torch.empty_like(tensor, device="meta")).eval()
     dtype = next((p.dtype for p in shadow.parameters() if p.is_floating_point()), torch.get_default_dtype())

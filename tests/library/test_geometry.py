@@ -40,7 +40,7 @@ def test_output_size_is_torch_s(size, layer):
 
 def test_dilation_1_is_the_ordinary_convolution():
     assert geometry.dilated_extent(3) == 3 and geometry.dilated_extent(3, 4) == 9
-    with pytest.raises(ValueError, match="start at 1"):
+    with pytest.raises(ValueError, match="must be a whole number of 1 or more"):
         geometry.dilated_extent(3, 0)
 
 
@@ -485,3 +485,26 @@ def test_what_cannot_run_on_shapes_is_one_sentence(model):
     with pytest.raises(ValueError) as caught:
         geometry.trace(model, 8)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, True, "9", None, (3,), (3, 3, 3), (), (9, 0), (9, 9.0)])
+def test_a_size_that_is_none_is_one_sentence(size):
+    for look in (geometry.trace, geometry.table):
+        with pytest.raises(
+            ValueError, match="a side of the image must be a whole number of 1|one number or two"
+        ) as caught:
+            look(nn.Conv2d(3, 4, 3, padding=1) if look is geometry.trace else "drn_c_26", size)
+        assert "\n" not in str(caught.value)
+    assert geometry.table("drn_c_26", [64, 32]).input_size == (64, 32)
+
+
+@pytest.mark.parametrize("name", ["size", "kernel", "stride", "padding", "dilation"])
+@pytest.mark.parametrize("value", [-1, 2.5, True, "3", float("nan")])
+def test_numbers_of_cells_are_whole(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of [01] or more, not"):
+        geometry.output_size(**{"size": 33, "kernel": 3, name: value})
+
+
+def test_a_layer_has_one_number_or_two():
+    with pytest.raises(ValueError, match="one number or two, along the height and the width, are needed, not"):
+        geometry.live_taps(8, (3, 3, 3))
