@@ -45,7 +45,6 @@ def test_plain_json_and_yaml_are_read_as_they_look():
         ("a: [1", "not plain YAML: .*, line "),
         ("a: !!python/name:os.system", "not plain YAML"),
         ("a: \x07", "not plain YAML"),
-        ("[" * 1000 + "]" * 1000, "nested too deeply"),
     ],
     ids=lambda text: text[:20],
 )
