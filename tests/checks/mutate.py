@@ -24,6 +24,9 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -38,15 +41,8 @@ TESTS = ("tests/library", "tests/book")
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 WANTED = 0.9
 HEAVY = ["torch", "torchvision", "numpy", "scipy.stats", "skimage.draw", "PIL.Image", "safetensors.torch", "onnx"]
-HEAVY += [
-    "onnxruntime",
-    "hypothesis",
-    "yaml",
-    "jsonschema",
-    "requests",
-    "matplotlib.pyplot",
-    "torch.utils.flop_counter",
-]
+HEAVY += ["onnxruntime", "hypothesis", "yaml", "jsonschema", "requests", "matplotlib.pyplot"]
+HEAVY += ["torch.utils.flop_counter"]
 MEMORY = 24 << 30  # bytes of addresses that the tests of one change may ask for
 
 
@@ -171,35 +167,58 @@ def order(one: Mutation, known: dict, longest: float) -> list[list[str]]:
 
 
 def try_one(one: Mutation, folder: Path, known: dict, longest: float) -> dict:
-    """What became of one change: "caught" with the test that failed, or "survived"."""
+    """What became of one change: "caught" with the test that failed, or "survived".
+
+    A test that fails on the unchanged code too, after the same tests, tells nothing: it is named and left out.
+    """
     tree = folder / str(os.getpid())  # each worker has a copy of its own
     if not tree.exists():
         shutil.copytree(folder / "tree", tree, copy_function=shutil.copy2)
-    target, note = tree / one.file, tree.with_suffix(".note")
-    result = {**asdict(one), "outcome": "survived", "by": None}
+    result = {**asdict(one), "outcome": "survived", "by": None, "unsteady": []}
     del result["source"]
-    kept = target.stat()
-    original = target.read_bytes()
+    seconds = known["seconds"]
+    for tests in filter(None, order(one, known, longest)):
+        while tests and (by := failing(tree, tests, seconds, one)):
+            until = tests[: tests.index(by) + 1] if by in tests else tests
+            if not failing(tree, until, seconds):
+                return {**result, "outcome": "caught", "by": by}
+            result["unsteady"].append(by)
+            tests = [test for test in tests if test != by] if by in tests else []
+    return result
+
+
+def failing(tree: Path, tests: list[str], seconds: dict, one: Mutation | None = None) -> str | None:
+    """The first of these tests that fails in a child, "time" or "no start"; None where all pass."""
+    note = tree.with_suffix(".note")
+    note.unlink(missing_ok=True)
+    files = sorted({test.partition("::")[0] for test in tests})
+
+    def work() -> int:
+        sys.dont_write_bytecode = True
+        return pytest.main([*files, "-x", "-q", "-p", "no:randomly"], plugins=[Only(tests, note)])
+
+    with changed(tree, one):
+        status = wait(start(tree, work), 3 * sum(seconds[test] for test in tests) + 30)
+    if status == 0:
+        return None
+    return note.read_text(encoding="utf-8") if note.exists() else "time" if status is None else "no start"
+
+
+@contextmanager
+def changed(tree: Path, one: Mutation | None) -> Iterator[None]:
+    """Within it the change stands in the tree."""
+    if one is None:
+        yield
+        return
+    target = tree / one.file
+    kept, original = target.stat(), target.read_bytes()
     target.write_text(one.source, encoding="utf-8")
     os.utime(target, (time.time(), kept.st_mtime + random.randrange(10**4, 10**8)))  # no stored bytecode fits
     try:
-        for tests in filter(None, order(one, known, longest)):
-            note.unlink(missing_ok=True)
-            files = sorted({test.partition("::")[0] for test in tests})
-            limit = 3 * sum(known["seconds"][test] for test in tests) + 30
-
-            def work(files=files, tests=tests):
-                sys.dont_write_bytecode = True
-                return pytest.main([*files, "-x", "-q", "-p", "no:randomly"], plugins=[Only(tests, note)])
-
-            status = wait(start(tree, work), limit)
-            if status is None or status != 0:
-                by = note.read_text(encoding="utf-8") if note.exists() else "time" if status is None else "no start"
-                return {**result, "outcome": "caught", "by": by}
+        yield
     finally:
         target.write_bytes(original)
         os.utime(target, ns=(kept.st_atime_ns, kept.st_mtime_ns))
-    return result
 
 
 def wait(child: int, limit: float) -> int | None:
@@ -260,8 +279,10 @@ def main() -> int:
             print(f"left out, for it fails or is skipped unchanged: {test}")
         results, reasons = [], equivalents()
         work = partial(try_one, folder=folder, known=known, longest=options.seconds)
-        with multiprocessing.get_context("fork").Pool(options.workers) as pool:
-            for result in pool.imap_unordered(work, chosen):
+        # Its workers, unlike those of a Pool, may have children: some tests start processes.
+        with ProcessPoolExecutor(options.workers, multiprocessing.get_context("fork")) as pool:
+            for future in as_completed([pool.submit(work, one) for one in chosen]):
+                result = future.result()
                 reason = reasons.get((result["file"], result["before"], result["after"]))
                 if reason and result["outcome"] == "survived":
                     result |= {"outcome": "equivalent", "reason": reason}
@@ -281,6 +302,7 @@ def main() -> int:
 def told(result: dict) -> str:
     by = f" by {result['by']}" if result["by"] else f": {result['reason']}" if "reason" in result else ""
     lines = [f"{result['outcome']}{by}: {result['file']}:{result['line']}"]
+    lines += [f"    fails on the unchanged code too: {test}" for test in result["unsteady"]]
     if result["outcome"] != "caught":
         lines += [f"    {result['before']}", f"    {result['after']}"]
     return "\n".join(lines)

@@ -42,13 +42,13 @@ def check(run: StoredRun, arrays: Mapping[str, np.ndarray], source: str) -> None
     """Raise ValueError where the arrays in `source` are of other images than the run's, or give other metrics."""
     counts, dataset = run.metrics, run.dataset
     part = scored_part(counts)
-    lengths: dict[str, int] = {} if part is None else {"": dataset["counts"].get(part, -1)}
+    lengths: dict[str, int] = {} if part is None else {"": dataset["counts"].get(part, 0)}
     for name, array in arrays.items():
         setting, _, what = name.rpartition(".")
         if not what.startswith(("curve", "mask_curve")) and len(array) != lengths.setdefault(setting, len(array)):
             raise ValueError(f"{name} in {source} has {len(array)} images, not {lengths[setting]}")
     drives = list(dataset.get("sequences", {}).values())
-    if drives and "sequence" in arrays and np.bincount(arrays["sequence"], minlength=len(drives)).tolist() != drives:
+    if drives and "sequence" in arrays and np.bincount(arrays["sequence"]).tolist() != drives:
         raise ValueError(f"sequence in {source} has other numbers of frames than dataset.sequences")
     for key, value in counts.items():
         again, allowed = _again(key, dataset, arrays)

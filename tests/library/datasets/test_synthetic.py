@@ -1,5 +1,6 @@
 """The synthetic datasets: pure functions of their arguments, exact labels, learnable, quick."""
 
+import hashlib
 import time
 
 import numpy as np
@@ -10,7 +11,8 @@ from torch import nn
 
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.contract import DataError
-from drn_lib.datasets.synthetic.canvas import Canvas, disc, polygon, segment, smooth_noise
+from drn_lib.datasets.synthetic import sets
+from drn_lib.datasets.synthetic.canvas import Canvas, _interpolation, disc, polygon, segment, smooth_noise
 from drn_lib.datasets.synthetic.world import CLASSES
 
 
@@ -78,7 +80,35 @@ def test_hills_are_the_same_at_every_size():
     assert np.abs(small - averaged).max() < 0.02
 
 
+def test_knots_are_joined_by_smooth_steps():
+    """Between two knots the weight goes from one to the other by 3 t^2 - 2 t^3; t is a pixel's centre."""
+    early, late = (3 * t**2 - 2 * t**3 for t in (0.25, 0.75))
+    expected = [[1 - early, early, 0], [1 - late, late, 0], [0, 1 - early, early], [0, 1 - late, late]]
+    assert _interpolation(4, 2) == pytest.approx(np.array(expected))
+
+
 # Both sets
+
+DRAWN = {  # streets that together run every line that draws, and every class
+    "shapes": (range(20), range(3)),
+    "streets": ((0, 16, 18, 23, 29), (3,)),
+}
+PICTURES = {
+    "shapes": "7372cf92319664961fb4ad56fe58cdea344912715a5bf79b46231b428ee38669",
+    "streets": "db5829a60189e1bd0d41d3f82a97f350690c4c4e44534b8eeef4b0d193909ef4",
+}
+"""SHA-256 of what is drawn by the rules of DRAWING, which weights and results that are stored are of."""
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_drawing_rules_are_those_of_the_stored_results(name):
+    digest = hashlib.sha256()
+    for size, places in zip((64, 100), DRAWN[name]):
+        drawn = open_dataset(name, "train", count=30, size=size)
+        for sample in map(drawn.__getitem__, places):
+            for key in ("image", "mask", "boxes", "box_labels"):
+                digest.update(sample[key].numpy().tobytes() if key in sample else b"")
+    assert (sets.DRAWING, digest.hexdigest()) == (1, PICTURES[name]), "pictures changed: raise DRAWING, train anew"
 
 
 @pytest.mark.parametrize("name", ["shapes", "streets"])
