@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drn_lib import probing
 from drn_lib.checks import require_finite
+from drn_lib.gridding.levels import name_of, read_levels
 
 
 def lattice_energy(maps: Tensor, period: int) -> Tensor:
@@ -89,7 +89,6 @@ def white_noise_energy(size: int | tuple[int, int], period: int) -> float:
     return (lattice / (lattice + rest)).item()
 
 
-@torch.no_grad()
 def lattice_energy_by_level(
     model: nn.Module, images: Tensor, period: int = 4, batch_size: int = 4
 ) -> dict[int | str, float]:
@@ -106,19 +105,16 @@ def lattice_energy_by_level(
     """
     sums: dict[int | str, tuple[float, float]] = {}
     small: dict[int | str, str] = {}
-    with probing.evaluating(model):
-        for batch in images.split(batch_size):
-            maps_by_level: dict[int | str, Tensor] = dict(model.features(batch))
-            maps_by_level["score_map"] = model.classifier(maps_by_level[max(maps_by_level)])
-            for level, maps in maps_by_level.items():
-                height, width = maps.shape[-2:]
-                name = f"the map of level {level}" if isinstance(level, int) else "the score map"
-                require_finite(maps, name)
-                if min(height, width) < 4 * period:
-                    small[level] = f"{level} with {height}x{width} cells"
-                else:
-                    parts = (part.sum().item() for part in _energies(maps, period))
-                    sums[level] = tuple(a + b for a, b in zip(sums.get(level, (0.0, 0.0)), parts))
+
+    def read(level: int | str, maps: Tensor) -> None:
+        height, width = maps.shape[-2:]
+        if min(height, width) < 4 * period:
+            small[level] = f"{name_of(level)} with {height}x{width} cells"
+        else:
+            parts = (part.sum().item() for part in _energies(maps, period))
+            sums[level] = tuple(a + b for a, b in zip(sums.get(level, (0.0, 0.0)), parts))
+
+    read_levels(model, images, read, batch_size)
     if small:
         sizes = ", ".join(small.values())
         warnings.warn(f"left out {sizes}: period {period} needs {4 * period} a side; enlarge the images", stacklevel=2)
