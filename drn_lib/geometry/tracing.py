@@ -34,6 +34,7 @@ _ALONG = {"cat", "split", "split_with_sizes", "unbind", "_softmax", "_log_softma
 _POOLS = {"max_pool2d": "max pooling", "max_pool2d_with_indices": "max pooling", "avg_pool2d": "average pooling"}
 
 
+@torch.inference_mode(False)  # where it is on, an operation is not taken apart into basic ones
 def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geometry:
     """The geometry of any torch module with 2-D maps, residual and parallel branches included.
 

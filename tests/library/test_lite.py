@@ -58,7 +58,7 @@ def test_it_pads_as_tensorflow_does(size, kernel, stride, data):
         assert layer(torch.zeros(1, 1, size, size)).shape[2:] == (cells, cells)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (33, 98)])
+@pytest.mark.parametrize("size", [(48, 56), (33, 98)])  # maps of which dilated and strided ones differ in being odd
 def test_the_exact_rule_keeps_the_function_at_every_size(lite0, readings, size):
     images = torch.randn(1, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for output_stride in (8, 16):
@@ -95,7 +95,7 @@ def test_where_the_cells_lie_at_224_px():
 
 
 @pytest.mark.parametrize("height", [1152, 1163])
-@pytest.mark.parametrize(("output_stride", "rule"), [(32, "exact"), *READINGS])
+@pytest.mark.parametrize(("output_stride", "rule"), [(32, "exact"), *READINGS[:3]])
 def test_the_gradients_support_has_its_middle_there(output_stride, rule, height):
     model = LiteNetwork(NARROW, num_classes=1).double().eval()
     for parameter in model.parameters():
