@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Networks that are no network of the paper, and variants of a study that differ by more than their network.
 _SPECIAL = {
+    "efficientnet_lite0": "EfficientNet-Lite0",
     "ladder_a_22": "A-22",
     "ladder_a_22_falling": "A-22, falling dilation",
     "ladder_a_22_unlinked": "A-22, falling, no residuals",

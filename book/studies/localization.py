@@ -29,7 +29,7 @@ from drn_lib.images import enlarge, normalize
 from drn_lib.localization import scores as scoring
 from drn_lib.localization.cam import cam_boxes
 from drn_lib.localization.equations import class_evidence, peak_points, pooled_logits, tight_boxes
-from drn_lib.localization.options import CELL_EDGES, SCORES, BoxOptions
+from drn_lib.localization.options import SCORES, BoxOptions
 from drn_lib.network import Network
 
 U = torch.linspace(-1.0, 5.0, 41)
@@ -42,6 +42,8 @@ ENLARGED = {128: (2, 3), 224: (4, 10)}
 """Pixels a side to which images are enlarged: every how many validation and test images are measured there."""
 LARGE_CLUTTER = (4, 2)
 """The same for canvases that are enlarged, for networks trained at twice the size: they cost four times as much."""
+EDGES = ("centre", "tile")
+"""The conventions of `BoxOptions.cell_edges` that are tried; the networks of the studies have even padding."""
 REPORTED_VARIANT = ("logits", "tile")
 """What is reported on the test split. On the first networks' validation images it did best in most settings; it does
 not put the coarse map at a disadvantage: by "centre" the 2x2 cells of a ResNet at 64 px end at pixel 48."""
@@ -281,7 +283,7 @@ def _variants(maps: ClassMaps, gt_boxes: Tensor) -> dict[str, float]:
     """On the validation split: what each variant of the open choices scores, each with its own best threshold."""
     metrics = {}
     for scores in SCORES:
-        for edges in CELL_EDGES:
+        for edges in EDGES:
             errors = scoring.gt_known_error(maps.overlaps(gt_boxes, scores, edges))
             metrics[f"tune.{scores}_{edges}.gt_known_50"] = errors.min().item()
             metrics[f"tune.{scores}_{edges}.pointing_error"] = percent(~maps.pointing(gt_boxes, scores, edges))

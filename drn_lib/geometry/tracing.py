@@ -40,6 +40,7 @@ _ALONG = {"cat", "split", "split_with_sizes", "unbind", "_softmax", "_log_softma
 _POOLS = {"max_pool2d": "max pooling", "max_pool2d_with_indices": "max pooling", "avg_pool2d": "average pooling"}
 
 
+@torch.inference_mode(False)  # where it is on, an operation is not taken apart into basic ones
 def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geometry:
     """The geometry of any torch module with 2-D maps, residual and parallel branches included.
 
@@ -71,6 +72,31 @@ def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geomet
                 what = f"(N, {channels}, {input_size[0]}, {input_size[1]})"
                 raise ValueError(f"the {type(model).__name__} cannot run on shapes alone, on images {what}") from error
     return Geometry(type(model).__name__, input_size, tuple(tracer.rows), tracer.places)
+
+
+def cell_centre(model: nn.Module, input_size: Pair) -> tuple[float, float]:
+    """The middle pixel of cell (0, 0)'s field in the last map, (along the height, along the width).
+
+    It is 0 for every ResNet and DRN. For `lite.LiteNetwork`, whose padding depends on the sizes of its maps, it is 31
+    for images of 224 px as trained and under the rule `exact`, and 55 under `levels` at output stride 8.
+
+    Args:
+        model: has `last_map`, like the networks of the library.
+        input_size: pixels, one number or (H, W).
+    """
+    place = trace(_LastMap(model), input_size).modules["end"]
+    return place.height.centre, place.width.centre
+
+
+class _LastMap(nn.Module):
+    """A network up to the map that its classifier reads, which leaves the module `end`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model, self.end = model, nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.end(self.model.last_map(x))
 
 
 class _Tracer(TorchDispatchMode):

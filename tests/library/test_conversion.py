@@ -155,7 +155,7 @@ def dilated_by_torchvision() -> nn.Module:
         (lambda: dilate(torchvision.models.resnet18()), {}, "of stage 3 is dilated already"),
         (with_pooled_shortcut, {}, r"downsample.0 in block 0 of stage 4 is AvgPool2d.*; only 1x1 and 3x3 convolutions"),
         (with_foreign_block, {}, "block 1 of stage 3 is a Sequential, not ResNet's basic or bottleneck block"),
-        (lambda: torchvision.models.squeezenet1_1(), {}, "torchvision's ResNet and ours, not a SqueezeNet"),
+        (lambda: torchvision.models.squeezenet1_1(), {}, "torchvision's ResNet and our networks, not a SqueezeNet"),
     ],
 )
 def test_what_cannot_be_converted_is_one_sentence(make, options, says):

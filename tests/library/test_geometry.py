@@ -249,6 +249,16 @@ REFUSED = {
 }
 
 
+def test_it_is_the_same_in_inference_mode():
+    model = torch.nn.Sequential(torch.nn.ZeroPad2d((0, 1, 2, 0)), torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU())
+    with torch.inference_mode():
+        found = geometry.trace(model, 32)
+    assert found == geometry.trace(model, 32) and (
+        found.modules["2"].height.centre,
+        found.modules["2"].width.centre,
+    ) == (-1, 1)
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_trace_refuses_what_has_no_single_field(kind):
     with pytest.raises(ValueError, match="no receptive field can be traced"):
@@ -273,6 +283,20 @@ def test_cell_edges_tile_the_axis_around_the_centres(jump, centre):
         assert all(2 * abs(pixel - centre - cell * jump) <= jump for pixel in range(low, high))
     lows = [geometry.cell_edges(cell, jump, 10_000, centre)[0] for cell in range(5, 9)]
     assert geometry.cell_edges(torch.arange(5, 9), jump, 10_000, centre)[0].tolist() == lows
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9), st.integers(0, 24).map(lambda half: half / 2), st.integers(1, 40))
+def test_measured_cells_share_out_every_pixel_of_the_image(jump, centre, size):
+    cells = range(-(-size // jump))
+    edges = [geometry.cell_edges(cell, jump, size, centre, "measured") for cell in cells]
+    inside = [cell for cell in cells if centre + cell * jump <= size - 1]
+    for pixel in range(size if inside else 0):
+        nearest = min(inside, key=lambda cell: (abs(centre + cell * jump - pixel), -cell))
+        assert next(cell for cell, (low, high) in enumerate(edges) if low <= pixel < high) == nearest
+    assert all(low < high <= size for low, high in edges)
+    low, high = geometry.cell_edges(torch.tensor(cells), jump, size, centre, "measured")
+    assert list(zip(low.tolist(), high.tolist())) == edges
 
 
 def test_dilation_leaves_holes_where_stride_leaves_none():
