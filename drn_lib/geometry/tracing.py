@@ -14,20 +14,19 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from drn_lib import probing
+from drn_lib.geometry import memory
 from drn_lib.geometry.axis import Axis, Layer, Pair, image_size
 from drn_lib.geometry.records import Geometry, Place, make_row
 
 Axes = tuple[Axis, Axis]
 NO_GRID = "no grid"  # derived from the input, but no longer a map of positions
 STALE = "stale"  # a view of memory that was written at other places
-MOST_CELLS = 2**24  # in larger tensors, no shared cells are looked for
 
 # Basic operations by what they do to positions; those that torch itself tags as pointwise need no entry.
 _POINTWISE = set("hardswish hardswish_ alias detach clone _to_copy native_dropout zeros_like ones_like".split())
@@ -124,7 +123,7 @@ class _Tracer(TorchDispatchMode):
             return None
         views = self.sharing(value)
         if id(value) not in views:
-            like = [state for view, state in views.values() if _layout(view) == _layout(value)]
+            like = [state for view, state in views.values() if memory.layout(view) == memory.layout(value)]
             others = {state for _, state in views.values()} - {None}
             views[id(value)] = (value, like[-1] if like else STALE if others else None)
         return views[id(value)][1]
@@ -132,9 +131,9 @@ class _Tracer(TorchDispatchMode):
     def write(self, op: str, written: Tensor, state: Axes | str) -> None:
         """Carry what was written into one tensor to all that share its memory."""
         for view, before in list(self.sharing(written).values()):
-            if view is written or _layout(view) == _layout(written):
+            if view is written or memory.layout(view) == memory.layout(written):
                 self.remember(view, state)
-            elif (aligned := _aligned(view, written)) is not None:
+            elif (aligned := memory.aligned(view, written)) is not None:
                 grids = [known for known in (before, state) if known is not None]
                 same = aligned and NO_GRID not in grids and STALE not in grids
                 self.remember(view, self.merge(op, grids) if same else STALE)
@@ -294,30 +293,6 @@ _STEPS = {  # the method that carries the geometry through an operation, by the 
     **dict.fromkeys(_RESHAPES, _Tracer.reshape),
     **dict.fromkeys(_NORMS, _Tracer.normalize),
 }
-
-
-def _layout(tensor: Tensor) -> tuple:
-    return tensor.storage_offset(), tensor.shape, tensor.stride()
-
-
-def _aligned(view: Tensor, written: Tensor) -> bool | None:
-    """Whether two tensors have every cell that they share at the same row and column; None where they share none."""
-    if view.numel() == 0 or written.numel() == 0:
-        return None
-    if max(view.numel(), written.numel()) > MOST_CELLS:
-        return False
-    found = []
-    for tensor in (view, written):
-        place, shape = np.int64(tensor.storage_offset()), (1, 1, *tensor.shape)
-        for side, step in zip(tensor.shape, tensor.stride()):
-            place = np.add.outer(place, np.arange(side) * step)
-        cell = np.broadcast_to(np.arange(shape[-2] * shape[-1]).reshape(shape[-2:]), shape)
-        found.append((place.ravel(), cell.ravel(), shape[-2:]))
-    (ours, our_cell, our_shape), (theirs, their_cell, their_shape) = found
-    shared, here, there = np.intersect1d(ours, theirs, return_indices=True)
-    if len(shared) == 0:
-        return None
-    return our_shape == their_shape and bool((our_cell[here] == their_cell[there]).all())
 
 
 def _tensors(value: Any) -> list[Tensor]:
