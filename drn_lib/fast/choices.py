@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 def methods_of(case: Case) -> list[str]:
-    """The methods that can compute it: only the kernel computes directly, only dense ones go by Winograd's filtering."""
+    """The methods that can compute it: Winograd's filtering only a dense one, and only the kernel computes directly."""
     allowed = {WINOGRAD: case.dense, DIRECT: case.engine == "kernel", TORCH: True}
     return [method for method in METHODS if allowed[method]]
 

@@ -51,8 +51,8 @@ class Settings:
 class Prepared:
     """Weights as an engine wants them, kept from call to call; neither copied nor saved with their layer.
 
-    They are made again when a tensor that they come from was written to. Writing through `.data` is not counted by
-    PyTorch, so that a sample of each filter is compared too; one that changes a single weight in this way may be missed.
+    They are made again when a tensor that they come from was written to. PyTorch does not count what is written through
+    `.data`, so a sample of each filter is compared too; a single weight that is changed in this way may be missed.
     """
 
     def __init__(self) -> None:

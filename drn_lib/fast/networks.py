@@ -72,7 +72,7 @@ def restore(model: nn.Module) -> nn.Module:
 
 
 def engine_of(model: nn.Module) -> str | None:
-    """"kernel" or "plain" where a network is accelerated, else None."""
+    """ "kernel" or "plain" where a network is accelerated, else None."""
     return next((module.fast.engine for module in model.modules() if isinstance(module, layers.Convolution)), None)
 
 
