@@ -60,8 +60,7 @@ def _segment(options: argparse.Namespace) -> None:
     from drn_lib.segmentation import predict_labels
 
     paths.output_folder(options.out)
-    if options.shorter_side is not None:
-        whole_number("--shorter-side", options.shorter_side, 1, MOST_SIDE)
+    whole_number("--shorter-side", 1 if options.shorter_side is None else options.shorter_side, 1, MOST_SIDE)
     model = _load(options)
     taken, done = set(), []
 
@@ -127,15 +126,10 @@ def _load(options: argparse.Namespace):
 
 
 def _scales(text: str) -> tuple[float, ...]:
-    from drn_lib.segmentation.inference import MOST_SCALE
-
     try:
-        scales = tuple(float(part) for part in text.split(","))
+        return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ValueError(f"--scales {text} is no list of factors, for instance 0.75,1,1.25") from None
-    if not all(0 < scale <= MOST_SCALE for scale in scales):
-        raise ValueError(f"--scales are factors above zero, of at most {MOST_SCALE}, not {text}")
-    return scales
 
 
 def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
@@ -144,7 +138,7 @@ def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
 
     scales, window = _scales(options.scales), options.window
     if window is None:
-        window = WINDOW if size[0] * size[1] * max(scales) ** 2 > WHOLE_PIXELS else 0
+        window = WINDOW if size[0] * size[1] * min(max(scales), 1e6) ** 2 > WHOLE_PIXELS else 0
     overlap = int(OVERLAP * window) // step * step
     average = "log" if options.log_average else "probabilities"
     return Inference(window or None, overlap, scales, options.mirror, average)

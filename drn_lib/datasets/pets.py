@@ -54,6 +54,7 @@ class Pets(MaskedFiles):
         self.tree, self.split, self.partition = FolderTree(path), split, partition
         if partition is not None:
             chosen = read_partition(partition)
+            chosen.require_classes(_breeds(self.tree), Path(path))
             self.classes = list(chosen.classes)
             rows = [(stem, self.classes.index(breed)) for breed, stem in chosen.part(split)]
         elif split in ("trainval", "test"):

@@ -37,6 +37,11 @@ class Partition:
             raise DataError(f"The partition {self.name} has no split '{split}': use one of {', '.join(PARTS)}.")
         return self.members[split]
 
+    def require_classes(self, known: Sequence[str], where: Path) -> None:
+        """Raise DataError where a class is none of those of the dataset that lies there."""
+        if strange := next((name for name in self.classes if name not in known), None):
+            raise DataError(f"{where} has no class {strange}, which the partition {self.name} names: choose another.")
+
 
 def rank(name: str) -> str:
     """What orders the images of a class: the sha256 of the file name."""
@@ -74,9 +79,10 @@ def read_partition(name: str, folder: Path | None = None) -> Partition:
     """
     folder = splits_dir() if folder is None else Path(folder)
     listed, described = folder / f"{name}.csv", folder / f"{name}.json"
-    if not listed.is_file() or not described.is_file():
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.csv"))) or "none"
-        raise DataError(f"There is no split '{name}' in {folder}: choose one of those there ({known}).")
+    known = sorted(path.stem for path in folder.glob("*.csv"))
+    if name not in known or not described.is_file():
+        there = ", ".join(known) or "none"
+        raise DataError(f"There is no split '{name}' in {folder}: choose one of those there ({there}).")
     data = listed.read_bytes().replace(b"\r\n", b"\n")  # git may have changed the line ends on Windows
     digest = hashlib.sha256(data).hexdigest()
     if digest != json.loads(described.read_text(encoding="utf-8"))["sha256"]:

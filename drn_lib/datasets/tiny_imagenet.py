@@ -55,6 +55,7 @@ class TinyImageNet(FileDataset):
             raise DataError("Classes come from the partition: give partition=None to choose classes yourself.")
         else:
             chosen = read_partition(partition)
+            chosen.require_classes(_wnids(self.tree), self.tree.path)
             self.wnids, rows = list(chosen.classes), chosen.part(split)
         words = read_lines(self.tree, "words.txt") if "words.txt" in self.tree else []
         names = dict(line.split("\t", 1) for line in words if "\t" in line)
@@ -89,8 +90,12 @@ def _open_layout(path: Path) -> FileTree:
     raise DataError(f"{path} has no wnids.txt: it is not laid out as {FOLDER}.zip is published.")
 
 
+def _wnids(tree: FileTree) -> list[str]:
+    return [line.strip() for line in read_lines(tree, "wnids.txt")]
+
+
 def _published(tree: FileTree, split: str, classes: Sequence[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
-    listed = [line.strip() for line in read_lines(tree, "wnids.txt")]
+    listed = _wnids(tree)
     wnids = listed if classes is None else list(classes)
     if unknown := next((wnid for wnid in wnids if wnid not in listed), None):
         raise DataError(f"{unknown} is not a class of {tree.path}: choose from its wnids.txt.")
@@ -142,7 +147,7 @@ def make_book_partition(path: Path, folder: Path | None = None) -> Path:
     The classes are the first 20 lines of `wnids.txt` in the archive of 50 classes, or its folder, at `path`; the 50
     validation images of a class are in test. Returns the path of the CSV file, in `folder` or `data/splits/`.
     """
-    wnids = [line.strip() for line in read_lines(_open_layout(path), "wnids.txt")[:BOOK_CLASSES]]
+    wnids = _wnids(_open_layout(path))[:BOOK_CLASSES]
     train, val = (TinyImageNet(path, split, partition=None, classes=wnids) for split in ("train", "val"))
     digests = pixel_digests(train, val)
     copies = Counter(digests.values())

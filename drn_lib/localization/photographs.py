@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drn_lib.checks import whole_number
 from drn_lib.datasets.contract import DataError
-from drn_lib.images import MOST_PIXELS, cut_crops, normalize
-from drn_lib.localization.options import BoxOptions, check_choice
+from drn_lib.images import MOST_PIXELS, MOST_SIDE, cut_crops, normalize
+from drn_lib.localization.options import DEFAULTS, BoxOptions, check_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -134,8 +135,7 @@ def _brought_to(image: Tensor, size: int) -> Tensor:
     """The image uint8 (3, H, W) with a shorter side of `size`."""
     from torchvision.transforms import functional
 
-    if size < 1:
-        raise ValueError(f"the size is a number of pixels, not {size}")
+    whole_number("size", size, 1, MOST_SIDE)
     height, width = image.shape[1:]
     factor = size / min(height, width)
     target = [max(1, round(height * factor)), max(1, round(width * factor))]

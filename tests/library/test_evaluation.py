@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from drn_lib import evaluation
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.evaluation import classification
-from drn_lib.images import cut_crops, normalize
+from drn_lib.images import cut_crops, normalize, read_photograph
 from tests.library import fake_imagenet
 
 
@@ -219,6 +220,20 @@ def test_labels_that_fit_no_scores_are_refused(labels, says):
     logits, labels = torch.rand(2, 6), torch.tensor(labels)
     pytest.raises(ValueError, evaluation.topk_error, logits, labels).match(says)
     pytest.raises(ValueError, evaluation.evaluate, Scores(logits), one_color([0, 1]), labels).match(says)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True, "64", 10**9])
+def test_a_size_that_is_none_is_refused(size, tmp_path):
+    images = one_color([0, 1])
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "a.png")
+    for call in (
+        lambda: evaluation.evaluate(Mean(), images, torch.tensor([0, 1]), size),
+        lambda: evaluation.evaluate_files(Mean(), Squares(images, [0, 1]), size, 4),
+        lambda: cut_crops(images[0], 4, size),
+        lambda: read_photograph(tmp_path / "a.png", size),
+    ):
+        with pytest.raises(ValueError, match="size must be a whole number from 1|shorter_side must be a whole|be cut"):
+            call()
 
 
 @pytest.mark.parametrize("k", [0, -1, 7, 1.0, True, "1", None, float("nan")])

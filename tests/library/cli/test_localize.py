@@ -106,7 +106,7 @@ def test_unknown_choices_are_refused():
 def test_a_photograph_that_would_fill_the_memory_is_refused():
     with pytest.raises(DataError, match="90000x2 px is too long and narrow for a shorter side of 224"):
         find_object(Bright(), torch.zeros(3, 2, 90_000, dtype=torch.uint8))
-    with pytest.raises(ValueError, match="size is a number of pixels"):
+    with pytest.raises(ValueError, match="size must be a whole number from 1 to 16384"):
         find_object(Bright(), night(8, 8, (0, 0, 1, 1)), size=0)
     pytest.raises(ValueError, find_object, Bright(), night(8, 8, (0, 0, 1, 1)), index=2).match("classes 0 to 1, not 2")
 

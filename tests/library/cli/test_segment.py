@@ -108,7 +108,7 @@ def never_loaded(monkeypatch):
     ("options", "says"),
     [
         *(
-            (f"w --scales={text}", "--scales are factors above zero, of at most 16, not")
+            (f"w --scales={text}", "scales must be positive factors of at most 16, not")
             for text in ("inf", "1,nan", "0", "-1,1", "1,16.5", "1e300")
         ),
         ("w --window=1000000", "--window must be a whole number from 0 to 16384"),

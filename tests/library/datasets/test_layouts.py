@@ -77,3 +77,11 @@ def test_train_ids_in_the_place_of_ids_are_refused(tmp_path):
     for only in (0, 255):  # nothing is labelled
         street(tmp_path / "cityscapes", ids=np.full((6, 8), only, np.uint8))
         assert bool(torch.all(open_dataset("cityscapes", "train", tmp_path)[0]["mask"] == 255))
+
+
+def test_a_partition_of_another_dataset_is_refused(tiny, tmp_path):
+    for partition, missing in (("pets-3", "Abyssinian"), ("tiny-imagenet-20", "n[0-9]+")):
+        says = f"tiny-imagenet-200 has no class {missing}, which the partition {partition} names: choose another"
+        refuses(says, "tiny-imagenet", "train", tiny, partition=partition)
+    for path in ("../splits/pets-3", "./pets-3", "pets-3.csv", ""):
+        refuses(f"There is no split '{path}' in", "tiny-imagenet", "train", tiny, partition=path)
