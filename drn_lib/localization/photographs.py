@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from drn_lib.checks import whole_number
 from drn_lib.datasets.contract import DataError
 from drn_lib.images import MOST_PIXELS, MOST_SIDE, cut_crops, normalize
-from drn_lib.localization.options import DEFAULTS, BoxOptions, check_choice
+from drn_lib.localization.options import BoxOptions, check_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
