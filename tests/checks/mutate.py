@@ -197,8 +197,11 @@ def failing(tree: Path, tests: list[str], seconds: dict, one: Mutation | None = 
         sys.dont_write_bytecode = True
         return pytest.main([*files, "-x", "-q", "-p", "no:randomly"], plugins=[Only(tests, note)])
 
+    limit = 3 * sum(seconds[test] for test in tests) + 30
     with changed(tree, one):
-        status = wait(start(tree, work), 3 * sum(seconds[test] for test in tests) + 30)
+        status = wait(start(tree, work), limit)
+        if status is None:  # the machine may have been busy
+            status = wait(start(tree, work), 4 * limit)
     if status == 0:
         return None
     return note.read_text(encoding="utf-8") if note.exists() else "time" if status is None else "no start"

@@ -234,18 +234,36 @@ class Call(nn.Module):
         self.forward = function
 
 
+def attention(x):
+    return nn.Conv2d(3, 3, 1)((x.flatten(2) @ x.flatten(2).mT @ x.flatten(2)).view(2, 3, 8, 8))
+
+
+NO_GRID, ACROSS, UNKNOWN = "reads a tensor that is no longer a grid", "works across positions", "is not known to keep"
 REFUSED = {
-    "squeeze": Call(lambda x: x * x.mean((2, 3), keepdim=True)),
-    "attention": Call(lambda x: nn.Conv2d(3, 3, 1)((x.flatten(2) @ x.flatten(2).mT @ x.flatten(2)).view(2, 3, 8, 8))),
-    "flip": Call(lambda x: x.flip(-1)),
-    "weights from the map": Call(lambda x: F.conv2d(x, x[:, :, :3, :3])),
-    "transposed": nn.ConvTranspose2d(3, 3, 4, 2, 1),
-    "upsampling": nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 3, 3)),
-    "instance norm": nn.InstanceNorm2d(3),
-    "group norm": nn.GroupNorm(1, 3),
-    "adaptive": nn.AdaptiveAvgPool2d(5),
-    "softmax": nn.Softmax(-1),
-    "circular": nn.Sequential(nn.Conv2d(3, 3, 3, padding=1, padding_mode="circular")),
+    "squeeze": (Call(lambda x: x * x.mean((2, 3), keepdim=True)), r"joins maps of different grids \(8 and 1 cells\)"),
+    "two strides": (Call(lambda x: x[:, :, ::2, ::2] + x[:, :, :4, :4]), "joins maps of different grids"),
+    "attention": (Call(attention), NO_GRID),
+    "flip": (Call(lambda x: x.flip(-1)), UNKNOWN),
+    "weights from the map": (Call(lambda x: F.conv2d(x, x[:, :, :3, :3])), "is not a 2-D convolution"),
+    "along one axis": (Call(lambda x: F.conv1d(x[:, :, 0], torch.ones(3, 3, 1))), NO_GRID),
+    "flattened": (Call(lambda x: F.max_pool2d(x.flatten(2)[:, None], 3)), NO_GRID),
+    "transposed map": (Call(lambda x: x + x.transpose(2, 3)), NO_GRID),
+    "transposed": (nn.ConvTranspose2d(3, 3, 4, 2, 1), "is transposed"),
+    "upsampling": (nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 3, 3)), f"convolution in '1' {NO_GRID}"),
+    "instance norm": (nn.InstanceNorm2d(3), "normalizes by statistics of the whole map"),
+    "batch norm": (nn.BatchNorm2d(3, track_running_stats=False), "normalizes by statistics of the whole map"),
+    "group norm": (nn.GroupNorm(1, 3), UNKNOWN),
+    "adaptive": (nn.AdaptiveAvgPool2d(5), "pools windows of unequal sizes"),
+    "adaptive along the width": (nn.AdaptiveAvgPool2d((4, 3)), "pools windows of unequal sizes"),
+    "softmax along the width": (nn.Softmax(-1), ACROSS),
+    "softmax along the height": (nn.Softmax(2), ACROSS),
+    "cut along the height": (Call(lambda x: x.split(4, 2)[0]), ACROSS),
+    "cut along the width": (Call(lambda x: x.split([3, 5], -1)[0]), ACROSS),
+    "joined along the width": (Call(lambda x: torch.cat([x, x], 3)), ACROSS),
+    "unbound along the height": (Call(lambda x: x.unbind(2)[0]), ACROSS),
+    "mean of rows": (Call(lambda x: x.mean(2, keepdim=True)), "in the model's forward mixes the positions of one axis"),
+    "sum of columns": (Call(lambda x: x.sum((1, -1))), "mixes the positions of one axis"),
+    "circular": (nn.Sequential(nn.Conv2d(3, 3, 3, padding=1, padding_mode="circular")), "in '0'"),
 }
 
 
@@ -260,9 +278,43 @@ def test_it_is_the_same_in_inference_mode():
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_trace_refuses_what_has_no_single_field(kind):
-    with pytest.raises(ValueError, match="no receptive field can be traced"):
-        geometry.trace(REFUSED[kind], 8)
+def test_trace_refuses_what_has_no_single_field_and_says_why(kind):
+    model, why = REFUSED[kind]
+    with pytest.raises(ValueError, match=f"{why}.*, so no receptive field can be traced"):
+        geometry.trace(model, 8)
+
+
+KEPT = {
+    "channels": lambda x: torch.cat([x.split(2, 1)[0], x.unbind(1)[0][:, None], x.softmax(1)], 1).sum(1),
+    "mean of channels": lambda x: x.mean(1) + x.amax((0, 1))[None],
+    "images": lambda x: x.transpose(0, 1).permute(1, 0, 2, 3)[0].view(1, 3, 8, 6),
+}
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_what_mixes_channels_alone_keeps_the_map(kind):
+    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Call(KEPT[kind]))
+    place = geometry.trace(model, (8, 6)).modules["1"]
+    assert (place.size, place.receptive_field, place.jump, place.start) == ((8, 6), 3, 1, -1)
+
+
+def test_slices_and_pads_shift_the_grid():
+    def places(function):
+        return geometry.trace(nn.Sequential(Call(function)), (12, 10)).modules["0"]
+
+    cut = places(lambda x: x[:, 1:, 3:, -4::3])
+    assert (cut.height.size, cut.height.jump, cut.height.first) == (9, 1, 3)
+    assert (cut.width.size, cut.width.jump, cut.width.first) == (2, 3, 6)
+    wide = places(lambda x: F.pad(x, (2, 1, 4, 3)))
+    assert (wide.size, wide.height.first, wide.width.first) == ((19, 13), -4, -2)
+    assert places(lambda x: F.pad(x, (2, 1))).size == (12, 13) and places(lambda x: x[:, :, 20:]).size == (0, 10)
+
+
+def test_a_pool_over_the_whole_map_sees_everything():
+    for pool in (nn.AdaptiveAvgPool2d(1), Call(lambda x: x.mean((2, 3), keepdim=True))):
+        row = geometry.trace(nn.Sequential(nn.Conv2d(3, 3, 3, 2, 1), pool), (12, 10)).rows[-1]
+        assert row.layer.kernel == (6, 5) and row.size == (1, 1)
+        assert (row.height.receptive_field, row.width.receptive_field) == (13, 11)
 
 
 def test_cell_edges_of_a_drn():

@@ -130,3 +130,10 @@ def test_a_mount_that_keeps_its_locks_to_one_machine_is_found_out(tmp_path, monk
     assert locks.lock_holds(folder) is holds
     monkeypatch.setattr(locks, "MOUNTS", tmp_path / "none")  # another system than Linux
     assert locks.lock_holds(folder)
+
+
+def test_mounts_whose_names_are_no_utf8_are_read_all_the_same(tmp_path, monkeypatch):
+    mounts = tmp_path / "mounts"
+    mounts.write_bytes(b"\xe9:/x /mnt/\xe9 nfs rw 0 0\n" + f"share {tmp_path} 9p rw 0 0\n".encode())
+    monkeypatch.setattr(locks, "MOUNTS", mounts)
+    assert not locks.lock_holds(tmp_path)

@@ -139,3 +139,17 @@ def test_folders_are_tried_before_the_first_worker_starts(elsewhere, trial, tmp_
     assert "the results folder" in (said := capsys.readouterr().err) and said.count("\n") == 1
     with pytest.raises(ValueError, match="the results folder"):
         runs.run_one(PLAN, "resnet_18", 0)
+
+
+def test_what_a_study_does_where_nothing_is_said(monkeypatch, trial):
+    asked = []
+    monkeypatch.setattr(pool, "run", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["trial"]) == main(["trial", "--workers", "5", "--device", "cpu"]) == 0
+    assert asked == [(PLAN, 2, "cpu"), (PLAN, 5, "cpu")]
+
+
+def test_a_study_has_a_name(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2 and "study" in capsys.readouterr().err

@@ -343,3 +343,78 @@ class TestMerge:
     def test_a_folder_without_the_study_is_refused(self, elsewhere, tmp_path):
         with pytest.raises(ValueError, match="has no folder results/trial: name the folder data of another checkout"):
             list(pool.merge(PLAN, tmp_path))
+
+
+def of(name, done, minutes=0.0, **more):
+    """A run of 10 steps, done or not begun."""
+    return pool.RunStatus(name, 10 if done else 0, 10 if done else 0, 60.0 * minutes, done, **more)
+
+
+DONE, LEFT = of("drn_a_18-s0", True, 90), of("drn_a_18-s1", False)
+HALF = pool.RunStatus("resnet_18-s0", 5, 10, 1800.0, False)
+EXTRA, SOME = of("a_levels-s0", False, optional=True), "unknown until a run has begun"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "lines"),
+    [
+        ([DONE], ["the study: 1 done, 0 left: 0.0 h of one thread"]),
+        ([LEFT], [f"the study: 0 done, 1 left: {SOME}"]),
+        ([LEFT, EXTRA], [f"the study: 0 done, 1 left: {SOME}", f"if hours are left: 0 done, 1 left: {SOME}"]),
+        ([EXTRA], [f"if hours are left: 0 done, 1 left: {SOME}"]),
+        ([DONE, LEFT], ["the study: 1 done, 1 left: 1.5 h of one thread"]),
+        ([HALF], ["the study: 0 done, 1 left: 0.5 h of one thread"]),
+        (
+            [DONE, EXTRA],
+            [
+                "the study: 1 done, 0 left: 0.0 h of one thread",
+                "if hours are left: 0 done, 1 left: about 6.0 h of one thread",
+            ],
+        ),
+    ],
+)
+def test_the_report_by_hand(monkeypatch, statuses, lines):
+    monkeypatch.setattr(pool, "status", lambda plan: statuses)
+    monkeypatch.setattr(pool, "_work", lambda variant: {"a_levels": 8}.get(variant.name, 2))
+    assert pool.report(PLAN).splitlines()[len(statuses) :] == lines
+
+
+def test_a_line_of_the_report_says_how_far_a_run_is(monkeypatch):
+    monkeypatch.setattr(pool, "status", lambda plan: [DONE, HALF, EXTRA])
+    assert pool.report(PLAN).splitlines()[:3] == [
+        "drn_a_18-s0                      done         90.0 min",
+        "resnet_18-s0                     50 %         30.0 min",
+        "a_levels-s0                      not begun     0.0 min  (optional)",
+    ]
+
+
+def test_hours_of_several_networks_are_guessed_by_the_middle_pace(monkeypatch):
+    work = {"drn_a_18": 1, "resnet_18": 2, "a_levels": 10}
+    monkeypatch.setattr(pool, "_work", lambda variant: work[variant.name])
+    slow, fast = of("drn_a_18-s0", True, 60), of("resnet_18-s0", True, 40)  # 60 and 20 minutes a unit of work
+    assert pool.hours_left(PLAN, [slow, fast, EXTRA]) == (pytest.approx(10 * 40 / 60), True)
+    assert pool.hours_left(PLAN, [slow, fast, of("resnet_18-s1", False)]) == (pytest.approx(40 / 60), False)
+
+
+def test_work_is_multiply_adds_times_epochs():
+    variant = PLAN.variants["drn_a_18"]
+    twice = replace(variant, recipe=replace(TINY, epochs=2 * TINY.epochs))
+    assert pool._work(twice) == 2 * pool._work(variant) > 0
+    assert pool._work(replace(variant, recipe=replace(TINY, width=0.25))) > 2 * pool._work(variant)
+
+
+def test_commands_name_the_device_where_one_is_wanted(monkeypatch):
+    monkeypatch.setattr(pool, "status", lambda plan: [DONE, LEFT])
+    assert pool.commands(PLAN) == ["python -m book.studies trial --run drn_a_18-s1"]
+    assert pool.commands(PLAN, "cuda:1") == ["python -m book.studies trial --run drn_a_18-s1 --device cuda:1"]
+
+
+def test_how_far_a_run_is_stands_in_its_state(begun):
+    def state(step, seconds, images=10):
+        torch.save({"run": json.dumps({"images": images}), "step": step, "seconds": seconds}, begun / "state.pt")
+        return pool._progress(TINY, begun)
+
+    assert pool._progress(TINY, begun) == (0, 0, 0.0)
+    assert state(0, 0.0) == (0, 6, 0.0) and state(6, 2.5) == (6, 6, 2.5) and state(3, 1, 12) == (3, 6, 1.0)
+    for wrong in ((7, 1.0), (-1, 1.0), (1, -0.5), (1, float("inf")), (1, float("nan"))):
+        assert state(*wrong) == (0, 0, 0.0)

@@ -22,6 +22,8 @@ from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.datasets import DataError
 from drn_lib.network import create_model
+from drn_lib.training.classification import Init
+from drn_lib.training.loop import RunOptions
 from drn_lib.training.recipes import SegmentationRecipe
 from tests.book.studies.trial import PLAN, TINY, RandomSet
 
@@ -38,6 +40,49 @@ def test_one_run_leaves_json_outcomes_and_weights(elsewhere, tmp_path):
     assert "lattice_energy.level_6" in run["metrics"] and "lattice_energy_untrained.level_6" in run["metrics"]
     assert PLAN.weights_file("drn_a_18-s0").exists()
     assert elsewhere == ["test", "train", "tune", "test"]  # the test part: that it is there, and to be scored, last
+
+
+def test_a_study_trains_in_float32_on_its_device_from_the_weights_of_its_seed(elsewhere, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(runs, "train", lambda *args: asked.extend(args))
+    known = replace(PLAN.variants["a_levels"], start="before/drn_a_18", head="drop")
+    _, about = runs._train(known, 7, tmp_path, "cuda:1")
+    parts = {part: RandomSet(part) for part in ("train", "tune")}
+    recipe, network, seed, train_set, classes, watched, init, options = asked
+    assert (recipe, network, seed, classes) == (known.recipe, "drn_a_18", 7, 3)
+    for found, part in ((train_set, "train"), (watched, "tune")):
+        assert all(map(torch.equal, found, parts[part].arrays()))
+    assert init == Init("levels", "before/drn_a_18-s7", "drop")
+    assert options == RunOptions(tmp_path, "cuda:1", full_precision=True)
+    assert about == {
+        "name": "random",
+        "partition": None,
+        "classes": ["a", "b", "c"],
+        "counts": {"train": 12, "tune": 12},
+        "sha256": {part: dataset.fingerprint for part, dataset in parts.items()},
+    }
+
+
+def test_a_gpu_computes_a_study_in_float32(monkeypatch):
+    cudnn, matmul = SimpleNamespace(allow_tf32=True, benchmark=False), SimpleNamespace(allow_tf32=True)
+    monkeypatch.setattr(torch.backends, "cudnn", cudnn)
+    monkeypatch.setattr(torch.backends.cuda, "matmul", matmul)
+    runs._compute_in_float32("cpu")
+    assert (cudnn.allow_tf32, matmul.allow_tf32, cudnn.benchmark) == (True, True, False)
+    runs._compute_in_float32("cuda:1")
+    assert (cudnn.allow_tf32, matmul.allow_tf32, cudnn.benchmark) == (False, False, True)
+
+
+def test_every_tenth_of_3000_images_tells_the_lattice_energy(monkeypatch):
+    seen = []
+    monkeypatch.setattr(runs, "lattice_energy_by_level", lambda model, x, period: seen.append((x, period)) or {6: 0.5})
+    monkeypatch.setattr(runs, "LATTICE_SIZE", 4)
+    model, images = torch.nn.Conv2d(1, 1, 1), torch.arange(3000).remainder(251).byte().view(-1, 1, 1, 1)
+    images = images.expand(3000, 3, 2, 2)
+    assert runs._lattice_energies("a", model, images) == {"a.level_6": 0.5}
+    assert runs._lattice_energies("a", model, images[:7]) == {"a.level_6": 0.5}
+    assert [(x.shape, period) for x, period in seen] == [((300, 3, 4, 4), 4), ((7, 3, 4, 4), 4)]
+    assert torch.allclose(seen[0][0], runs.normalize(images[::10, :, :1, :1].expand(-1, -1, 4, 4).contiguous()))
 
 
 def test_weights_only_of_the_seeds_that_the_plan_keeps(elsewhere):

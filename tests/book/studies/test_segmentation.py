@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -86,6 +87,37 @@ def test_the_dilated_resnet_begins_as_the_trained_resnet_read_densely(elsewhere)
     twin = dilate(resnet).eval()
     x = torch.randn(1, 3, 64, 64)
     assert torch.allclose(begun.last_map(x), twin.last_map(x), atol=0.02 * twin.last_map(x).abs().max().item())
+
+
+@pytest.mark.parametrize(("epochs", "every"), [(1, 1), (2, 1), (7, 1), (8, 2), (11, 2), (40, 10)])
+def test_a_study_trains_in_float32_and_looks_four_times(elsewhere, monkeypatch, tmp_path, epochs, every):
+    asked = []
+    monkeypatch.setattr(segmentation, "train_segmentation", lambda *args: asked.extend(args))
+    known = replace(PLAN.variants["drn_d_22"], recipe=replace(TINY, epochs=epochs))
+    _, about = segmentation.train(known, 7, tmp_path, "cuda:1")
+    recipe, backbone, seed, train_set, watched, val_every, options = asked
+    assert (recipe, seed, val_every) == (known.recipe, 7, every) and backbone.table.name == "drn_d_22"
+    assert isinstance(train_set, InMemory) and watched is few("tune") and elsewhere == ["train", "tune"]
+    assert options == RunOptions(tmp_path, "cuda:1", full_precision=True)
+    assert about["name"] == "streets" and about["sha256"]["tune"] == few("tune").fingerprint
+
+
+def test_peak_memory_is_in_megabytes_of_every_system(monkeypatch):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=3_000_000))
+    for system, megabytes in (("linux", 3000.0), ("darwin", 3.0)):  # kilobytes and bytes
+        monkeypatch.setattr(segmentation.sys, "platform", system)
+        assert segmentation.peak_memory_mb() == megabytes
+
+
+def test_drawn_parts_have_the_scenes_that_studies_take(monkeypatch):
+    monkeypatch.setattr(segmentation, "open_dataset", lambda *names, **options: (names, options))
+    assert segmentation.open_part(TINY, "tune") == (("streets", "tune"), {"count": 40, "size": 64})
+    assert (
+        segmentation.open_part(TINY, "train")[1]["count"] == 400
+        and segmentation.open_part(TINY, "test")[1]["count"] == 100
+    )
+    assert segmentation.open_part(replace(TINY, dataset="camvid", size=None), "val") == (("camvid", "val"), {})
 
 
 def test_without_the_weights_to_start_from_one_sentence_says_which_study_makes_them(elsewhere):

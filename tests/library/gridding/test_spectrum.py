@@ -24,3 +24,14 @@ def test_a_map_that_is_not_finite_is_refused(value):
     maps[1, 2, 3] = value
     with pytest.raises(ValueError, match="the map holds values that are not finite"):
         gridding.radial_power_spectrum(maps)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24)])
+def test_a_wave_has_its_power_at_its_frequency_on_maps_that_are_not_square(shape, axis):
+    """cos(2 pi x / 4) has the power 1/2 in all, next to 1/4 cycle a cell, whatever the other side is."""
+    wave = torch.cos(torch.pi / 2 * torch.arange(shape[axis], dtype=torch.float64))
+    wave = (wave[:, None] if axis == 0 else wave).expand(2, *shape)
+    frequencies, power = gridding.radial_power_spectrum(wave)
+    assert frequencies.tolist() == pytest.approx([step / 24 for step in range(13)])
+    assert power.argmax() == 6 and power[[4, 8]].sum() < 0.02 * power[6]

@@ -261,3 +261,17 @@ def test_evidence_is_all_that_boxes_need():
         options = BoxOptions(scores, empty="peak")
         found = tight_boxes(*class_evidence(score_map, classes, scores), 0.4, 32, options)
         assert torch.equal(found, boxes(score_map, classes, 0.4, 32, options))
+
+
+@pytest.mark.parametrize("empty", ["none", "peak", "image"])
+@pytest.mark.parametrize("edges", ["centre", "tile"])
+def test_no_images_have_no_boxes(empty, edges):
+    scores, classes, options = (
+        torch.zeros(0, 2, 3, 4),
+        torch.zeros(0, dtype=torch.long),
+        BoxOptions("logits", edges, empty),
+    )
+    assert boxes(scores, classes, 0.0, (24, 32), options).shape == (0, 4)
+    assert boxes(scores, classes, torch.zeros(5), (24, 32), options).shape == (5, 0, 4)
+    assert peak_points(scores[:, 0], (24, 32), cell_edges=edges).shape == (0, 2)
+    assert cam_boxes(scores[:, 0], 0.2, (24, 32), cell_edges=edges).shape == (0, 4)

@@ -1,13 +1,14 @@
 """What a recipe refuses, and what the command line may set in it."""
 
 import json
+import math
 import re
 from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
 
-from drn_lib.training.fields import LIMITS
+from drn_lib.training.fields import LIMITS, checked
 from drn_lib.training.recipes import (
     ClassificationRecipe,
     SegmentationRecipe,
@@ -169,3 +170,98 @@ def test_changes_of_a_command_are_one_sentence(changes, says):
     with pytest.raises(ValueError, match=re.escape(says)) as caught:
         with_fields(recipe("shapes-live"), changes)
     assert "\n" not in str(caught.value)
+
+
+MANY, SIDE, RATE = (1, 100_000), (8, 8192), (0, 1e38)
+RANGES = {"width": (0.01, 8), "epochs": MANY, "batch_size": MANY, "lr": RATE, "momentum": (0, 0.9999)}
+RANGES |= {"weight_decay": (0, 1), "drop_every": MANY, "image_size": SIDE, "warmup": (0, 1), "crop_padding": (0, 4096)}
+RANGES |= {"shorter_side": SIDE, "smallest_area": (0.001, 1), "color": (0, 1), "crop": SIDE, "head_lr": RATE}
+RANGES |= {"scale": (1, 16), "rotation": (0, 180), "size": SIDE}
+
+
+@pytest.mark.parametrize("field", LIMITS)
+def test_a_number_may_be_at_its_limits_and_not_beyond(field):
+    kind = next(kind for kind in KINDS if field in [known.name for known in fields(kind)])
+    low, high = RANGES[field]
+    for value in (low, high):
+        assert checked(kind, field, value) == value
+    step = 1 if isinstance(low, int) and isinstance(high, int) and high > 200 else 0.0005
+    for value in (low - step, high + step if high < 1e38 else 2e38):
+        with pytest.raises(ValueError, match=f"^{field} must be a"):
+            checked(kind, field, value)
+
+
+def test_the_cosine_by_hand():
+    """Four steps up, then half a cosine over the 16 that are left."""
+    plan = recipe("shapes-live", warmup=0.2, lr=0.8)
+    expected = {
+        0: 0.2,
+        1: 0.4,
+        3: 0.8,
+        4: 0.8,
+        8: 0.4 * (1 + 0.5**0.5),
+        12: 0.4,
+        19: 0.4 * (1 - math.cos(math.pi / 16)),
+    }
+    assert {step: plan.learning_rate(step, 20) for step in expected} == pytest.approx(expected)
+    at_once = recipe("shapes-live", warmup=0.0, lr=0.8)
+    assert [at_once.learning_rate(step, 3) for step in range(3)] == pytest.approx([0.8, 0.8, 0.4])
+    assert at_once.learning_rate(0, 1) == 0.8
+
+
+def test_an_epochs_last_batch_may_be_smaller():
+    plan = recipe("shapes-live", batch_size=4)
+    assert [plan.steps_per_epoch(images) for images in (1, 4, 5, 8)] == [1, 1, 2, 2]
+
+
+def test_the_recipes_of_the_papers_code_have_its_numbers():
+    """fyu/drn: classify.py and the paper's section 4.1; the commands for DRN-D-22 and DRN-D-105 in its README."""
+    common = {"width": 1.0, "momentum": 0.9, "weight_decay": 1e-4, "mirror": True, "reduced": False}
+    photographs = {"image_size": 224, "shorter_side": 256, "smallest_area": 0.08, "warmup": 0.0, "crop_padding": 0}
+    imagenet = {**common, **photographs, "epochs": 120, "batch_size": 256, "lr": 0.1, "drop_every": 30, "color": 0.4}
+    assert asdict(recipe("imagenet")) == {"name": "imagenet", "dataset": "imagenet", "partition": None, **imagenet}
+    released = {**asdict(recipe("imagenet")), "name": "imagenet-released", "color": None}
+    assert asdict(recipe("imagenet-released")) == released
+    streets = {**common, "dataset": "cityscapes", "lr": 0.01, "colors": "cityscapes", "head_lr": None, "size": None}
+    first = {"crop": 896, "epochs": 250, "batch_size": 32, "schedule": "step", "drop_every": 100}
+    assert asdict(recipe("cityscapes")) == {**streets, **first, "name": "cityscapes", "scale": 1.0, "rotation": 0.0}
+    second = {"crop": 840, "epochs": 500, "batch_size": 16, "schedule": "poly-epochs", "drop_every": None}
+    turned = {"name": "cityscapes-poly", "scale": 2.0, "rotation": 10.0}
+    assert asdict(recipe("cityscapes-poly")) == {**streets, **second, **turned}
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        (
+            "shapes-live",
+            {"image_size": 64, "width": 0.125, "epochs": 8, "batch_size": 16, "lr": 0.05, "crop_padding": 4},
+        ),
+        ("streets-live", {"crop": 96, "width": 0.125, "epochs": 10, "batch_size": 8, "lr": 0.1, "size": None}),
+        ("streets-reduced", {"crop": 128, "width": 0.25, "epochs": 14, "batch_size": 4, "lr": 0.1, "size": 256}),
+        ("camvid-reduced", {"crop": 224, "width": 0.25, "epochs": 100, "batch_size": 8, "lr": 0.1, "size": None}),
+        (
+            "clutter-reduced",
+            {"image_size": 128, "width": 0.25, "epochs": 5, "batch_size": 32, "lr": 0.02, "warmup": 0.15},
+        ),
+        (
+            "pets-reduced",
+            {"image_size": 224, "width": 0.25, "epochs": 20, "batch_size": 16, "lr": 0.02, "crop_padding": 28},
+        ),
+    ],
+)
+def test_the_books_recipes_are_those_that_its_weights_were_trained_by(name, numbers):
+    found = asdict(recipe(name))
+    common = {"momentum": 0.9, "weight_decay": 5e-4, "mirror": True, "reduced": True, "drop_every": None}
+    assert {field: found[field] for field in (*numbers, *common)} == {**numbers, **common}
+
+
+def test_what_a_recipe_asks_of_its_data_set_and_what_it_reads():
+    assert recipe("tiny-imagenet-20-reduced").dataset_options == {"partition": "tiny-imagenet-20"}
+    assert recipe("streets-reduced").dataset_options == {"size": 256} and recipe("streets-live").dataset_options == {}
+    assert recipe("imagenet").reads_files and not recipe("pets-reduced").reads_files
+    assert recipe("camvid-reduced").head_factor == 1.0 and recipe("camvid-reduced", head_lr=0.05).head_factor == 0.5
+    assert recipe("imagenet").schedule == "step" and recipe("shapes-live").schedule == "cosine"
+    with pytest.raises(ValueError, match="lr must be above zero where head_lr is set"):
+        recipe("camvid-reduced", lr=0, head_lr=0.1)
+    assert recipe("camvid-reduced", lr=0).lr == 0.0

@@ -1,0 +1,36 @@
+"""What a run notes of its devices, its code and its files."""
+
+from types import SimpleNamespace
+
+import torch
+
+from book.studies import provenance
+
+
+def test_a_device_is_noted_by_its_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"NVIDIA {device}")
+    assert provenance.device_name("cuda:1") == "NVIDIA cuda:1 (GPU)"
+    cpuinfo = tmp_path / "cpuinfo"
+    monkeypatch.setattr(provenance, "Path", lambda name: cpuinfo)
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: AMD EPYC: 9B14 \nmodel name\t: another\n")
+    assert provenance.device_name("cpu") == "AMD EPYC: 9B14"
+    cpuinfo.write_text("processor\t: 0\n")
+    for processor, machine, named in (("arm", "aarch64", "arm"), ("", "aarch64", "aarch64")):
+        system = SimpleNamespace(processor=lambda name=processor: name, machine=lambda name=machine: name)
+        monkeypatch.setattr(provenance, "platform", system)
+        assert provenance.device_name("cpu") == named
+        cpuinfo.unlink(missing_ok=True)
+
+
+def test_notes_and_hashes_of_a_run(tmp_path, monkeypatch):
+    assert provenance.noted_before(tmp_path, "devices") == []
+    assert provenance.noted(tmp_path, "devices", "a") == "a" and provenance.noted(tmp_path, "devices", "b") == "a, b"
+    assert provenance.noted(tmp_path, "devices", "a") == "a, b" and (tmp_path / "devices").read_text() == "a\nb\n"
+    (tmp_path / "devices").write_bytes(b"a\n\xff\n\0\0\n \nc\n")
+    assert provenance.noted_before(tmp_path, "devices") == ["a", "unknown", "c"]
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert provenance.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert provenance.sha256(None) is None
+    assert len(provenance.commit() or "0" * 40) >= 40
+    monkeypatch.setattr(provenance, "data_dir", lambda: tmp_path)  # outside a checkout
+    assert provenance.commit() is None
