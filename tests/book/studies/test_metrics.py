@@ -50,6 +50,7 @@ def test_labels_are_those_of_stored_keys(stored):
         ("final.test.loss", None),
         ("prior.test.miou_present", None),
         ("lattice_energy.level_6", None),
+        ("grid_contrast.level_6.period_4", ("grid_contrast.level_6.period_4",)),
     ],
 )
 def test_what_a_metric_is_made_of(key, arrays):

@@ -40,6 +40,23 @@ def test_one_run_leaves_json_outcomes_and_weights(elsewhere, tmp_path):
     assert elsewhere == ["test", "train", "tune", "test"]  # the test part: that it is there, and to be scored, last
 
 
+def test_a_run_keeps_its_maps_autocorrelation_and_grid_contrast(done):
+    """Of every level; on maps of a few cells the contrast is left out, the autocorrelation shorter."""
+    for name, contrasts in (("drn_a_18", 6), ("resnet_18", 4)):
+        arrays, run = np.load(done[name].with_suffix(".npz")), json.loads(done[name].read_text())
+        levels = [key for key in run["metrics"] if key.startswith("lattice_energy.")]
+        kept = [key for key in arrays.files if key.startswith("autocorrelation.")]
+        assert {f"autocorrelation.{key.split('.')[1]}.plain" for key in levels} < set(kept) and len(kept) == 12
+        measured = {key: value for key, value in run["metrics"].items() if key.startswith("grid_contrast.")}
+        assert len(measured) == 2 * contrasts, measured
+        for key, value in measured.items():
+            assert arrays[key].mean(dtype=float) == pytest.approx(value, abs=1e-5) and arrays[key].shape == (2,)
+        plain = arrays["autocorrelation.level_2.plain"]
+        assert plain.shape == (9, 17) and plain[0, 8] == pytest.approx(1)
+        assert 0 < np.abs(plain - arrays["autocorrelation.level_2.without_local_mean"]).max() < 2
+        assert arrays["autocorrelation.score_map.plain"].shape[0] == {"drn_a_18": 9, "resnet_18": 4}[name]
+
+
 def test_weights_only_of_the_seeds_that_the_plan_keeps(elsewhere):
     runs.run_one(PLAN, "resnet_18", 1)
     assert not PLAN.weights_file("resnet_18-s1").exists()
