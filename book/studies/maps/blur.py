@@ -14,8 +14,6 @@ import time
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from book.studies import files, provenance
 from book.studies.localization import class_maps, load_eval_set, measure_maps, score_maps
@@ -25,24 +23,13 @@ from drn_lib.checkpoints.weights import load_trained
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.clutter import open_clutter
 from drn_lib.datasets.tiny_imagenet import BOOK_PARTITION
-from drn_lib.gridding import grid_contrast
+from drn_lib.gridding import grid_contrast, low_pass
 from drn_lib.gridding.contrast import PERIODS
 
 STUDY, START = "blur", "classification"
 NETWORKS = ("drn_a_18", "drn_b_26", "drn_c_26")
 BLURS = {"": (), "_smooth": ((1, 0, 2, 0, 1), (1, 2, 1)), "_mean": ((1, 2, 2, 2, 1),)}
 """By the end of a variant's name: the kernels along each axis, one after another."""
-
-
-def low_pass(maps: Tensor, kernels: tuple[tuple[int, ...], ...]) -> Tensor:
-    """Maps (N, C, h, w) averaged with each kernel along both axes; at the borders over the cells inside the map."""
-    for kernel in kernels:
-        line, reach = maps.new_tensor(kernel), len(kernel) // 2
-        for shape, padding in (((1, 1, -1, 1), (reach, 0)), ((1, 1, 1, -1), (0, reach))):
-            x = maps.flatten(0, 1)[:, None]
-            weights = F.conv2d(torch.ones_like(x[:1]), line.view(shape), padding=padding)
-            maps = (F.conv2d(x, line.view(shape), padding=padding) / weights).view_as(maps)
-    return maps
 
 
 def run(network: str, seed: int) -> None:
@@ -68,7 +55,7 @@ def run(network: str, seed: int) -> None:
         size = test.size[0]
         scores = [list(score_maps(model, eval_set, size)) for eval_set in (tune, test)]
         for name, kernels in names.items():
-            blurred = [[low_pass(batch, kernels) for batch in batches] for batches in scores]
+            blurred = [[low_pass(batch, *kernels) for batch in batches] for batches in scores]
             maps = [class_maps(batches, of, size, jump) for batches, of in zip(blurred, (tune, test))]
             found, arrays = measure_maps(*maps, tune, test, with_cam=True)
             for period in PERIODS:

@@ -5,7 +5,7 @@ import torch
 
 from book.studies import files, results
 from book.studies.maps import blur
-from drn_lib.gridding import grid_contrast
+from drn_lib.gridding import grid_contrast, low_pass
 from drn_lib.images import normalize
 from drn_lib.network import create_model
 from tests.library.gridding.drawn import lattices
@@ -20,11 +20,11 @@ def test_a_blur_removes_grids_of_both_periods_and_keeps_constants(kernels):
     for period in (2, 4):
         lattice = lattices(5, (28, 28), period)[None]
         lattice = lattice - lattice[..., 4:24, 4:24].mean((-2, -1), keepdim=True)
-        assert blur.low_pass(lattice, kernels)[..., 3:-3, 3:-3].abs().max() < 1e-12 < lattice.abs().max()
+        assert low_pass(lattice, *kernels)[..., 3:-3, 3:-3].abs().max() < 1e-12 < lattice.abs().max()
     constant = torch.full((2, 3, 8, 16), 0.7, dtype=torch.float64)
-    assert torch.allclose(blur.low_pass(constant, kernels), constant, rtol=0, atol=1e-12)
+    assert torch.allclose(low_pass(constant, *kernels), constant, rtol=0, atol=1e-12)
     ramp = torch.arange(16.0).expand(1, 1, 8, 16)
-    assert torch.allclose(blur.low_pass(ramp, kernels)[..., 3:-3], ramp[..., 3:-3], atol=1e-5), "it moves nothing"
+    assert torch.allclose(low_pass(ramp, *kernels)[..., 3:-3], ramp[..., 3:-3], atol=1e-5), "it moves nothing"
 
 
 def test_the_smooth_blur_is_two_layers_of_the_tail():
@@ -32,7 +32,7 @@ def test_the_smooth_blur_is_two_layers_of_the_tail():
     one = torch.zeros(1, 1, 13, 13)
     one[..., 6, 6] = 1
     line = torch.tensor([1.0, 2, 3, 4, 3, 2, 1]) / 16
-    assert torch.allclose(blur.low_pass(one, blur.BLURS["_smooth"])[0, 0, 3:10, 3:10], torch.outer(line, line))
+    assert torch.allclose(low_pass(one, *blur.BLURS["_smooth"])[0, 0, 3:10, 3:10], torch.outer(line, line))
 
 
 class Drawn:
@@ -76,7 +76,7 @@ def test_every_blur_is_a_run_of_its_own(measured):
     with torch.no_grad():
         scores = model.score_map(normalize(images))
     kernels = blur.BLURS["_smooth"]
-    for metrics, maps in ((plain, scores), (smooth, blur.low_pass(scores, kernels))):
+    for metrics, maps in ((plain, scores), (smooth, low_pass(scores, *kernels))):
         assert metrics["clutter.grid_contrast.period_4"] == pytest.approx(
             grid_contrast(maps, 4).mean().item(), abs=1e-3
         )
