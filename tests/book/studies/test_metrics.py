@@ -6,7 +6,8 @@ from book.studies import files, metrics, results
 
 FRACTIONS = {"loss", "mean_iou", "mask_iou", "mask_iou_own", "threshold", "threshold_u", "mask_threshold", "score_map"}
 COUNTED = ("confusion", "band_confusion", "wrong_specks")
-FRACTIONS |= {"n", "peak_mb", "peak_gpu_mb", "x0", "y0", "x1", "y1", *(f"level_{number}" for number in range(1, 9))}
+FRACTIONS |= {"n", "peak_mb", "peak_gpu_mb", "x0", "y0", "x1", "y1", "period_2", "period_4"}
+FRACTIONS |= {f"level_{number}" for number in range(1, 9)}
 
 
 @pytest.fixture(scope="module")
