@@ -7,6 +7,7 @@ _HOMES = {
     "lattice": "lattice_energy lattice_fraction white_noise_energy lattice_energy_by_level",
     "correlation": "autocorrelation autocorrelation_by_level",
     "contrast": "grid_contrast contrast_of",
+    "smoothing": "low_pass",
     "spectrum": "radial_power_spectrum",
 }
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drn_lib.checks import require_finite, whole_number
 from drn_lib.gridding.levels import read_levels
+from drn_lib.gridding.smoothing import low_pass
 
 LAGS = 8
 """Two periods of the largest dilation of a DRN."""
+_MEAN = (1, 2, 2, 2, 1)
+"""Weights of the local mean: a box of 4 cells, centered."""
 
 
 def autocorrelation(maps: Tensor, lags: int = LAGS, *, without_local_mean: bool = False) -> Tensor:
@@ -48,7 +50,7 @@ def autocorrelation(maps: Tensor, lags: int = LAGS, *, without_local_mean: bool 
     x = x - x.mean((-2, -1), keepdim=True)
     x = x.where(x.abs().amax((-2, -1), keepdim=True) > rounding, torch.zeros_like(x))
     if without_local_mean:
-        x = x - _local_mean(x)
+        x = x - low_pass(x, _MEAN)
     size = (height + lags, width + lags)  # room for the shifts, so that nothing wraps around
     products = torch.fft.irfft2(torch.fft.rfft2(x, s=size).abs().square().sum(1), s=size)
     down = torch.arange(lags + 1, device=x.device)
@@ -82,11 +84,3 @@ def autocorrelation_by_level(
 
     read_levels(model, images, read, batch_size)
     return {level: (torch.cat(plain), torch.cat(without)) for level, (plain, without) in found.items()}
-
-
-def _local_mean(x: Tensor) -> Tensor:
-    """The mean over one period of 4 around each cell of maps (N, C, H, W), of the cells that lie inside the map."""
-    line = torch.tensor([0.5, 1, 1, 1, 0.5], dtype=x.dtype, device=x.device)
-    kernel = torch.outer(line, line)[None, None]
-    sums = F.conv2d(x.flatten(0, 1)[:, None], kernel, padding=2)
-    return (sums / F.conv2d(torch.ones_like(x[:1, :1]), kernel, padding=2)).view_as(x)
