@@ -49,7 +49,9 @@ def measure(model: LiteNetwork) -> dict:
             counts = [_score(head, maps, mask, place) for maps, mask in zip(seen["test"], masks)]
             rows.append({key: np.stack([row[key] for row in counts]) for key in counts[0]})
         scores = [summarize(row, classes) for row in rows]
-        document["readings"][name] = {key: [own[key] for own in scores] for key in scores[0]}
+        document["readings"][name] = {
+            key: [own[key] for own in scores] for key in scores[0] if all(key in own for own in scores)
+        }
         for key in rows[0]:
             arrays[f"{name}.{key}"] = np.stack([row[key] for row in rows])
     for key, statistic in (("miou_present", miou), ("specks", np.asarray)):
