@@ -1,0 +1,55 @@
+"""The opening picture: one real network's map of one photograph, coarse, dense, and dense by the other rule."""
+
+from __future__ import annotations
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from book.cells.photographs import photograph
+from book.figures.panels import Panel, panels
+from book.studies.imagenet.readings import read_as
+from drn_lib.geometry import cell_centre
+from drn_lib.images import normalize
+from drn_lib.lite import LiteNetwork
+from drn_lib.localization.places import cells_of_pixels
+
+READINGS = {"as trained": (32, "exact"), "exact": (8, "exact"), "levels": (8, "levels")}
+"""The columns beside the photograph: (output stride, dilation rule)."""
+
+
+def opening(model: LiteNetwork, name: str = "coffee", wanted: str | None = None) -> Figure:
+    """A photograph, and where the network sees a class: 49 cells, 784 by the rule `exact`, 784 by `levels`.
+
+    Each map lies where its cells truly are, unsmoothed, in its own range of greys; below it stands the probability that
+    the mean of the map gives the class.
+
+    Args:
+        model: as trained, with the names of its classes.
+        name: of `book.cells.photographs`.
+        wanted: the class; None takes the one that the network as trained names.
+    """
+    image = photograph(name)
+    index = None if wanted is None else model.classes.index(wanted)
+    row, columns = [Panel(image)], ["photograph"]
+    for title, reading in READINGS.items():
+        own, probability, cells, index = class_map(read_as(model, reading), image, index)
+        row.append(Panel(own, note=f"{model.classes[index]}: {100 * probability:.0f} %"))
+        columns.append(f"{cells} cells, {title}")
+    return panels([row], columns)
+
+
+@torch.no_grad()
+def class_map(network: LiteNetwork, image: Tensor, index: int | None = None) -> tuple[Tensor, float, int, int]:
+    """A class's map of an image uint8 (3, H, W) at its true place, unsmoothed.
+
+    Returns:
+        The map (H, W), the class's probability, how many cells the map has, and the class, where it was not given.
+    """
+    scores = network.score_map(normalize(image[None]))[0]  # (C, h, w)
+    probability = scores.mean(dim=(1, 2)).softmax(dim=0)
+    index = int(probability.argmax()) if index is None else index
+    size, jump = tuple(image.shape[1:]), network.feature_info[-1].reduction
+    place = {"cell_edges": "measured", "centre": cell_centre(network, size)}
+    rows, columns = cells_of_pixels(tuple(scores.shape[1:]), size, jump, **place)
+    return scores[index][rows][:, columns], probability[index].item(), scores[0].numel(), index
