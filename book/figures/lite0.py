@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from book.cells.photographs import photograph
 from book.figures.panels import Panel, panels
+from book.figures.style import use_style
 from book.studies.imagenet.readings import read_as
+from drn_lib import paths
 from drn_lib.geometry import cell_centre
 from drn_lib.images import normalize
 from drn_lib.lite import LiteNetwork
@@ -39,6 +44,34 @@ def opening(model: LiteNetwork, name: str = "coffee", wanted: str | None = None)
     return panels([row], columns)
 
 
+def show_opening(model: LiteNetwork | None) -> None:
+    """Draw the opening picture; where there is no network, display the stored one."""
+    from IPython.display import Image, display
+
+    if model is None:
+        display(Image(filename=stored_opening()))
+    else:
+        opening(model)
+
+
+def stored_opening() -> Path:
+    """The stored opening picture."""
+    return paths.data_dir() / "figures" / "lite0_opening.png"
+
+
+def store_opening(model: LiteNetwork, file: Path | None = None) -> Path:
+    """Write the opening picture, by default where `show_opening` finds it; returns the file.
+
+    From the root of the checkout: `python -m book.figures.lite0`.
+    """
+    use_style()
+    figure = opening(model)
+    with paths.replacing(file or stored_opening()) as temporary:
+        figure.savefig(temporary, format="png")
+    plt.close(figure)
+    return file or stored_opening()
+
+
 @torch.no_grad()
 def class_map(network: LiteNetwork, image: Tensor, index: int | None = None) -> tuple[Tensor, float, int, int]:
     """A class's map of an image uint8 (3, H, W) at its true place, unsmoothed.
@@ -53,3 +86,9 @@ def class_map(network: LiteNetwork, image: Tensor, index: int | None = None) -> 
     place = {"cell_edges": "measured", "centre": cell_centre(network, size)}
     rows, columns = cells_of_pixels(tuple(scores.shape[1:]), size, jump, **place)
     return scores[index][rows][:, columns], probability[index].item(), scores[0].numel(), index
+
+
+if __name__ == "__main__":
+    from drn_lib.checkpoints import load_lite0
+
+    print(store_opening(load_lite0()))

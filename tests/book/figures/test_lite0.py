@@ -1,5 +1,8 @@
+import IPython.display
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from book.cells.photographs import photograph
 from book.figures import lite0
@@ -20,6 +23,17 @@ def test_the_opening_picture_shows_one_class_in_three_readings(model):
     assert all(note.startswith("espresso: ") for note in notes)
     probabilities = [int(note.split()[1]) for note in notes]
     assert min(probabilities[:2]) > 90 > 60 > probabilities[2]
+
+
+def test_the_stored_picture_is_light_and_what_the_network_draws(model, tmp_path, monkeypatch):
+    assert lite0.stored_opening().stat().st_size <= 150_000
+    files = lite0.stored_opening(), lite0.store_opening(model, tmp_path / "opening.png")
+    old, new = (np.asarray(Image.open(file).convert("RGB"), dtype=float) for file in files)
+    assert old.shape == new.shape and np.abs(old - new).mean() < 3
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    lite0.show_opening(None)
+    assert shown[0].data == files[0].read_bytes()
 
 
 @torch.no_grad()
