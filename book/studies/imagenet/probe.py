@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,12 @@ from drn_lib import paths
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.contract import IGNORE
-from drn_lib.evaluation.confusion import miou
 from drn_lib.geometry import cell_centre
 from drn_lib.images import normalize
 from drn_lib.lite import LiteNetwork
 from drn_lib.localization.cam import upsample
 from drn_lib.localization.places import cells_of_pixels
-from drn_lib.segmentation.metrics import THIN, summarize
+from drn_lib.segmentation.metrics import outcome, summarize
 from drn_lib.segmentation.scores import images_by_sequence, score_image
 
 
@@ -54,13 +52,10 @@ def measure(model: LiteNetwork) -> dict:
         }
         for key in rows[0]:
             arrays[f"{name}.{key}"] = np.stack([row[key] for row in rows])
-    for key, statistic in (("miou_present", miou), ("specks", np.asarray)):
-        array = "confusion" if key == "miou_present" else key
+    for key in how["outcomes"]:
+        array, statistic = outcome(key, classes)
         values = {named(reading): arrays[f"{named(reading)}.{array}"] for reading in how["readings"]}
         document[key] = compare(how["primary_comparisons"], values, statistic, drives)
-    thin = partial(miou, classes=[index for index, name in enumerate(classes) if name in THIN])
-    values = {named(reading): arrays[f"{named(reading)}.confusion"] for reading in how["readings"]}
-    document["miou_thin"] = compare(how["primary_comparisons"], values, thin, drives)
     store("probe", document, arrays)
     return document
 
