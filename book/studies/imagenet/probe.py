@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,13 +58,14 @@ def measure(model: LiteNetwork) -> dict:
         values = {named(reading): arrays[f"{named(reading)}.{array}"] for reading in how["readings"]}
         document[key] = compare(how["primary_comparisons"], values, statistic, drives)
     store("probe", document, arrays)
+    shutil.rmtree(_folder())
     return document
 
 
 @torch.inference_mode()
 def last_maps(network: LiteNetwork, dataset: ImageDataset, name: str) -> np.ndarray:
     """The trunk's last map of every frame, float16 (N, 1280, h, w), kept on disk: up to 7 MB a frame."""
-    file = Path(paths.cache_dir()) / "lite0" / f"{name}.npy"
+    file = _folder() / f"{name}-{dataset.fingerprint[:16]}.npy"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         with paths.replacing(file) as temporary:
@@ -75,6 +77,10 @@ def last_maps(network: LiteNetwork, dataset: ImageDataset, name: str) -> np.ndar
                 kept[index] = maps
             kept.flush()
     return np.load(file, mmap_mode="r")
+
+
+def _folder() -> Path:
+    return paths.cache_dir() / "lite0"
 
 
 def class_fractions(masks: Tensor, cells: tuple[int, int], classes: int, place: dict) -> Tensor:

@@ -12,6 +12,7 @@ from book.studies import files
 from book.studies.imagenet import pets, probe, readings
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.evaluation.confusion import miou
+from drn_lib.images import normalize
 from drn_lib.lite import LITE0, LiteNetwork
 
 NARROW = replace(LITE0, stem=4, head=8, groups=tuple(replace(g, expansion=1, channels=4) for g in LITE0.groups))
@@ -106,8 +107,11 @@ def test_a_probe_is_trained_and_scored_under_every_reading(narrow, monkeypatch):
     assert list(document["readings"]) == ["as_trained", "exact_16", "exact_8", "levels_8"]
     assert all(len(row["miou_present"]) == 2 for row in document["readings"].values())
     assert len(document["miou_thin"]) == len(document["specks"]) == 3
-    again = probe.last_maps(narrow, sets["train"], "as_trained-train")
-    assert again.shape == (8, 8, 2, 2) and again.dtype == np.float16
+    maps = probe.last_maps(narrow, sets["train"], "as_trained-train")
+    assert maps.shape == (8, 8, 2, 2) and maps.dtype == np.float16
+    with torch.no_grad():
+        own = narrow.last_map(normalize(sets["train"][3]["image"][None]))[0]
+    assert np.abs(maps[3] - own.numpy()).max() < 0.01
 
 
 def test_a_probe_learns_what_the_maps_show():
