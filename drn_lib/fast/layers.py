@@ -62,11 +62,14 @@ class Prepared:
         return Prepared, ()
 
     def get(self, kind: tuple, sources: tuple[Tensor, ...], make):
-        """What `make()` gives, or gave for the same sources."""
+        """What `make()` gives, or gave for the same sources; those made in inference mode have no count of writes."""
+        if any(tensor.is_inference() for tensor in sources):
+            return make()
         state = tuple((id(tensor), tensor.data_ptr(), tensor._version, _sample(tensor)) for tensor in sources)
         found = self.made.get(kind)
         if found is None or found[0] != state:
-            found = self.made[kind] = state, make(), sources  # kept, so that no other tensor can lie in their place
+            with torch.inference_mode(False), torch.no_grad():
+                found = self.made[kind] = state, make(), sources  # kept, so that no other tensor lies in their place
         return found[1]
 
 

@@ -78,10 +78,12 @@ def times(case: Case) -> dict[str, float]:
 
 
 def _seconds(run: Callable[[], object], times: int) -> float:
-    started = time.process_time()
+    """Of the processor for one thread, which other work hardly disturbs; of the clock for several, which share it."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    started = clock()
     for _ in range(times):
         run()
-    return (time.process_time() - started) / times
+    return (clock() - started) / times
 
 
 def _contender(case: Case, method: str) -> Callable[[], object]:
@@ -100,7 +102,7 @@ def _contender(case: Case, method: str) -> Callable[[], object]:
         return lambda: engine.forward(x, prepared, case.outputs, scheme, case.dilation)
     if method == DIRECT:
         return lambda: engine.direct(x, weight, steps)
-    return lambda: _quietly(lambda: conv2d(x, weight, None, case.stride, padding, case.dilation))
+    return lambda: conv2d(x, weight, None, *steps)
 
 
 def _training(x: Tensor, weight: Tensor, steps: Steps, method: str, engine) -> Callable[[], object]:
@@ -120,11 +122,6 @@ def _training(x: Tensor, weight: Tensor, steps: Steps, method: str, engine) -> C
     return step
 
 
-def _quietly(run: Callable[[], object]) -> object:
-    with torch.no_grad():
-        return run()
-
-
 def check_batch(batch: tuple[int, int] | None) -> None:
     """Refuse what is no (images, side).
 
@@ -139,7 +136,11 @@ def check_batch(batch: tuple[int, int] | None) -> None:
 
 
 def tune(model: nn.Module, images: int, side: int, settings) -> None:
-    """Measure every convolution that a batch of inference needs and note the fastest method in the settings."""
+    """Measure every convolution that a batch of inference needs and note the fastest method in the settings.
+
+    Raises:
+        ValueError: the network does not take such images.
+    """
     seen: set[Case] = set()
     method = settings.method
     settings.method = lambda case: (seen.add(case), method(case))[1]
@@ -147,6 +148,8 @@ def tune(model: nn.Module, images: int, side: int, settings) -> None:
     try:
         with torch.no_grad():
             model.eval()(torch.zeros(images, 3, side, side))
+    except RuntimeError as error:
+        raise ValueError(f"the network does not take {images} images of {side} px: {error}") from error
     finally:
         del settings.method
         for module, mode in modes:

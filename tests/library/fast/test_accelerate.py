@@ -88,6 +88,22 @@ def test_training_is_the_same(engine, method):
 
 
 @pytest.mark.parametrize("fold", [False, True])
+def test_inference_mode_is_taken_too(fold, engine, method):
+    model, x = network().eval(), torch.randn(1, 3, 32, 32)
+    with torch.inference_mode():
+        expected = model(x)
+        assert all(apart(accelerate(model, fold=fold, quiet=True)(x), expected) < 1e-5 for _ in range(2))
+    with torch.no_grad():
+        assert apart(model(x), expected) < 1e-5
+    with torch.inference_mode():
+        born = accelerate(network().eval(), fold=fold, quiet=True)  # its weights have no count of writes
+        born(x)
+        born.classifier.bias.add_(1)
+        born.levels["5"][0].convs[1].conv.weight[3, 1].mul_(-2)
+        assert apart(born(x), restore(copy.deepcopy(born))(x)) < 1e-5
+
+
+@pytest.mark.parametrize("fold", [False, True])
 def test_weights_that_were_written_to_are_prepared_again(fold, engine, method):
     model, x = accelerate(network().eval(), fold=fold, quiet=True), torch.randn(1, 3, 32, 32)
     other = network(seed=1).eval()
@@ -188,6 +204,11 @@ def test_tuning_measures_each_convolution_of_the_batch(engine):
 def test_a_batch_that_is_none_is_refused(batch):
     with pytest.raises(ValueError, match="tune"):
         accelerate(network("drn_a_18"), tune=batch)
+
+
+def test_images_that_the_network_does_not_take_are_refused_in_one_sentence():
+    with pytest.raises(ValueError, match="does not take 2 images of 1 px"):
+        accelerate(nn.Sequential(nn.Conv2d(3, 8, 3)), tune=(2, 1), quiet=True)
 
 
 def test_a_run_is_known_by_engine_and_table(engine):
