@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, get_args, get_origin, get_type_hints
 
 from book.studies.reading import outcomes, records, strict
 from book.studies.reading.records import StoredRun
-from drn_lib.paths import data_dir
+from drn_lib.paths import data_dir, replacing
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class ResultsError(ValueError):
@@ -35,6 +39,22 @@ def read_yaml(path: Path) -> dict:
 
 
 _parsed = lru_cache(strict.parse_yaml)  # the pages ask for the same claims some thousand times
+
+
+def write_json(path: Path, document: dict) -> None:
+    """Write a file of results, whole or not at all, and its folder where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write the .npz of a file of results beside it, `path` with that ending, whole or not at all."""
+    import numpy as np  # here, as most readers of results need none
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path.with_suffix(".npz")) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def load_run(path: str | Path) -> StoredRun:

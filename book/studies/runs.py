@@ -12,11 +12,9 @@ done where the recipe is one of segmentation.
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from book.studies import files, localization, masks, provenance, segmentation
@@ -175,9 +173,7 @@ def _record(
     metrics, per_image = scores
     recipe, name = variant.recipe, plan.run_name(variant.name, seed)
     result_file = plan.result_file(name)
-    result_file.parent.mkdir(parents=True, exist_ok=True)
-    with paths.replacing(result_file.with_suffix(".npz")) as temporary, open(temporary, "wb") as handle:
-        np.savez_compressed(handle, **per_image)
+    files.write_arrays(result_file, per_image)
     if plan.keeps_weights(variant.name, seed):
         save = save_segmentation if isinstance(recipe, SegmentationRecipe) else save_weights
         save(trained.model, plan.weights_file(name), classes=about["classes"])
@@ -203,8 +199,7 @@ def _record(
         "scored_commit": provenance.commit(),
         "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
-    with paths.replacing(result_file) as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    files.write_json(result_file, result)
     return result_file
 
 

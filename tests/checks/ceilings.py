@@ -16,7 +16,6 @@ import torch
 
 from book.studies import files, results
 from book.studies.localization import ENLARGED, SIZES
-from drn_lib import paths
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.clutter import SIDE, Clutter, open_clutter
 from drn_lib.localization import scores
@@ -157,10 +156,8 @@ def main() -> None:
     boxes, wrong_canvases = fixed_boxes(tune, test)
     found["clutter_fixed_boxes"] = _rounded(boxes)
     found["dense_reading"] = _rounded(dense_reading(test))
-    with paths.replacing(files.results_dir() / "ceilings.json") as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    with paths.replacing(files.results_dir() / "ceilings.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **wrong, **wrong_canvases)
+    files.write_json(files.results_dir() / "ceilings.json", found)
+    files.write_arrays(files.results_dir() / "ceilings.npz", {**wrong, **wrong_canvases})
     print(json.dumps(found, indent=1))
 
 

@@ -18,7 +18,6 @@ from torch import Tensor
 from book.studies import files
 from book.studies.maps import grids
 from book.studies.plans import load_plan
-from drn_lib import paths
 from drn_lib.checkpoints.files import find_shipped
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.datasets.catalog import open_dataset
@@ -118,10 +117,8 @@ def main(seeds: list[int]) -> None:
             print(f"seed {seed} was measured before")
             continue
         add_seed(seed, images, found, arrays)
-        with paths.replacing(file.with_suffix(".npz")) as temporary, open(temporary, "wb") as handle:
-            np.savez_compressed(handle, **arrays)
-        with paths.replacing(file) as temporary:
-            temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        files.write_arrays(file, arrays)
+        files.write_json(file, found)
 
 
 if __name__ == "__main__":

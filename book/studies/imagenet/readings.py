@@ -9,7 +9,6 @@ import numpy as np
 
 from book.studies import cache, files
 from book.studies.intervals import holm
-from drn_lib import paths
 from drn_lib.conversion import dilate
 from drn_lib.lite import LiteNetwork
 
@@ -59,12 +58,10 @@ def compare(
 
 def store(name: str, document: dict, arrays: dict[str, np.ndarray] | None = None) -> None:
     """Write data/results/lite0_<name>.json and, beside it, what each image came to as an .npz."""
-    folder = files.results_dir()
+    file = files.results_dir() / f"lite0_{name}.json"
     if arrays is not None:
-        with paths.replacing(folder / f"lite0_{name}.npz") as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
-    with paths.replacing(folder / f"lite0_{name}.json") as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        files.write_arrays(file, arrays)
+    files.write_json(file, document)
 
 
 def stored(name: str) -> dict | None:

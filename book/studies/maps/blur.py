@@ -8,7 +8,6 @@ from the weights of `classification`. A run that is there is not measured again.
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 import time
 
@@ -17,7 +16,6 @@ import torch
 
 from book.studies import files, provenance
 from book.studies.localization import class_maps, load_eval_set, measure_maps, score_maps
-from drn_lib import paths
 from drn_lib.checkpoints.files import find_shipped
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.datasets.catalog import open_dataset
@@ -93,11 +91,8 @@ def _stored(name: str, network: str, seed: int, metrics: dict, about: dict, seco
 def _record(name: str, result: dict, arrays: dict[str, np.ndarray]) -> None:
     """The arrays first: a run whose JSON exists is done."""
     file = files.results_dir() / STUDY / f"{name}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with paths.replacing(file.with_suffix(".npz")) as temporary, open(temporary, "wb") as handle:
-        np.savez_compressed(handle, **arrays)
-    with paths.replacing(file) as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    files.write_arrays(file, arrays)
+    files.write_json(file, result)
 
 
 def main(seeds: list[int]) -> None:
