@@ -23,19 +23,8 @@ COMPARISONS = {
 OPPOSITES = [("min", "max"), ("amin", "amax"), ("minimum", "maximum"), ("argmin", "argmax"), ("any", "all")]
 OPPOSITES += [("floor", "ceil"), ("sum", "mean"), ("sin", "cos")]
 OPPOSITE = {one: other for pair in OPPOSITES for one, other in (pair, pair[::-1])}
-SILENT = {
-    "desc",
-    "disable",
-    "encoding",
-    "help",
-    "maxsize",
-    "metavar",
-    "mininterval",
-    "newline",
-    "non_blocking",
-    "pin_memory",
-}
-SILENT |= {"progress", "strict", "total", "unit", "unit_scale", "usage", "description", "stacklevel"}
+SILENT = {"desc", "disable", "encoding", "help", "maxsize", "metavar", "mininterval", "newline", "non_blocking"}
+SILENT |= {"pin_memory", "progress", "strict", "total", "unit", "unit_scale", "usage", "description", "stacklevel"}
 BARS = ("bar", "progress_bar", "tqdm")
 LISTS_OF_NAMES = {"__all__", "_HOMES", "__version__", "LOGGER"}
 
