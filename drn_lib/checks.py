@@ -6,7 +6,7 @@ import difflib
 import math
 import os
 from collections.abc import Iterable, Mapping
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,6 +42,13 @@ def whole_number(name: str, value: object, low: int, high: float = math.inf) -> 
         limits = f"of {low} or more" if high == math.inf else f"from {low} to {high}"
         raise ValueError(f"{name} must be a whole number {limits}, not {value!r}")
     return int(value)
+
+
+def real_number(name: str, value: object, low: float, high: float) -> float:
+    """`value`, where it is a number (no bool, text or NaN) from `low` to `high`; else ValueError, which names it."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+    return float(value)
 
 
 def require_finite(values: Tensor | np.ndarray, name: str) -> None:

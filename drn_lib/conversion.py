@@ -1,4 +1,4 @@
-"""A strided ResNet into its dilated twin: the exact rule and the other published readings, by name.
+"""A strided network into its dilated twin: the exact rule and the other published readings, by name.
 
 Each stage whose stride would take the map beyond the wanted output stride runs at stride 1 instead, and its 3x3
 convolutions are dilated. Under the rule `exact` every fourth row and column of the dilated network's last map (at
@@ -23,16 +23,18 @@ import torchvision
 from torch import Tensor, nn
 
 from drn_lib import probing
-from drn_lib.architecture import DILATION_RULES, Architecture, first_dilation, list_models
+from drn_lib.architecture import DILATION_RULES, Architecture, convolutions, first_dilation, list_models
 from drn_lib.checks import one_of, require_finite, whole_number
+from drn_lib.lite import LiteBlock, LiteNetwork, SameConv2d
 from drn_lib.network import Block, Network
 
-_BLOCKS = (Block, torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck)
+_OURS = (Network, LiteNetwork)
+_BLOCKS = (Block, LiteBlock, torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck)
 
-ResNet = TypeVar("ResNet", Network, torchvision.models.ResNet)
+Strided = TypeVar("Strided", Network, LiteNetwork, torchvision.models.ResNet)
 
 
-def dilate(model: ResNet, output_stride: int = 8, dilation_rule: str = "exact") -> ResNet:
+def dilate(model: Strided, output_stride: int = 8, dilation_rule: str = "exact") -> Strided:
     """A copy of `model` that trades its last strides for dilation and keeps its weights.
 
     The strides are read from the convolutions, wherever in a stage they stand. A copy is then tried on a small random
@@ -40,9 +42,10 @@ def dilate(model: ResNet, output_stride: int = 8, dilation_rule: str = "exact") 
     user's hooks are copied and not run.
 
     Args:
-        model: a ResNet of torchvision or one of ours, with basic or bottleneck blocks; it is not changed.
+        model: a ResNet of torchvision or one of ours, with basic or bottleneck blocks, or a `lite.LiteNetwork`; it is
+            not changed.
         output_stride: input pixels between cells of the last map. Of an ordinary ResNet 8 trades the strides of the
-            last two stages, 16 that of the last.
+            last two stages, 16 that of the last. The levels of a `LiteNetwork` count as stages.
         dilation_rule: one of `architecture.DILATION_RULES`.
 
     Returns:
@@ -62,7 +65,7 @@ def dilate(model: ResNet, output_stride: int = 8, dilation_rule: str = "exact") 
     for number, stage in enumerate(_stages(model), start=1):
         _check_stage(number, stage)
     reached = list(accumulate(_strides(model), mul))  # the output stride after the stem and after each stage
-    if ours and reached[-1] != model.table.output_stride:
+    if ours and (reached[-1] != model.table.output_stride or not _is_as_its_table(model)):
         raise ValueError(f"the layers of {model.table.name} do not step as its table says: build it anew")
     if output_stride not in reached or output_stride == reached[-1]:
         steps = ", ".join(map(str, reached))
@@ -117,7 +120,7 @@ def rule_difference(
         size: of the image (1, 3, size, size), drawn from N(0, 1).
         seed: of the image and the statistics.
     """
-    random = torch.Generator().manual_seed(whole_number("seed", seed, 0))
+    random = torch.Generator().manual_seed(whole_number("seed", seed, 0, 2**64 - 1))
     strided = probing.probe(model, random)
     images = torch.randn(1, 3, size, size, dtype=torch.float64, generator=random)
     return difference(strided, dilate(strided, output_stride, dilation_rule), images)
@@ -125,10 +128,10 @@ def rule_difference(
 
 def _stages(model: nn.Module) -> list[nn.Module]:
     """The stages of a ResNet, each a sequence of blocks; four but for the ablations of ours."""
-    if isinstance(model, Network):
+    if isinstance(model, _OURS):
         return list(model.levels.values())
     if not isinstance(model, torchvision.models.ResNet):
-        raise ValueError(f"dilate converts torchvision's ResNet and ours, not a {type(model).__name__}")
+        raise ValueError(f"dilate converts torchvision's ResNet and our networks, not a {type(model).__name__}")
     stages = {f"layer{number}": getattr(model, f"layer{number}", None) for number in range(1, 5)}
     for name, stage in stages.items():
         if not isinstance(stage, nn.Sequential):
@@ -138,10 +141,16 @@ def _stages(model: nn.Module) -> list[nn.Module]:
 
 def _strides(model: nn.Module) -> list[int]:
     """The strides that the layers of the stem and of each stage have together."""
-    names = ("stem", "pool") if isinstance(model, Network) else ("conv1", "maxpool")
+    names = ("stem", "pool") if isinstance(model, _OURS) else ("conv1", "maxpool")
     stem = [part for name in names if (whole := getattr(model, name, None)) is not None for part in whole.modules()]
     stages = [[layer for block in stage for layer in _path(block)] for stage in _stages(model)]
     return [prod(map(_stride, layers)) for layers in (stem, *stages)]
+
+
+def _is_as_its_table(network: Network) -> bool:
+    """Whether the convolutions have the strides of the table, which names the dilations of the copy."""
+    found = {name: module.stride for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    return all(found.get(f"{row.name}.conv") == (row.stride, row.stride) for row in convolutions(network.table))
 
 
 def _stride(layer: nn.Module) -> int:
@@ -171,7 +180,8 @@ def _check_stage(number: int, stage: nn.Module) -> None:
         for name, module in block.named_modules():
             if not name or not hasattr(module, "stride"):
                 continue
-            if not isinstance(module, nn.Conv2d) or module.kernel_size not in ((1, 1), (3, 3)):
+            known = isinstance(module, nn.Conv2d) and module.kernel_size in ((1, 1), (3, 3))
+            if not known and not isinstance(module, SameConv2d):
                 raise ValueError(f"{name} in {where} is {module}; only 1x1 and 3x3 convolutions can be converted")
             if module.dilation != (1, 1):
                 raise ValueError(f"{name} in {where} is dilated already; dilate a model that keeps all its strides")
@@ -197,15 +207,18 @@ def _convert(model: nn.Module, output_stride: int, rule: str) -> None:
 
 
 def _dilate(path: Iterable[nn.Conv2d], lost: int, chosen: Iterator[int] | None = None) -> int:
-    """Stride 1 along a path, its 3x3 dilated by the strides `lost` so far, or as `chosen`; returns what is lost."""
+    """Stride 1 along a path, its kernels dilated by the strides `lost` so far, or as `chosen`; returns what is lost."""
     for layer in path:
         if layer.kernel_size != (1, 1):
             dilation = lost if chosen is None else next(chosen)
             layer.dilation = (dilation, dilation)
             if not isinstance(layer.padding, str):  # "same" follows the dilation
                 layer.padding = tuple(dilation * cells for cells in layer.padding)
-        lost *= _stride(layer)
+        stride = _stride(layer)
+        if isinstance(layer, SameConv2d):  # what it pads follows the map of the strided network
+            layer.trade_stride(lost)
         layer.stride = (1, 1)
+        lost *= stride
     return lost
 
 
@@ -240,7 +253,8 @@ def _check_promise(model: nn.Module, output_stride: int) -> None:
     if images.is_meta:
         return
     require_finite(theirs, f"the last map of the {name} on a random image")
-    if (apart := probing.relative_difference(shared, theirs)) > probing.TOLERANCE:
+    apart = probing.relative_difference(shared, theirs)
+    if not apart <= probing.TOLERANCE:  # a NaN is no agreement
         raise ValueError(
             f"the dilated copy of the {name} is another function (relative difference {apart:.2g} on a random image), "
             "so a part of it steps or pads in a way that is not known here: it cannot be dilated"
@@ -275,7 +289,7 @@ def _last_map(model: nn.Module, images: Tensor) -> Tensor:
         raise _Reached(output)
 
     try:
-        if isinstance(model, Network):
+        if isinstance(model, _OURS):
             return model.last_map(images)
         with model.layer4.register_forward_hook(stop):
             model(images)

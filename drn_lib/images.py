@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drn_lib.checks import whole_number
 from drn_lib.datasets.contract import DataError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ CROPS = (1, 10)
 """The numbers of crops by which Table 1 scores."""
 MOST_PIXELS = 4_000_000
 """Of a photograph that is resized; a longer and narrower one is refused, so that memory stays bounded."""
+MOST_SIDE = 16_384
+"""Pixels of a side that can be asked for."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """What is taken from a folder that is given in place of an image."""
 
@@ -42,7 +45,7 @@ def enlarge(images: Tensor, size: int | None) -> Tensor:
     """Bytes (N, 3, H, W) bilinearly resized to `size` pixels a side, rounded to bytes; as they are where it is None."""
     from torch.nn.functional import interpolate
 
-    if size is None or tuple(images.shape[2:]) == (size, size):
+    if size is None or tuple(images.shape[2:]) == (whole_number("size", size, 1, MOST_SIDE), size):
         return images
     return interpolate(images, (size, size), mode="bilinear", align_corners=False)
 
@@ -65,6 +68,8 @@ def cut_crops(image: Tensor, shorter_side: int, size: int, crops: int = 1) -> Te
 
     if crops not in CROPS:
         raise ValueError(f"crops must be 1 or 10, not {crops}")
+    whole_number("size", size, 1, MOST_SIDE)
+    whole_number("shorter_side", shorter_side, 1, MOST_SIDE)
     if size > shorter_side:
         raise ValueError(f"crops of {size} pixels cannot be cut from images resized to {shorter_side}")
     resized = functional.resize(image, [shorter_side], antialias=True)
@@ -96,12 +101,15 @@ def read_photograph(file: Path, shorter_side: int | None = None) -> Tensor:
     Raises:
         DataError: it is missing, no whole image, of more than `pictures.MOST_READ` pixels, or would grow beyond
             `MOST_PIXELS`.
+        ValueError: `shorter_side` is no number of pixels.
     """
     import torch
     from torchvision.transforms import functional
 
     from drn_lib.datasets.pictures import Unreadable, opened, rgb_pixels, turned
 
+    if shorter_side is not None:
+        whole_number("shorter_side", shorter_side, 1, MOST_SIDE)
     try:
         with opened(file) as picture:
             pixels = rgb_pixels(turned(picture), str(file))  # (H, W, 3)

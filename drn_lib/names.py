@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Networks that are no network of the paper, and variants of a study that differ by more than their network.
 _SPECIAL = {
+    "efficientnet_lite0": "EfficientNet-Lite0",
     "ladder_a_22": "A-22",
     "ladder_a_22_falling": "A-22, falling dilation",
     "ladder_a_22_unlinked": "A-22, falling, no residuals",
@@ -15,16 +16,16 @@ _SPECIAL = {
     "drn_a_18_levels": "DRN-A-18, rule levels",
     "drn_a_18_released": "DRN-A-18, rule released",
 }
+_ENDS = {"_128px": " at 128 px", "_scratch": ", from scratch", "_smooth": ", smoothed", "_mean": ", mean of 4x4 cells"}
 
 
 def display_name(name: str) -> str:
     """A network's or variant's name as printed: "drn_a_18" is DRN-A-18, "resnet_18_128px" ResNet-18 at 128 px."""
     if name in _SPECIAL:
         return _SPECIAL[name]
-    if name.endswith("_128px"):
-        return f"{display_name(name.removesuffix('_128px'))} at 128 px"
-    if name.endswith("_scratch"):
-        return f"{display_name(name.removesuffix('_scratch'))}, from scratch"
+    for end, words in _ENDS.items():
+        if name.endswith(end):
+            return f"{display_name(name.removesuffix(end))}{words}"
     network, _, change = name.partition("_lr_")
     if change:
         return f"{display_name(network)}, rate {change.replace('_', '.')}"

@@ -120,10 +120,10 @@ def times() -> str:
 
 
 def training_times() -> str:
-    """How long each stored run trained, and where."""
+    """How long each stored run trained, and where; of runs that only measured stored weights nothing."""
     rows = []
     for folder in sorted(path for path in files.results_dir().iterdir() if path.is_dir()):
-        for run in results.runs(folder.name):
+        for run in filter(lambda run: run.curve, results.runs(folder.name)):
             name = f"{display_name(run.variant)}, seed {run.seed}"
             rows.append([folder.name, name, f"{run.seconds / 60:.0f} min", run.device, run.torch])
     if not rows:

@@ -15,6 +15,8 @@ from functools import lru_cache
 import numpy as np
 import scipy
 
+from drn_lib.checks import real_number, require_finite, whole_number
+
 MATCH_MARGIN = 1.0
 """Two networks *match* only where the whole interval of their difference lies within this many points of zero."""
 LEAST_SEEDS = 3
@@ -24,10 +26,15 @@ and a study that has not run its seeds yet would be judged again after each of t
 
 @dataclass(frozen=True)
 class Sample:
-    """One metric of one network: a value per seed."""
+    """One metric of one network: a value per seed; ValueError where a seed stands twice or a value is not finite."""
 
     seeds: tuple[int, ...]
     values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(set(self.seeds)) == len(self.seeds) == len(self.values):
+            raise ValueError(f"each seed has one value, not the seeds {self.seeds} and {len(self.values)} values")
+        require_finite(np.array(self.values, float), "the sample")
 
     @property
     def n(self) -> int:
@@ -61,6 +68,13 @@ class Interval:
     method: str
     p: float = math.nan
 
+    def __post_init__(self) -> None:
+        unknown = math.isnan(self.low) and math.isnan(self.high)
+        if not (math.isfinite(self.estimate) and (unknown or self.low <= self.high)):
+            raise ValueError(f"{self.estimate} from {self.low} to {self.high} is no interval")
+        if not math.isnan(self.p):
+            real_number("p", self.p, 0, 1)
+
 
 def student_t(sample: Sample, level: float = 0.95) -> Interval:
     """Student's t interval of a mean over seeds.
@@ -69,8 +83,7 @@ def student_t(sample: Sample, level: float = 0.95) -> Interval:
         sample: one value per seed.
         level: the share of such intervals that hold the true mean, if the values are normally distributed.
     """
-    if sample.n == 0:
-        raise ValueError("no values: nothing was measured yet")
+    _check(level, sample.values)
     if sample.n == 1:
         return Interval(sample.mean, math.nan, math.nan, 1, "Student's t over seeds")
     half = float(scipy.stats.t.ppf(0.5 + level / 2, sample.n - 1)) * sample.std / math.sqrt(sample.n)
@@ -88,6 +101,7 @@ def student_t_difference(left: Sample, right: Sample, level: float = 0.95, paire
         paired: what two sides have in common by seed, the same trained weights measured in two ways or two trainings
             that began from one, is no chance: the differences of the seeds that both have are looked at.
     """
+    _check(level, left.values, right.values)
     method, estimate = "Student's t over seeds", left.mean - right.mean
     sides = [np.array(left.values), np.array(right.values)]
     if paired:
@@ -117,6 +131,7 @@ def bootstrap(errors: np.ndarray, draws: int = 4000, level: float = 0.95, seed: 
         seed: of the redrawing.
     """
     errors = np.atleast_2d(errors)
+    _check(level, errors)
     means = _redraw([errors], draws, seed)[0]
     low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
     return Interval(100 * errors.mean(), low, high, len(errors), "bootstrap over seeds and images")
@@ -152,9 +167,11 @@ def bootstrap_difference(
         paired: as for `student_t_difference`: both sides have the same seeds, and are redrawn together.
 
     Raises:
-        ValueError: the two sides have different numbers of images, or of seeds where they are paired.
+        ValueError: the two sides have different numbers of images, or of seeds where they are paired; there is nothing
+            on a side, or a number that is not finite; `groups` are not of these images.
     """
     left, right = np.atleast_2d(left), np.atleast_2d(right)
+    _check(level, left, right)
     if left.shape[1] != right.shape[1]:
         raise ValueError(f"the same images are needed on both sides, not {left.shape[1]} and {right.shape[1]}")
     if paired and len(left) != len(right):
@@ -175,12 +192,15 @@ def expected_reach(left: np.ndarray, right: np.ndarray, seeds: float, level: flo
     they do not. A true difference of this size is then resolved in one study of two.
 
     Args:
-        left: (seeds, images), 1 where an image came out wrong; at least two seeds.
+        left: (seeds, images), 1 where an image came out wrong; at least two of both.
         right: the same of the other network, the same images.
         seeds: of each side; `math.inf` leaves the spread of the images alone.
         level: of the interval.
     """
     sides = (left, right)
+    _check(level, *sides)
+    if left.shape[1] != right.shape[1] or not min(seeds, len(left), len(right), left.shape[1]) >= 2:
+        raise ValueError(f"two seeds a side and two shared images are the least: {left.shape}, {right.shape}, {seeds}")
     between_seeds = sum(side.mean(axis=1).var(ddof=1) for side in sides) / seeds
     # That single images come out differently from seed to seed is in the spread of the seeds already: it is taken out.
     of_trainings = sum(side.var(axis=0, ddof=1).mean() / len(side) for side in sides)
@@ -203,8 +223,7 @@ def holm(p_values: dict[str, float]) -> dict[str, float]:
         ValueError: a p-value is no number from 0 to 1.
     """
     for name, p in p_values.items():
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"the p-value of {name} is {p}, not a number from 0 to 1")
+        real_number(f"the p-value of {name}", p, 0, 1)
     adjusted, largest = {}, 0.0
     for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p))
@@ -244,6 +263,8 @@ def verdict(difference: Interval, claim: str, p_adjusted: float | None = None) -
     low, high = difference.low, difference.high
     if difference.n < LEAST_SEEDS or math.isnan(low):
         return "not resolved"
+    if p_adjusted is not None:
+        real_number("p_adjusted", p_adjusted, 0, 1)
     if claim == "matches":
         if -MATCH_MARGIN <= low and high <= MATCH_MARGIN:
             return "matches"
@@ -251,6 +272,15 @@ def verdict(difference: Interval, claim: str, p_adjusted: float | None = None) -
     if low <= 0 <= high or (p_adjusted is not None and p_adjusted >= 0.05):
         return "not resolved"
     return "supported" if (high < 0) == (claim == "less") else "contradicted"
+
+
+def _check(level: float, *sides: object) -> None:
+    """Raise ValueError where an interval at this level cannot be taken of what was measured on each side."""
+    real_number("level", level, 0.001, 0.999999)
+    for values in map(np.asarray, sides):
+        if not values.size:
+            raise ValueError("a side has no values: nothing was measured yet")
+        require_finite(values, "what was measured")
 
 
 def _redraw(
@@ -263,6 +293,10 @@ def _redraw(
 ) -> list[np.ndarray]:
     """The score of each side in each draw; the images redrawn are the same for all sides, paired seeds too."""
     images = sides[0].shape[1]
+    whole_number("draws", draws, 1)
+    whole_number("seed", seed, 0)
+    if groups is not None and groups.shape != (images,):
+        raise ValueError(f"groups are one number for each of {images} images, not of the shape {groups.shape}")
     labels = None if groups is None else tuple(groups.tolist())
     times, chosen = _draws(images, tuple(len(counts) for counts in sides), draws, seed, labels)
     if paired:
@@ -271,6 +305,7 @@ def _redraw(
     redrawn = []
     for seeds, counts in zip(chosen, sides, strict=True):
         of_seeds = np.stack([statistic(np.tensordot(weights, own, axes=1)) for own in counts], axis=1)  # (draws, seeds)
+        require_finite(of_seeds, "the statistic of redrawn images")
         redrawn.append(np.take_along_axis(of_seeds, seeds, axis=1).mean(axis=1))
     return redrawn
 

@@ -16,6 +16,7 @@ all logits of all cells of the validation images, with the same 41 values of u f
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +30,7 @@ from drn_lib.images import enlarge, normalize
 from drn_lib.localization import scores as scoring
 from drn_lib.localization.cam import cam_boxes
 from drn_lib.localization.equations import class_evidence, peak_points, pooled_logits, tight_boxes
-from drn_lib.localization.options import CELL_EDGES, SCORES, BoxOptions
+from drn_lib.localization.options import SCORES, BoxOptions
 from drn_lib.network import Network
 
 U = torch.linspace(-1.0, 5.0, 41)
@@ -42,6 +43,8 @@ ENLARGED = {128: (2, 3), 224: (4, 10)}
 """Pixels a side to which images are enlarged: every how many validation and test images are measured there."""
 LARGE_CLUTTER = (4, 2)
 """The same for canvases that are enlarged, for networks trained at twice the size: they cost four times as much."""
+EDGES = ("centre", "tile")
+"""The conventions of `BoxOptions.cell_edges` that are tried; the networks of the studies have even padding."""
 REPORTED_VARIANT = ("logits", "tile")
 """What is reported on the test split. On the first networks' validation images it did best in most settings; it does
 not put the coarse map at a disadvantage: by "centre" the 2x2 cells of a ResNet at 64 px end at pixel 48."""
@@ -175,6 +178,13 @@ def measure_setting(
         with_cam: whether CAM boxes, the field's usual method, are measured too.
     """
     maps = collect_class_maps(model, tune, size)
+    return measure_maps(maps, collect_class_maps(model, test, size), tune, test, with_cam)
+
+
+def measure_maps(
+    maps: ClassMaps, test_maps: ClassMaps, tune: EvalSet, test: EvalSet, with_cam: bool = False
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """As `measure_setting`, from what the network says of both sets."""
     metrics = _variants(maps, tune.gt_boxes)
     ious = maps.overlaps(tune.gt_boxes, *REPORTED_VARIANT)  # (41, N)
     errors, means = scoring.gt_known_error(ious), ious.double().mean(dim=1)
@@ -189,7 +199,7 @@ def measure_setting(
         cam_fraction = CAM_FRACTIONS[int(np.argmin(cam_errors))].item()
         metrics["cam.threshold"], metrics["cam.tune.gt_known_50"] = cam_fraction, min(cam_errors)
 
-    maps = replace(collect_class_maps(model, test, size), mean=tune_unit[0], deviation=tune_unit[1])
+    maps = replace(test_maps, mean=tune_unit[0], deviation=tune_unit[1])
     test_ious = maps.overlaps(test.gt_boxes, *REPORTED_VARIANT)  # (41, N)
     chosen, pointing = test_ious[best], maps.pointing(test.gt_boxes, *REPORTED_VARIANT)
     metrics.update(_box_metrics(chosen))
@@ -244,27 +254,36 @@ def load_eval_set(dataset: ImageDataset) -> EvalSet:
     return EvalSet(images, labels, scoring.pad_boxes([dataset[index]["boxes"] for index in range(len(dataset))]))
 
 
-@torch.inference_mode()
 def collect_class_maps(model: Network, eval_set: EvalSet, size: int, batch_pixels: int = 400_000) -> ClassMaps:
     """Run a network, where it is, over a set enlarged to `size` pixels a side; what is kept lies on the CPU."""
+    return class_maps(score_maps(model, eval_set, size, batch_pixels), eval_set, size, model.feature_info[-1].reduction)
+
+
+@torch.inference_mode()
+def score_maps(model: Network, eval_set: EvalSet, size: int, batch_pixels: int = 400_000) -> Iterator[Tensor]:
+    """The score maps (n, C, h, w) of a set enlarged to `size` pixels a side, batch by batch, on the CPU."""
     model.eval()
     device = next((parameter.device for parameter in model.parameters()), eval_set.images.device)
-    parts, total, squares, count = [], 0.0, 0.0, 0
-    batch = max(1, batch_pixels // size**2)
-    for images, labels in zip(eval_set.images.split(batch), eval_set.labels.split(batch)):
+    for images in eval_set.images.split(max(1, batch_pixels // size**2)):
         x = normalize(enlarge(images, size).to(device))
         x = x.contiguous(memory_format=torch.channels_last)  # a third faster on a CPU
-        score_map = model.score_map(x).cpu().contiguous()  # (N, C, h, w)
+        yield model.score_map(x).cpu().contiguous()
+
+
+def class_maps(batches: Iterable[Tensor], eval_set: EvalSet, size: int, jump: int) -> ClassMaps:
+    """What boxes and points need of a set's score maps (n, C, h, w), which come in the order of its images."""
+    parts, total, squares, count, begin = [], 0.0, 0.0, 0, 0
+    for score_map in batches:
+        labels = eval_set.labels[begin : begin + len(score_map)]
+        begin += len(score_map)
         class_scores, is_argmax = class_evidence(score_map, labels)
         probability, _ = class_evidence(score_map, labels, "softmax")
         parts.append((class_scores, probability, is_argmax, pooled_logits(score_map)))
         total += score_map.double().sum().item()
         squares += score_map.double().square().sum().item()
         count += score_map.numel()
-    mean = total / count
-    deviation = math.sqrt(max(squares / count - mean**2, 0.0))
-    scale, jump = eval_set.size[0] / size, model.feature_info[-1].reduction
-    return ClassMaps(*(torch.cat(part) for part in zip(*parts)), mean, deviation, (size, size), scale, jump)
+    mean, deviation = total / count, math.sqrt(max(squares / count - (total / count) ** 2, 0.0))
+    return ClassMaps(*map(torch.cat, zip(*parts)), mean, deviation, (size, size), eval_set.size[0] / size, jump)
 
 
 def stored_iou(ious: Tensor) -> np.ndarray:
@@ -281,7 +300,7 @@ def _variants(maps: ClassMaps, gt_boxes: Tensor) -> dict[str, float]:
     """On the validation split: what each variant of the open choices scores, each with its own best threshold."""
     metrics = {}
     for scores in SCORES:
-        for edges in CELL_EDGES:
+        for edges in EDGES:
             errors = scoring.gt_known_error(maps.overlaps(gt_boxes, scores, edges))
             metrics[f"tune.{scores}_{edges}.gt_known_50"] = errors.min().item()
             metrics[f"tune.{scores}_{edges}.pointing_error"] = percent(~maps.pointing(gt_boxes, scores, edges))

@@ -154,6 +154,9 @@ _OUTCOMES: dict[str, Callable[[re.Match, dict], Outcome | None]] = {
         (f"{found[1]}.{'cam_iou' if found[2] else 'iou'}",), partial(_not_above, level=int(found[3]))
     ),
     r"(.+\.mask_iou(?:_own)?)": lambda found, _: Outcome((found[1],), lambda overlaps: overlaps / 200, np.asarray),
+    r"((?:.+\.)?grid_contrast\..+)": lambda found, _: Outcome(
+        (found[1],), lambda values: values.astype(float), np.asarray
+    ),
     r"final\.[^.]+\.(?:sequence\.(?P<drive>[^.]+)\.)?(?P<score>.+)": _score,
 }
 """By the pattern of a key: its arrays, and how they are read."""

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-from book.studies import files, provenance, runs
+from book.studies import files, provenance, results, runs
 from book.studies.plans import Plan, Variant
 from book.studies.reading import records
 from drn_lib import costs, locks, paths
@@ -99,7 +99,8 @@ def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
 
 
 def status(plan: Plan) -> list[RunStatus]:
-    """How far each run of the plan is, in its order. ValueError where a finished one is not of this plan."""
+    """How far each run of the plan is, in its order. ValueError where a finished one is damaged or not of this plan."""
+    results.runs(plan.study)  # all that lie there are read, planned or not
     out = []
     for variant, seed in plan.runs():
         name = plan.run_name(variant, seed)

@@ -13,7 +13,7 @@ import numpy as np
 
 from book.studies import cache, files, metrics, plans
 from book.studies.intervals import Interval, Sample, percent, student_t_difference
-from book.studies.reading import outcomes
+from book.studies.reading import outcomes, strict
 from book.studies.reading.records import StoredRun
 from drn_lib.architecture import list_ablations, list_models
 
@@ -28,7 +28,11 @@ def runs(study: str, name: str | None = None, root: Path | None = None) -> list[
 
     Raises:
         ResultsError: a file is damaged or was changed by hand, or the study's plan has no such run.
+        ValueError: `study` or `name` is a path.
     """
+    for what, given in (("a study", study), ("a variant", name)):
+        if given is not None:
+            strict.name(what, given)
     folder = (root or files.results_dir()) / study
     loaded = [files.load_run(path) for path in sorted(folder.glob(f"{name}-s*.json" if name else "*.json"))]
     if root is None and (plan := plans.find_plan(study)) is not None:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from book.studies import files, localization, masks, provenance, segmentation
+from book.studies.maps import grids
 from book.studies.plans import Plan, Variant
 from drn_lib import locks, paths
 from drn_lib.architecture import DILATION_RULES
@@ -31,18 +32,11 @@ from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.clutter import open_clutter, training_canvases
 from drn_lib.datasets.tiny_imagenet import BOOK_PARTITION, SIZE
 from drn_lib.evaluation.classification import evaluate
-from drn_lib.gridding import lattice_energy_by_level
-from drn_lib.images import enlarge, normalize
 from drn_lib.network import Network, create_model
 from drn_lib.segmentation.network import save_segmentation
 from drn_lib.training.classification import Init, train
 from drn_lib.training.loop import RunOptions, Trained
 from drn_lib.training.recipes import ClassificationRecipe, SegmentationRecipe
-
-LATTICE_IMAGES = 300
-"""Test images on which the lattice energy is measured: every tenth of 3,000."""
-LATTICE_SIZE = 224
-"""Pixels a side to which they are enlarged, so that a DRN's maps are 28 x 28."""
 
 
 def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
@@ -154,6 +148,9 @@ def _score(variant: Variant, seed: int, model: Network, about: dict, part: str) 
     scores, per_image = evaluate(model, images, labels, recipe.image_size)
     metrics = {f"final.{part}.{key}": value for key, value in scores.items()}
     metrics.update(_lattice_metrics(variant, seed, model, images, len(about["classes"])))
+    contrasts, arrays = grids.contrasts(model, images)
+    metrics.update(contrasts)
+    per_image.update(arrays)
     metrics.update(_posthoc_metrics(model, images, labels, recipe.image_size, part))
     if part == "test":
         found, boxes = _localization(recipe, model, about)
@@ -242,15 +239,9 @@ def _lattice_metrics(variant: Variant, seed: int, model: Network, images: torch.
     fresh = create_model(variant.network, classes, variant.recipe.width, variant.dilation_rule)
     fresh = fresh.to(next(model.parameters()).device)
     return {
-        **_lattice_energies("lattice_energy", model, images),
-        **_lattice_energies("lattice_energy_untrained", fresh, images),
+        **grids.lattice_energies("lattice_energy", model, images),
+        **grids.lattice_energies("lattice_energy_untrained", fresh, images),
     }
-
-
-def _lattice_energies(prefix: str, model: Network, images: torch.Tensor) -> dict:
-    seen = enlarge(images[:: max(1, len(images) // LATTICE_IMAGES)], LATTICE_SIZE)
-    energies = lattice_energy_by_level(model, normalize(seen).to(next(model.parameters()).device), period=4)
-    return {f"{prefix}.{level if level == 'score_map' else f'level_{level}'}": e for level, e in energies.items()}
 
 
 def _posthoc_metrics(model: Network, images: torch.Tensor, labels: torch.Tensor, size: int, part: str) -> dict:
@@ -262,7 +253,7 @@ def _posthoc_metrics(model: Network, images: torch.Tensor, labels: torch.Tensor,
         dilated = dilate(model, output_stride=8, dilation_rule=rule)
         scores, _ = evaluate(dilated, images, labels, size)
         metrics.update({f"posthoc.{rule}.{part}.{key}": value for key, value in scores.items()})
-        metrics.update(_lattice_energies(f"posthoc.{rule}.lattice_energy", dilated, images))
+        metrics.update(grids.lattice_energies(f"posthoc.{rule}.lattice_energy", dilated, images))
     return metrics
 
 

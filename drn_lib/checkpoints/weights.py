@@ -35,9 +35,9 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
         metadata: more to store: texts as they are, all else as JSON.
 
     Raises:
-        ValueError: there are not as many different names as classes, a value is not finite or does not fit 16 bits, or
-            `create_model` cannot build this network again (a dilated copy of a ResNet; save the ResNet and dilate it
-            after loading).
+        ValueError: there are not as many different names as classes, a value is not finite or does not fit 16 bits,
+            metadata are not for JSON, or `create_model` cannot build this network again (a dilated copy of a ResNet;
+            save the ResNet and dilate it after loading).
     """
     path, num_classes = Path(path), model.classifier.out_channels
     require_names(classes, num_classes)
@@ -55,9 +55,12 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
             raise ValueError(f"{name} holds values that are not finite in {stored.dtype}: {path.name} was not written")
         tensors[name] = stored.contiguous()
     require_finite_weights(tensors, f"{path.name}, which was not written,")
+    try:
+        text = {key: v if isinstance(v, str) else json.dumps(v, allow_nan=False) for key, v in about.items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metadata must be texts or what JSON holds ({error}): {path.name} was not written") from None
     path.parent.mkdir(parents=True, exist_ok=True)
     with paths.replacing(path) as temporary:
-        text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
         temporary.write_bytes(with_metadata(save(tensors), text))
     return path
 

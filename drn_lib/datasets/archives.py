@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from drn_lib.datasets.contract import DataError
@@ -112,6 +113,15 @@ def open_tree(path: Path, prefix: str = "") -> FileTree:
 def missing_file(name: str, where: Path) -> str:
     """The sentence for a file that a layout promises and that is not there."""
     return f"{where} has no file {name}: the dataset is incomplete or laid out otherwise, so fetch it again."
+
+
+def require_samples(tree: FileTree, names: Sequence[str], split: str) -> None:
+    """Raise DataError, which names it, where the image of a sample is missing, or two samples are one image."""
+    if missing := next((name for name in names if name not in tree), None):
+        raise DataError(f"{tree.path} has no {missing}, which the split '{split}' needs: fetch the dataset again.")
+    name, count = Counter(names).most_common(1)[0] if names else ("", 1)
+    if count > 1:
+        raise DataError(f"The lists of {tree.path} name {name} {count} times: fetch the dataset again.")
 
 
 def read_lines(tree: FileTree, name: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from drn_lib.checks import one_of
 from drn_lib.datasets import pets, tiny_imagenet
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.clutter import open_clutter
@@ -11,7 +12,7 @@ from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.imagenet import ImageNet
 from drn_lib.datasets.pets import Pets
 from drn_lib.datasets.sources import SOURCES, locate
-from drn_lib.datasets.splits import PARTS
+from drn_lib.datasets.splits import PARTS, read_partition
 from drn_lib.datasets.street_scenes import CamVid, Cityscapes
 from drn_lib.datasets.synthetic.sets import SyntheticShapes, SyntheticStreets
 from drn_lib.datasets.tiny_imagenet import TinyImageNet
@@ -52,22 +53,28 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
         DataError: it is there, but damaged or laid out otherwise, or has no such split.
         ValueError: there is no dataset of that name.
     """
+    require_names(name, split, **options)
     if name in SYNTHETIC:
         return SYNTHETIC[name](split, **options)
     if name == "clutter":
         return open_clutter(split, root, **options)
-    if name not in READERS:
-        raise ValueError(f"There is no dataset '{name}': choose one of {', '.join(list_datasets())}.")
-    _check_split(name, split, options)
     return READERS[name](locate(name, root), split, **options)
 
 
-def _check_split(name: str, split: str, options: dict) -> None:
-    """Refuses a split that the dataset does not have before hundreds of megabytes are fetched for it."""
+def require_names(name: str, split: str, **options) -> None:
+    """Refuses names, as `open_dataset` takes them, that the datasets do not have; nothing is fetched or read for it.
+
+    Raises:
+        DataError: the dataset has no such split or partition.
+        ValueError: there is no dataset of that name.
+    """
+    one_of("dataset", name, list_datasets())
     taken = tiny_imagenet.BOOK_PARTITION if name == "tiny-imagenet" else None  # by the reader, where none is named
     partition = options.get("partition", taken)
-    splits = SOURCES[name].splits if partition is None else PARTS
-    if splits and split not in splits:
-        whose = f"The dataset {name} itself" if partition is None else f"The partition {partition}"
-        more = ", or name a partition" if partition is None and name in BOOK_PARTITIONS else ""
-        raise DataError(f"{whose} has no split '{split}': use one of {', '.join(splits)}{more}.")
+    if partition is not None:
+        read_partition(partition).part(split)
+    elif name in READERS and (splits := SOURCES[name].splits) and split not in splits:
+        more = ", or name a partition" if name in BOOK_PARTITIONS else ""
+        raise DataError(f"The dataset {name} itself has no split '{split}': use one of {', '.join(splits)}{more}.")
+    elif name not in READERS and split not in PARTS:
+        raise DataError(f"The drawn set {name} has no split '{split}': use one of {', '.join(PARTS)}.")

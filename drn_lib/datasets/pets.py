@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, functional
 
-from drn_lib.datasets.archives import FolderTree, read_lines
+from drn_lib.datasets.archives import FolderTree, read_lines, require_samples
 from drn_lib.datasets.base import MaskedFiles
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.splits import rank, read_partition, write_partition
@@ -54,6 +54,7 @@ class Pets(MaskedFiles):
         self.tree, self.split, self.partition = FolderTree(path), split, partition
         if partition is not None:
             chosen = read_partition(partition)
+            chosen.require_classes(_breeds(self.tree), Path(path))
             self.classes = list(chosen.classes)
             rows = [(stem, self.classes.index(breed)) for breed, stem in chosen.part(split)]
         elif split in ("trainval", "test"):
@@ -64,10 +65,7 @@ class Pets(MaskedFiles):
         self.stems, self.labels = [stem for stem, _ in rows], [label for _, label in rows]
         self.names = [f"images/{stem}.jpg" for stem in self.stems]
         self.body_boxes = _body_boxes(self.tree)
-        if missing := next((name for name in self.names if name not in self.tree), None):
-            raise DataError(
-                f"{path} has no {missing}, which the split '{split}' needs: unpack images.tar.gz there again."
-            )
+        require_samples(self.tree, self.names, split)
 
     def image(self, index: int) -> Tensor:
         return self._sized(super().image(index))

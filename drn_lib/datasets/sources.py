@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from drn_lib.checks import one_of
 from drn_lib.datasets.contract import DatasetNotFound
 from drn_lib.datasets.downloads import download, one_at_a_time, unpack
 from drn_lib.datasets.storing import DownloadError, keep_to
@@ -111,7 +112,7 @@ def locate(name: str, root: str | Path | None = None) -> Path:
         DatasetNotFound: it is in none of the places and could not be downloaded, or `root` does not exist.
         ValueError: there is no published dataset of that name.
     """
-    source = _source(name)
+    source = SOURCES[one_of("published dataset", name, SOURCES)]
     if root and not Path(root).expanduser().exists():  # a mistyped path must not end in a download
         raise DatasetNotFound(
             f"The dataset {name} is not in {root}, which does not exist: correct the path, or leave it out to look in "
@@ -136,7 +137,7 @@ def locate(name: str, root: str | Path | None = None) -> Path:
 
 def is_there(name: str) -> bool:
     """Whether a published dataset lies in $DRN_DATA or in the cache; nothing is fetched."""
-    return _find(_source(name), _folders()) is not None
+    return _find(SOURCES[one_of("published dataset", name, SOURCES)], _folders()) is not None
 
 
 def _folders(root: str | Path | None = None) -> list[Path]:
@@ -152,9 +153,3 @@ def _find(source: Source, folders: Sequence[Path]) -> Path | None:
             if (folder / place).exists():
                 return folder / place
     return None
-
-
-def _source(name: str) -> Source:
-    if name not in SOURCES:
-        raise ValueError(f"There is no published dataset '{name}': choose one of {', '.join(sorted(SOURCES))}.")
-    return SOURCES[name]

@@ -11,14 +11,13 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from drn_lib.datasets.contract import DataError
-from drn_lib.paths import splits_dir
+from drn_lib.paths import replacing, splits_dir
 
 PARTS = ("train", "tune", "test")
 
@@ -37,6 +36,11 @@ class Partition:
         if split not in PARTS:
             raise DataError(f"The partition {self.name} has no split '{split}': use one of {', '.join(PARTS)}.")
         return self.members[split]
+
+    def require_classes(self, known: Sequence[str], where: Path) -> None:
+        """Raise DataError where a class is none of those of the dataset that lies there."""
+        if strange := next((name for name in self.classes if name not in known), None):
+            raise DataError(f"{where} has no class {strange}, which the partition {self.name} names: choose another.")
 
 
 def rank(name: str) -> str:
@@ -75,9 +79,10 @@ def read_partition(name: str, folder: Path | None = None) -> Partition:
     """
     folder = splits_dir() if folder is None else Path(folder)
     listed, described = folder / f"{name}.csv", folder / f"{name}.json"
-    if not listed.is_file() or not described.is_file():
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.csv"))) or "none"
-        raise DataError(f"There is no split '{name}' in {folder}: choose one of those there ({known}).")
+    known = sorted(path.stem for path in folder.glob("*.csv"))
+    if name not in known or not described.is_file():
+        there = ", ".join(known) or "none"
+        raise DataError(f"There is no split '{name}' in {folder}: choose one of those there ({there}).")
     data = listed.read_bytes().replace(b"\r\n", b"\n")  # git may have changed the line ends on Windows
     digest = hashlib.sha256(data).hexdigest()
     if digest != json.loads(described.read_text(encoding="utf-8"))["sha256"]:
@@ -111,7 +116,6 @@ def write_partition(
     }
     described = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
     for path, content in ((folder / f"{name}.csv", text), (folder / f"{name}.json", described)):
-        temporary = path.with_name(path.name + ".tmp")  # so that there is never half a file
-        temporary.write_bytes(content.encode())
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content.encode())
     return folder / f"{name}.csv"

@@ -122,6 +122,12 @@ def train_ids(ids: np.ndarray, name: str) -> np.ndarray:
     strange = ids[((ids < 0) | (ids > LAST_ID)) & (ids != LICENCE_PLATE)]
     if strange.size:
         raise DataError(f"{name} has the label {strange.flat[0]}: Cityscapes ids go from 0 to {LAST_ID}.")
+    known = ids[ids != LICENCE_PLATE]
+    if 0 < known.size < ids.size and known.max() < len(CLASSES):  # a plate is on a car, whose id is above
+        raise DataError(
+            f"{name} has 255 and numbers of 0 to {known.max()} only, which are train ids: put the files named "
+            "*_labelIds.png of gtFine there."
+        )
     return _TO_TRAIN_ID[ids]
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from drn_lib.datasets.archives import FileTree, open_tree, read_lines
+from drn_lib.datasets.archives import FileTree, open_tree, read_lines, require_samples
 from drn_lib.datasets.base import FileDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.splits import PARTS, assign_parts, read_partition, write_partition
@@ -55,6 +55,7 @@ class TinyImageNet(FileDataset):
             raise DataError("Classes come from the partition: give partition=None to choose classes yourself.")
         else:
             chosen = read_partition(partition)
+            chosen.require_classes(_wnids(self.tree), self.tree.path)
             self.wnids, rows = list(chosen.classes), chosen.part(split)
         words = read_lines(self.tree, "words.txt") if "words.txt" in self.tree else []
         names = dict(line.split("\t", 1) for line in words if "\t" in line)
@@ -64,8 +65,14 @@ class TinyImageNet(FileDataset):
         self.labels = [number[wnid] for wnid, _ in rows]
         self.names = [f"val/images/{f}" if f.startswith("val_") else f"train/{w}/images/{f}" for w, f in rows]
         self.edges = _edges(self.tree, rows)  # (N, 4)
-        if missing := next((name for name in self.names if name not in self.tree), None):
-            raise DataError(f"{self.tree.path} has no {missing}, which the split needs: fetch the dataset again.")
+        require_samples(self.tree, self.names, split)
+
+    def image(self, index: int) -> Tensor:
+        image = super().image(index)
+        if image.shape[1:] != (SIZE, SIZE):
+            found = f"is {image.shape[2]}x{image.shape[1]} px where the boxes are of {SIZE}x{SIZE}"
+            raise DataError(f"{self.names[index]} in {self.tree.path} {found}: fetch the dataset as it was published.")
+        return image
 
     def read(self, index: int) -> dict:
         sample = {"image": self.image(index), "label": self.labels[index]}
@@ -83,8 +90,12 @@ def _open_layout(path: Path) -> FileTree:
     raise DataError(f"{path} has no wnids.txt: it is not laid out as {FOLDER}.zip is published.")
 
 
+def _wnids(tree: FileTree) -> list[str]:
+    return [line.strip() for line in read_lines(tree, "wnids.txt")]
+
+
 def _published(tree: FileTree, split: str, classes: Sequence[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
-    listed = [line.strip() for line in read_lines(tree, "wnids.txt")]
+    listed = _wnids(tree)
     wnids = listed if classes is None else list(classes)
     if unknown := next((wnid for wnid in wnids if wnid not in listed), None):
         raise DataError(f"{unknown} is not a class of {tree.path}: choose from its wnids.txt.")
@@ -136,7 +147,7 @@ def make_book_partition(path: Path, folder: Path | None = None) -> Path:
     The classes are the first 20 lines of `wnids.txt` in the archive of 50 classes, or its folder, at `path`; the 50
     validation images of a class are in test. Returns the path of the CSV file, in `folder` or `data/splits/`.
     """
-    wnids = [line.strip() for line in read_lines(_open_layout(path), "wnids.txt")[:BOOK_CLASSES]]
+    wnids = _wnids(_open_layout(path))[:BOOK_CLASSES]
     train, val = (TinyImageNet(path, split, partition=None, classes=wnids) for split in ("train", "val"))
     digests = pixel_digests(train, val)
     copies = Counter(digests.values())

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from drn_lib.checks import require_finite
+from drn_lib.checks import require_finite, whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
@@ -40,14 +40,16 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     """Fraction of images, in percent, whose class is not among the k highest scores (the paper's Table 1).
 
     Raises:
-        ValueError: not as many labels (N,) as rows of logits (N, classes), none, a label or k out of range, or logits
-            that are not finite.
+        ValueError: not as many labels (N,) as rows of logits (N, classes), none, a label that is no whole number, a
+            label or k out of range, or logits that are not finite.
     """
+    if logits.ndim != 2 or labels.ndim != 1 or len(logits) == 0 or len(logits) != len(labels):
+        found = f"{tuple(labels.shape)} and {tuple(logits.shape)}"
+        raise ValueError(f"expected as many labels (N,) as rows of logits (N, classes), and one; got {found}")
     classes = logits.shape[1]
-    if len(logits) == 0 or len(logits) != len(labels):
-        raise ValueError(f"expected as many labels as rows of logits, and one; got {len(labels)} and {len(logits)}")
-    if not 1 <= k <= classes:
-        raise ValueError(f"k must lie in 1..{classes}, not {k}")
+    whole_number("k", k, 1, classes)
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise ValueError(f"labels must be whole numbers, not {labels.dtype}")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}; found {int(labels.min())}..{int(labels.max())}")
     require_finite(logits, "the network's output")
@@ -94,9 +96,11 @@ def evaluate_files(
         As `evaluate`.
 
     Raises:
-        DataError: an image is missing or damaged.
-        ValueError: there is no image for one of the processes.
+        DataError: an image is missing or damaged, or the samples have no class.
+        ValueError: there is no image for one of the processes, or as `topk_error`.
     """
+    if dataset.labels is None:
+        raise DataError(f"{type(dataset).__name__} has no image labels: a classifier cannot be scored on it")
     device = next(model.parameters()).device
     group = group or Group(0, 1, device)
     places = range(group.rank, len(dataset), group.world)
@@ -147,11 +151,12 @@ class _TestCrops(Dataset):
 def _score(logits: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """The metrics and outcomes of `evaluate` from logits (N, classes) and labels (N,); ValueError as `topk_error`."""
     top1 = topk_error(logits, labels)
-    losses = nn.functional.cross_entropy(logits, labels, reduction="none")
+    losses = nn.functional.cross_entropy(logits, labels.long(), reduction="none")
     prediction = logits.argmax(dim=1)
     k = min(5, logits.shape[1])
     top5_correct = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
     metrics = {"top1": top1, "top5": topk_error(logits, labels, k), "loss": losses.mean().item()}
-    per_image = {"label": labels.short(), "prediction": prediction.short(), "correct": prediction == labels}
+    kept = torch.int16 if logits.shape[1] <= 2**15 else torch.int32
+    per_image = {"label": labels.to(kept), "prediction": prediction.to(kept), "correct": prediction == labels}
     per_image |= {"top5_correct": top5_correct, "loss": losses.float()}
     return metrics, {name: values.numpy() for name, values in per_image.items()}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drn_lib.checks import require_finite, whole_number
 from drn_lib.datasets.contract import IGNORE
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def require_labels(num_classes: int) -> None:
-    """Raise ValueError where there are so many classes that one of them has the number of `IGNORE`."""
-    if num_classes > IGNORE:
+    """Raise ValueError where there is no such number of classes, or one of them has the number of `IGNORE`."""
+    if whole_number("num_classes", num_classes, 1) > IGNORE:
         most = f"at most {IGNORE} classes can be told apart, not {num_classes}"
         raise ValueError(f"{IGNORE} marks pixels without a label, so {most}")
 
@@ -47,11 +48,11 @@ def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, nu
     if labels.dtype.kind not in "iu" or truth.dtype.kind not in "iu":
         raise ValueError(f"classes are whole numbers, not {labels.dtype} and {truth.dtype}")
     counted = truth != IGNORE
-    rows, columns = truth[counted].astype(np.int64), labels[counted].astype(np.int64)
+    rows, columns = truth[counted], labels[counted]
     for name, values in (("label", rows), ("prediction", columns)):
         if len(values) and not 0 <= values.min() <= values.max() < num_classes:
             raise ValueError(f"a {name} lies outside 0..{num_classes - 1}: {values.min()}..{values.max()}")
-    counts = np.bincount(num_classes * rows + columns, minlength=num_classes**2)
+    counts = np.bincount(num_classes * rows.astype(np.int64) + columns.astype(np.int64), minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
 
 
@@ -60,8 +61,7 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
 
     ValueError where there are other numbers than counts. They may be means, of several frames for instance.
     """
-    if not np.all(np.isfinite(confusion) & (np.asarray(confusion) >= 0)):
-        raise ValueError("a confusion matrix holds counts, not negative values, NaN or infinity")
+    _require_counts(confusion)
     hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
     union = confusion.sum(-2) + confusion.sum(-1) - hits
     return 100.0 * np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)
@@ -69,10 +69,12 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
 
 def miou(confusion: np.ndarray, classes: Sequence[int] | None = None) -> np.ndarray:
     """Mean IoU in percent over the classes with true pixels, of those in `classes`; NaN where there is none."""
-    present = confusion.sum(-1) > 0
+    iou, present = class_iou(confusion), confusion.sum(-1) > 0
     if classes is not None:
+        for number in classes:
+            whole_number("a class of the mean", number, 0, confusion.shape[-1] - 1)
         present = present & np.isin(np.arange(confusion.shape[-1]), classes)
-    return _mean(class_iou(confusion), present)
+    return _mean(iou, present)
 
 
 def miou_official(confusion: np.ndarray) -> np.ndarray:
@@ -83,8 +85,18 @@ def miou_official(confusion: np.ndarray) -> np.ndarray:
 
 def pixel_accuracy(confusion: np.ndarray) -> np.ndarray:
     """Pixels with the right class, in percent of those counted; NaN where there is none."""
+    _require_counts(confusion)
     hits, total = np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1))
     return 100.0 * np.divide(hits, total, out=np.full(np.shape(total), np.nan), where=total > 0)[()]
+
+
+def _require_counts(confusion: np.ndarray) -> None:
+    """Raise ValueError where an array holds no counts of classes by classes."""
+    if confusion.ndim < 2 or confusion.shape[-1] != confusion.shape[-2]:
+        raise ValueError(f"a confusion matrix is (classes, classes), not {confusion.shape}")
+    require_finite(confusion, "the confusion matrix")
+    if (confusion < 0).any():
+        raise ValueError("the confusion matrix holds counts below zero")
 
 
 def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:

@@ -2,6 +2,10 @@
 
 from drn_lib.lazy import attach
 
-_HOMES = {"build": "Unavailable", "operations": "direct normalize winograd"}
+_HOMES = {
+    "networks": "accelerate engine_of identity restore",
+    "build": "Unavailable",
+    "operations": "direct normalize winograd",
+}
 
 __getattr__, __dir__, __all__ = attach(__name__, _HOMES)

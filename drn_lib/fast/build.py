@@ -38,16 +38,28 @@ def load_library() -> ctypes.CDLL:
     Raises:
         Unavailable: another processor than x86-64 with AVX2, no compiler, a failed build, a cache not to be written.
     """
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        raise Unavailable(f"the kernel is written for x86-64 processors, not {platform.machine()}")
-    compiler = shlex.split(os.environ.get("CXX") or "c++")
-    file = paths.cache_dir() / "kernels" / f"drn-{_key(compiler)}.so"
+    compiler, file = _compiler(), library_file()
     if not file.exists():
         _build(compiler, file)
     try:
         return ctypes.CDLL(str(file))
     except OSError as error:
         raise Unavailable(f"{file} cannot be loaded ({error}): delete it") from error
+
+
+def library_file() -> Path:
+    """Where the library lies in the cache; its name is one of sources, compiler, options and processor.
+
+    Raises:
+        Unavailable: another processor than x86-64, or no compiler.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        raise Unavailable(f"the kernel is written for x86-64 processors, not {platform.machine()}")
+    return paths.cache_dir() / "kernels" / f"drn-{_key(_compiler())}.so"
+
+
+def _compiler() -> list[str]:
+    return shlex.split(os.environ.get("CXX") or "c++")
 
 
 def _key(compiler: list[str]) -> str:

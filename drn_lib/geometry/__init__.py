@@ -26,7 +26,7 @@ _HOMES = {
     "axis": "Axis cell_edges dilated_extent Layer live_fraction live_taps output_size reach",
     "records": "Geometry Place Row",
     "grid": "layers receptive_field table",
-    "tracing": "trace",
+    "tracing": "cell_centre trace",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, _HOMES)

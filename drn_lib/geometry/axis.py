@@ -9,15 +9,15 @@ from itertools import accumulate
 from math import ceil
 from typing import Any
 
+from drn_lib.checks import whole_number
+
 Pair = int | tuple[int, int]
 """One number for both axes, or (along the height, along the width)."""
 
 
 def dilated_extent(kernel: int, dilation: int = 1) -> int:
     """Cells that a dilated kernel spans, d(k - 1) + 1: a 3x3 at dilation 4 spans 9."""
-    if kernel < 1 or dilation < 1:
-        raise ValueError(f"kernel and dilation start at 1 (1 is the ordinary convolution), not {kernel} and {dilation}")
-    return dilation * (kernel - 1) + 1
+    return whole_number("dilation", dilation, 1) * (whole_number("kernel", kernel, 1) - 1) + 1
 
 
 def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
@@ -26,8 +26,8 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilat
     Raises:
         ValueError: the dilated kernel does not fit on the padded map, or a number is out of range.
     """
-    if stride < 1 or padding < 0 or size < 1:
-        raise ValueError(f"size and stride start at 1, padding at 0, not {size}, {stride} and {padding}")
+    for name, value, least in (("size", size, 1), ("stride", stride, 1), ("padding", padding, 0)):
+        whole_number(name, value, least)
     extent = dilated_extent(kernel, dilation)
     if size + 2 * padding < extent:
         raise ValueError(
@@ -100,28 +100,38 @@ class Axis:
         return (self.first + self.last) / 2
 
 
+CELL_EDGES = ("centre", "tile", "measured")
+"""The conventions of `cell_edges`."""
+
+
 def cell_edges(index: Any, jump: int, size: int, centre: float = 0.0, convention: str = "centre") -> tuple[Any, Any]:
     """Pixel edges (low, high) of a cell's own pixels along one axis, clipped to the image.
 
     Pixel p reaches from edge p to edge p + 1. For a DRN (jump 8, centre 0) cell i owns 8i - 4 to 8i + 4: the pixels
     nearest to its field's centre, pixel 8i. The convention "tile" gives 8i to 8i + 8: the map laid over the image.
+    "measured" differs from "centre" at the border: the outer cells reach to it, so that every pixel has an owner, and a
+    cell whose centre lies beyond it stands for the last pixels. Uneven padding pushes cells of `lite` there.
 
     Args:
         index: number of the cell along the axis; an int, or an array or tensor of them.
         jump, size: input pixels between neighbouring cells, and of the image along the axis.
-        centre: `Place.centre`, used only by the convention "centre".
-        convention: "centre" or "tile"; another is a ValueError.
+        centre: `Place.centre`, not used by the convention "tile".
+        convention: one of `CELL_EDGES`; another is a ValueError.
 
     Source: PAPER_VS_CODE P7; chapter 05. The paper does not say which pixels a cell stands for.
     """
-    if convention not in ("centre", "tile"):
-        raise ValueError(f"convention must be 'centre' or 'tile', not {convention!r}")
+    if convention not in CELL_EDGES:
+        raise ValueError(f"convention must be {' or '.join(map(repr, CELL_EDGES))}, not {convention!r}")
     # A pixel halfway between two centres goes to the later cell: the edges of all cells tile the axis.
-    offset = ceil(centre - jump / 2) if convention == "centre" else 0
-    low = index * jump + offset
+    low = index * jump + (0 if convention == "tile" else ceil(centre - jump / 2))
+    high, latest = low + jump, size
+    if convention == "measured":
+        is_last = (index + 1) * jump + centre > size - 1  # the next cell's centre is not in the image
+        low, high = low * (index > 0), high + is_last * (size - high)
+        latest = max(0, ceil(size - 1 - jump / 2))
     if isinstance(index, int):
-        return min(max(low, 0), size), min(max(low + jump, 0), size)
-    return low.clip(0, size), (low + jump).clip(0, size)
+        return min(max(low, 0), latest), min(max(high, 0), size)
+    return low.clip(0, latest), high.clip(0, size)
 
 
 def reach(chain: Iterable[Layer], cell: int, size: int | None = None) -> dict[int, int]:
@@ -165,6 +175,14 @@ def live_fraction(size: int, kernel: int, dilation: int, padding: int, stride: i
     return live / (out * kernel)
 
 
-def pair(value: Pair) -> tuple[int, int]:
+def pair(value: Pair) -> tuple[Any, Any]:
     """(along the height, along the width)."""
-    return (value, value) if isinstance(value, int) else tuple(value)
+    values = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(values) != 2:
+        raise ValueError(f"one number or two, along the height and the width, are needed, not {value!r}")
+    return tuple(values)
+
+
+def image_size(value: Pair) -> tuple[int, int]:
+    """(height, width) of an image in pixels; ValueError where it is none."""
+    return tuple(whole_number("a side of the image", side, 1) for side in pair(value))

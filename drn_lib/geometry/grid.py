@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from drn_lib.architecture import Architecture, architecture, convolutions
-from drn_lib.geometry.axis import Axis, Layer, Pair, pair
+from drn_lib.geometry.axis import Axis, Layer, Pair, image_size
 from drn_lib.geometry.records import Geometry, Place, make_row
 
 
@@ -32,21 +32,22 @@ def table(network: str | Architecture | Iterable[Layer], input_size: Pair = 224)
         input_size: pixels, one number or (height, width).
 
     Raises:
-        ValueError: a kernel does not fit on the map it meets.
+        ValueError: a kernel does not fit on the map it meets, or there is no such size.
 
     Source: Figs. 1 and 5; the formulas at the head of `drn_lib.geometry`.
     """
     network = architecture(network) if isinstance(network, str) else network
     name, chain = (network.name, layers(network)) if isinstance(network, Architecture) else ("layers", network)
     rows, modules = [], {}
-    axes = [Axis(side) for side in pair(input_size)]
+    input_size = image_size(input_size)
+    axes = [Axis(side) for side in input_size]
     for layer in chain:
         rows.append(make_row(layer, axes))
         axes = [rows[-1].height, rows[-1].width]
         first, *others = layer.name.split(".")
         module = f"levels.{others[0]}" if first == "levels" else first
         modules[module] = Place(module, *axes)
-    return Geometry(name, pair(input_size), tuple(rows), modules)
+    return Geometry(name, input_size, tuple(rows), modules)
 
 
 def receptive_field(network: str | Architecture | Iterable[Layer], level: int | None = None) -> int:

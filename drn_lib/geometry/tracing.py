@@ -5,6 +5,9 @@ carries the geometry of its inputs to its outputs: convolutions and poolings giv
 shift the grid, sums and concatenations take the union of the fields, pointwise operations change nothing, and pooling
 over the whole map leaves one cell that sees everything. A reshape that gives up the grid, and upsampling, end it: what
 reads the result as a map raises, as does every operation that is not known here.
+
+Tensors that share memory are followed together: what is written through a view changes the fields of all that hold the
+same cells at the same places; those that hold them at other places cannot be read any more.
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from drn_lib.geometry.axis import Axis, Layer, Pair, pair
+from drn_lib import probing
+from drn_lib.geometry import memory
+from drn_lib.geometry.axis import Axis, Layer, Pair, image_size
 from drn_lib.geometry.records import Geometry, Place, make_row
-from drn_lib.probing import copied
 
 Axes = tuple[Axis, Axis]
 NO_GRID = "no grid"  # derived from the input, but no longer a map of positions
+STALE = "stale"  # a view of memory that was written at other places
 
 # Basic operations by what they do to positions; those that torch itself tags as pointwise need no entry.
 _POINTWISE = set("hardswish hardswish_ alias detach clone _to_copy native_dropout zeros_like ones_like".split())
@@ -34,6 +39,7 @@ _ALONG = {"cat", "split", "split_with_sizes", "unbind", "_softmax", "_log_softma
 _POOLS = {"max_pool2d": "max pooling", "max_pool2d_with_indices": "max pooling", "avg_pool2d": "average pooling"}
 
 
+@torch.inference_mode(False)  # where it is on, an operation is not taken apart into basic ones
 def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geometry:
     """The geometry of any torch module with 2-D maps, residual and parallel branches included.
 
@@ -45,21 +51,51 @@ def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geomet
 
     Raises:
         ValueError: an operation mixes positions in a way that has no single receptive field (upsampling,
-            attention, a pooled map multiplied back), or that is not known.
+            attention, a pooled map multiplied back), or that is not known; or the module cannot run on shapes.
     """
-    input_size = pair(input_size)
-    shadow = copied(
-        model, lambda tensor: torch.empty_like(tensor, device="meta")
-    ).eval()  # modes, buffers and hooks of `model` stay as they are
+    input_size = image_size(input_size)
+    # A copy: modes, buffers and hooks of `model` stay as they are.
+    shadow = probing.copied(model, lambda tensor: torch.empty_like(tensor, device="meta")).eval()
     dtype = next((p.dtype for p in shadow.parameters() if p.is_floating_point()), torch.get_default_dtype())
     tracer = _Tracer(shadow)
     with register_module_forward_pre_hook(tracer.enter), register_module_forward_hook(tracer.leave, always_call=True):
         with torch.no_grad(), torch.device("meta"):
             image = torch.empty(2, channels, *input_size, dtype=dtype)
             tracer.remember(image, (Axis(input_size[0]), Axis(input_size[1])))
-            with tracer:
-                shadow(image)
+            try:
+                with tracer:
+                    shadow(image)
+            except ValueError:
+                raise
+            except Exception as error:
+                what = f"(N, {channels}, {input_size[0]}, {input_size[1]})"
+                raise ValueError(f"the {type(model).__name__} cannot run on shapes alone, on images {what}") from error
     return Geometry(type(model).__name__, input_size, tuple(tracer.rows), tracer.places)
+
+
+def cell_centre(model: nn.Module, input_size: Pair) -> tuple[float, float]:
+    """The middle pixel of cell (0, 0)'s field in the last map, (along the height, along the width).
+
+    It is 0 for every ResNet and DRN. For `lite.LiteNetwork`, whose padding depends on the sizes of its maps, it is 31
+    for images of 224 px as trained and under the rule `exact`, and 55 under `levels` at output stride 8.
+
+    Args:
+        model: has `last_map`, like the networks of the library.
+        input_size: pixels, one number or (H, W).
+    """
+    place = trace(_LastMap(model), input_size).modules["end"]
+    return place.height.centre, place.width.centre
+
+
+class _LastMap(nn.Module):
+    """A network up to the map that its classifier reads, which leaves the module `end`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model, self.end = model, nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.end(self.model.last_map(x))
 
 
 class _Tracer(TorchDispatchMode):
@@ -71,13 +107,36 @@ class _Tracer(TorchDispatchMode):
         self.running: list[str] = []
         self.rows = []
         self.places: dict[str, Place] = {}
-        self.known: dict[int, tuple[Tensor, Axes | str]] = {}  # the tensor is kept, so that its id stays its own
+        # By their memory all tensors that were seen, with their geometry; kept, so that an id stays its own.
+        self.known: dict[int, dict[int, tuple[Tensor, Axes | str | None]]] = {}
 
-    def remember(self, tensor: Tensor, state: Axes | str) -> None:
-        self.known[id(tensor)] = (tensor, state)
+    def sharing(self, tensor: Tensor) -> dict[int, tuple[Tensor, Axes | str | None]]:
+        """What shares its memory with `tensor`."""
+        return self.known.setdefault(tensor.untyped_storage()._cdata, {})
+
+    def remember(self, tensor: Tensor, state: Axes | str | None) -> None:
+        self.sharing(tensor)[id(tensor)] = (tensor, state)
 
     def state(self, value: Any) -> Axes | str | None:
-        return self.known[id(value)][1] if id(value) in self.known else None
+        """The geometry of a tensor; one that was not seen (`.data`) is a view of what shares its memory."""
+        if not isinstance(value, Tensor):
+            return None
+        views = self.sharing(value)
+        if id(value) not in views:
+            like = [state for view, state in views.values() if memory.layout(view) == memory.layout(value)]
+            others = {state for _, state in views.values()} - {None}
+            views[id(value)] = (value, like[-1] if like else STALE if others else None)
+        return views[id(value)][1]
+
+    def write(self, op: str, written: Tensor, state: Axes | str) -> None:
+        """Carry what was written into one tensor to all that share its memory."""
+        for view, before in list(self.sharing(written).values()):
+            if view is written or memory.layout(view) == memory.layout(written):
+                self.remember(view, state)
+            elif (aligned := memory.aligned(view, written)) is not None:
+                grids = [known for known in (before, state) if known is not None]
+                same = aligned and NO_GRID not in grids and STALE not in grids
+                self.remember(view, self.merge(op, grids) if same else STALE)
 
     def enter(self, module: nn.Module, inputs: Any) -> None:
         self.running.append(self.names.get(module, type(module).__name__))
@@ -89,37 +148,23 @@ class _Tracer(TorchDispatchMode):
             self.places[name] = Place(name, *state)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        inputs = _tensors([args, kwargs])
+        sources = [tensor for tensor in inputs if self.state(tensor) is not None]
+        states = [self.state(tensor) for tensor in sources]
         out = func(*args, **(kwargs or {}))
-        states = [state for state in map(self.state, _tensors([args, kwargs])) if state is not None]
-        if states:
-            state = self.step(func, args, states, out)
-            self.follow(func, args, kwargs or {}, state)
-            for tensor in _tensors(out):
+        state = self.step(func, args, states, out) if states else None
+        for tensor in _tensors(out):
+            if not any(tensor is one for one in inputs):
                 self.remember(tensor, state)
+            elif any(one is not tensor for one in sources):  # else each cell got what comes from itself
+                self.write(func.overloadpacket.__name__, tensor, state)
         return out
-
-    def follow(self, func: Any, args: tuple, kwargs: dict, state: Axes | str) -> None:
-        """What an operation writes in place changes for all tensors that share its memory."""
-        op, given = (
-            func.overloadpacket.__name__,
-            dict(zip((each.name for each in func._schema.arguments), args)) | kwargs,
-        )
-        written = [each.name for each in func._schema.arguments if each.alias_info and each.alias_info.is_write]
-        for tensor in (tensor for name in written for tensor in _tensors([given.get(name)])):
-            if state == self.state(tensor):
-                continue
-            memory = tensor.untyped_storage()
-            if memory.nbytes() != tensor.numel() * tensor.element_size():
-                self.fail(op, "changes a part of a map in place")
-            for other, known in list(self.known.values()):
-                if other is not tensor and other.untyped_storage()._cdata == memory._cdata and known != state:
-                    if other.shape != tensor.shape or NO_GRID in (known, state):
-                        self.fail(op, "changes a map in place of which there is another view")
-                    self.remember(other, self.merge(op, [known, state]))
 
     def step(self, func: Any, args: tuple, states: list[Axes | str], out: Any) -> Axes | str:
         """The geometry of what the operation `func` returns."""
         op = func.overloadpacket.__name__
+        if STALE in states:
+            self.fail(op, "reads a view of memory that was changed in place at other places")
         if NO_GRID in states:
             if op == "convolution" or op in _POOLS or len(set(states)) > 1:
                 self.fail(op, "reads a tensor that is no longer a grid of equal cells")

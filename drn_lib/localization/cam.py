@@ -13,11 +13,17 @@ from torch.nn.functional import interpolate, pad
 
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.localization.equations import around, check_class_scores, jump_of
-from drn_lib.localization.options import CELL_EDGES, check_choice
+from drn_lib.localization.places import Centre, place_of_cells
 
 
 def cam_boxes(
-    class_scores: Tensor, fraction: float, image_size: Pair, *, cell_edges: str = "tile", jump: Pair | None = None
+    class_scores: Tensor,
+    fraction: float,
+    image_size: Pair,
+    *,
+    cell_edges: str = "tile",
+    jump: Pair | None = None,
+    centre: Centre = None,
 ) -> Tensor:
     """The field's usual boxes: upsampled class activation map, cut at a fraction of its range, largest part.
 
@@ -27,9 +33,9 @@ def cam_boxes(
     Args:
         class_scores: scores of one class (N, h, w), for example of `class_evidence`.
         fraction: of the way from the minimum of the map to its maximum, 0..1.
-        image_size, jump: as for `boxes`.
+        image_size, jump, centre: as for `boxes`.
         cell_edges: where the map lies when it is upsampled: "tile" is the usual resize of the whole map onto the whole
-            image, "centre" puts cell i on pixel j i.
+            image, "centre" puts cell i on pixel j i, "measured" on the middle of its field.
 
     Returns:
         Pixel edges (N, 4), float32; every image has one. A map that is the same everywhere gives the whole image.
@@ -41,7 +47,6 @@ def cam_boxes(
     """
     from skimage.measure import label  # scikit-image takes longer to import than all else here
 
-    check_choice("cell_edges", cell_edges, CELL_EDGES)
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"fraction must lie in 0..1, not {fraction}")
     check_class_scores(class_scores)
@@ -49,7 +54,7 @@ def cam_boxes(
     jumps = jump_of(class_scores, image_size, jump)
     if not len(class_scores):
         return torch.zeros(0, 4)
-    large = upsample(class_scores, (height, width), jumps, cell_edges)  # (N, H, W)
+    large = upsample(class_scores, (height, width), jumps, cell_edges, centre)  # (N, H, W)
     low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
     inside = (large - low >= fraction * (high - low)).numpy()
     # All images in one tall picture with an empty line between them: one call finds the parts of all.
@@ -62,9 +67,15 @@ def cam_boxes(
     return around(largest.any(dim=2), largest.any(dim=1), 1, (height, width), "tile")
 
 
-def upsample(maps: Tensor, image_size: Pair, jump: Pair, cell_edges: str = "tile") -> Tensor:
+def upsample(maps: Tensor, image_size: Pair, jump: Pair, cell_edges: str = "tile", centre: Centre = None) -> Tensor:
     """Maps (N, h, w) at the image's size (N, H, W), bilinear; outside the outer cells the map stays constant."""
-    (height, width), steps, maps = pair(image_size), pair(jump), maps[:, None]
+    (height, width), steps, centres = pair(image_size), pair(jump), place_of_cells(cell_edges, centre)
+    if cell_edges == "measured":
+        rows, columns = (
+            _between(*axis).to(maps) for axis in zip(maps.shape[1:], (height, width), steps, centres, strict=True)
+        )
+        return rows @ maps @ columns.T
+    maps = maps[:, None]
     if cell_edges == "tile":
         large = interpolate(maps, scale_factor=steps, mode="bilinear", align_corners=False)
     else:  # up to the last cell's pixel
@@ -72,3 +83,9 @@ def upsample(maps: Tensor, image_size: Pair, jump: Pair, cell_edges: str = "tile
         large = interpolate(maps, size=corners, mode="bilinear", align_corners=True)
     lacking = max(0, width - large.shape[3]), max(0, height - large.shape[2])
     return pad(large, (0, lacking[0], 0, lacking[1]), mode="replicate")[:, 0, :height, :width]
+
+
+def _between(count: int, size: int, step: int, centre: float) -> Tensor:
+    """The weights (size, count) of the cells, whose middles are pixels centre + step i, at every pixel of an axis."""
+    place = ((torch.arange(size, dtype=torch.float64) - centre) / step).clip(0, count - 1)  # in cells
+    return (1 - (place[:, None] - torch.arange(count)).abs()).clip(min=0)

@@ -22,7 +22,8 @@ from torch.nn.functional import one_hot
 
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
-from drn_lib.localization.options import CELL_EDGES, DEFAULTS, SCORES, BoxOptions, check_choice
+from drn_lib.localization.options import DEFAULTS, SCORES, BoxOptions, check_choice
+from drn_lib.localization.places import Centre, own_place, place_of_cells
 
 
 def class_map(score_map: Tensor) -> Tensor:
@@ -45,6 +46,7 @@ def boxes(
     options: BoxOptions = DEFAULTS,
     *,
     jump: Pair | None = None,
+    centre: Centre = None,
 ) -> Tensor:
     """The box of one class in each image: the tight box around all cells where it wins and scores more than t.
 
@@ -56,6 +58,7 @@ def boxes(
         image_size: pixels, one number or (height, width).
         options: what the paper leaves open, see there.
         jump: input pixels between neighbouring cells, a number or (height, width); None works it out (`map_jump`).
+        centre: `geometry.cell_centre(model, image_size)`, which `cell_edges="measured"` needs.
 
     Returns:
         Pixel edges (N, 4), float32, clipped to the image; (T, N, 4) for a tensor of thresholds.
@@ -67,7 +70,7 @@ def boxes(
     Source: equations (2) and (3).
     """
     class_scores, is_argmax = class_evidence(score_map, classes, options.scores)  # (N, h, w) each
-    return tight_boxes(class_scores, is_argmax, threshold, image_size, options, jump=jump)
+    return tight_boxes(class_scores, is_argmax, threshold, image_size, options, jump=jump, centre=centre)
 
 
 def class_evidence(score_map: Tensor, classes: Tensor, scores: str = "logits") -> tuple[Tensor, Tensor]:
@@ -93,6 +96,7 @@ def tight_boxes(
     options: BoxOptions = DEFAULTS,
     *,
     jump: Pair | None = None,
+    centre: Centre = None,
 ) -> Tensor:
     """`boxes` from what `class_evidence` gives, where `options.scores` was applied; result and errors as there."""
     check_class_scores(class_scores)
@@ -104,16 +108,17 @@ def tight_boxes(
         raise ValueError(f"the threshold must be a number or a tensor (T,) of numbers, not {threshold!r}")
     jumps = jump_of(class_scores, image_size, jump)
     height, width = pair(image_size)
+    place = jumps, (height, width), options.cell_edges, place_of_cells(options.cell_edges, centre)
     # A row holds a qualifying cell if its highest winning score exceeds t: all thresholds from two small maxima.
     evidence = class_scores.masked_fill(~is_argmax, -math.inf)  # (N, h, w)
     in_row = evidence.amax(dim=2) > t.view(-1, 1, 1)  # (T, N, h)
     in_column = evidence.amax(dim=1) > t.view(-1, 1, 1)  # (T, N, w)
-    tight = around(in_row, in_column, jumps, (height, width), options.cell_edges)  # (T, N, 4)
+    tight = around(in_row, in_column, *place)  # (T, N, 4)
     least = 1 if options.one_cell == "box" else 2  # of qualifying cells; a single one marks one row and one column
     nothing = ((in_row.sum(dim=2) < least) & (in_column.sum(dim=2) < least))[..., None]  # (T, N, 1)
     if options.empty == "peak":
         peak = [one_hot(place, count) for place, count in zip(_peak(class_scores), class_scores.shape[1:])]
-        instead = around(*peak, jumps, (height, width), options.cell_edges)  # (N, 4)
+        instead = around(*peak, *place)  # (N, 4)
     else:
         edges = [0.0, 0.0, width, height] if options.empty == "image" else [math.nan] * 4
         instead = torch.tensor(edges, dtype=torch.float32, device=class_scores.device)
@@ -122,19 +127,25 @@ def tight_boxes(
 
 
 def peak_points(
-    class_scores: Tensor, image_size: Pair, *, cell_edges: str = "tile", jump: Pair | None = None
+    class_scores: Tensor,
+    image_size: Pair,
+    *,
+    cell_edges: str = "tile",
+    jump: Pair | None = None,
+    centre: Centre = None,
 ) -> Tensor:
     """The middle of the cell where a class scores highest, whether or not it wins there: (N, 2), x and y in pixels.
 
     Args:
         class_scores: (N, h, w), for example of `class_evidence`; the first of equal cells counts.
-        image_size, jump: as for `boxes`.
-        cell_edges: "centre" puts cell i at the middle of pixel j i, "tile" at the middle of its tile.
+        image_size, jump, centre: as for `boxes`.
+        cell_edges: "centre" puts cell i at the middle of pixel j i, "tile" at the middle of its tile, "measured" at the
+            middle of its field, where that lies in the image, else at the last pixel.
     """
-    check_choice("cell_edges", cell_edges, CELL_EDGES)
-    places = []
-    for index, step, size in zip(_peak(class_scores), jump_of(class_scores, image_size, jump), pair(image_size)):
-        place = index * step + (0.5 if cell_edges == "centre" else step / 2)
+    centres = place_of_cells(cell_edges, centre)
+    places, axes = [], (jump_of(class_scores, image_size, jump), pair(image_size), centres)
+    for index, step, size, first in zip(_peak(class_scores), *axes):
+        place = index * step + (step / 2 if cell_edges == "tile" else first + 0.5)
         places.append(place.to(torch.float32).clip(max=size - 0.5))
     return torch.stack(places[::-1], dim=-1)
 
@@ -170,7 +181,7 @@ def localize(
     x: Tensor,
     threshold: float,
     classes: Tensor | None = None,
-    options: BoxOptions = DEFAULTS,
+    options: BoxOptions | None = None,
     *,
     jump: Pair | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -178,21 +189,30 @@ def localize(
 
     Args:
         model: has `score_map`, like every network of the book.
-        threshold, options, jump: as for `boxes`.
+        threshold, options, jump: as for `boxes`; the default options have the network's own `cell_edges`.
         classes: (N,); None takes the class with the highest pooled logit.
     """
     score_map = model.score_map(x)  # (N, C, h, w)
     classes = pooled_logits(score_map).argmax(dim=1) if classes is None else classes
-    return classes, boxes(score_map, classes, threshold, tuple(x.shape[2:]), options, jump=jump)
+    size = tuple(x.shape[2:])
+    options, centre = own_place(model, size, options)
+    return classes, boxes(score_map, classes, threshold, size, options, jump=jump, centre=centre)
 
 
-def around(in_row: Tensor, in_column: Tensor, jump: Pair, size: Pair, convention: str) -> Tensor:
+def around(
+    in_row: Tensor,
+    in_column: Tensor,
+    jump: Pair,
+    size: Pair,
+    convention: str,
+    centre: tuple[float, float] = (0.0, 0.0),
+) -> Tensor:
     """Pixel edges (..., 4) from the first to the last true cell in rows (..., h) and columns (..., w)."""
     edges = []
-    for taken, step, side in zip((in_row, in_column), pair(jump), pair(size)):
+    for taken, step, side, first_centre in zip((in_row, in_column), pair(jump), pair(size), centre):
         first = taken.int().argmax(dim=-1)
         last = taken.shape[-1] - 1 - taken.flip(-1).int().argmax(dim=-1)
-        edges.append([edges_of_cells(cell, step, side, convention=convention) for cell in (first, last)])
+        edges.append([edges_of_cells(cell, step, side, first_centre, convention) for cell in (first, last)])
     ((y0, _), (_, y1)), ((x0, _), (_, x1)) = edges
     return torch.stack([x0, y0, x1, y1], dim=-1).to(torch.float32)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from drn_lib.geometry.axis import CELL_EDGES
+
 SCORES = ("logits", "softmax")
-CELL_EDGES = ("centre", "tile")
 EMPTY = ("none", "peak", "image")
 ONE_CELL = ("box", "none")
 CHOICES = {"scores": SCORES, "cell_edges": CELL_EDGES, "empty": EMPTY, "one_cell": ONE_CELL}
@@ -22,7 +23,9 @@ class BoxOptions:
         cell_edges: which pixels a cell stands for: "tile", as if the map were laid over the image ([8i, 8i + 8) for a
             DRN), or "centre", what lies nearest to the middle of its field (8i - 4 to 8i + 4, see
             `geometry.cell_edges`). By the geometry it is "centre", but then the last half cell of the image belongs to
-            none, and a coarse map suffers most: the default did better on validation images, mostly.
+            none, and a coarse map suffers most: the default did better on validation images, mostly. "measured" puts
+            cells where the geometry of this network and image has them, which needs the argument `centre`: it is for
+            networks whose padding is uneven (`lite`).
         empty: the answer where no cell qualifies, so that (3) has no answer: "none" (a box of NaN, which overlaps
             nothing; the default, as no answer must not pass for one), "peak" (the class's highest cell) or "image".
         one_cell: the answer where only one cell qualifies. Counted in cells, (3) gives it no area: "box" takes its

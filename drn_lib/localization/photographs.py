@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drn_lib.checks import whole_number
 from drn_lib.datasets.contract import DataError
-from drn_lib.images import MOST_PIXELS, cut_crops, normalize
-from drn_lib.localization.options import DEFAULTS, BoxOptions, check_choice
+from drn_lib.images import MOST_PIXELS, MOST_SIDE, cut_crops, normalize
+from drn_lib.localization.options import BoxOptions, check_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,8 @@ class Found:
     box: tuple[float, float, float, float] | None  # None where no cell qualifies
     probability: float  # of the class, from the logits that `class_from` chose
     class_map: Tensor  # scores of the class, (h, w)
-    seen: tuple[float, float, float, float] | None = None  # what the map lies over; None: the whole image
+    seen: tuple[float, float, float, float] | None = None  # what the network saw; None: the whole image
+    cells: tuple[Tensor, Tensor] | None = None  # `places.cells_of_pixels` of what was seen; None: stretch the map
 
 
 def find_object(
@@ -46,7 +48,7 @@ def find_object(
     size: int = SIZE,
     crop: str = "none",
     class_from: str = "whole",
-    options: BoxOptions = DEFAULTS,
+    options: BoxOptions | None = None,
 ) -> Found:
     """The box of one class in a photograph of any size and aspect.
 
@@ -61,7 +63,8 @@ def find_object(
         class_from: what names the class, and gives it its probability: "whole", the mean of the score map that gives
             the box (the default: one pass for both, as in Fig. 2), or "centre" and "ten", one and ten crops of `size`
             pixels, cut as for Table 1 (`images.cut_crops`), their logits averaged.
-        options: what the paper leaves open about the box.
+        options: what the paper leaves open about the box; the default has the network's own `cell_edges`, which is
+            "measured" for `lite.LiteNetwork` and "tile" for the others.
 
     Returns:
         What was found, its box in pixels of `image`.
@@ -73,6 +76,7 @@ def find_object(
     import torch
 
     from drn_lib.localization.equations import class_evidence, pooled_logits, tight_boxes
+    from drn_lib.localization.places import cells_of_pixels, own_place
 
     check_choice("crop", crop, CROPS)
     check_choice("class_from", class_from, CLASS_FROM)
@@ -83,6 +87,8 @@ def find_object(
     (height, width), (rows, columns) = image.shape[1:], small.shape[1:]
     left, top = ((columns - size) // 2, (rows - size) // 2) if crop == "centre" else (0, 0)
     seen = small[:, top : top + size, left : left + size] if crop == "centre" else small
+    seen_size = tuple(seen.shape[1:])
+    options, centre = own_place(model, seen_size, options)
     with torch.inference_mode():
         device = next(model.parameters()).device
         score_map = model.score_map(normalize(seen[None].to(device))).float().cpu()  # (1, C, h, w)
@@ -92,8 +98,9 @@ def find_object(
             logits = model(normalize(crops.to(device))).float().cpu().mean(dim=0)
         index = int(logits.argmax()) if index is None else index
         class_scores, is_argmax = class_evidence(score_map, torch.tensor([index]), options.scores)
-        jump = model.feature_info[-1].reduction
-        box = tight_boxes(class_scores, is_argmax, threshold, tuple(seen.shape[1:]), options, jump=jump)[0]
+        place = {"jump": model.feature_info[-1].reduction, "centre": centre}
+        box = tight_boxes(class_scores, is_argmax, threshold, seen_size, options, **place)[0]
+        cells = cells_of_pixels(tuple(class_scores.shape[1:]), seen_size, cell_edges=options.cell_edges, **place)
     corner, pixel = torch.tensor([left, top] * 2), torch.tensor([width / columns, height / rows] * 2)
 
     def in_image(edges: Tensor) -> tuple[float, ...]:
@@ -101,7 +108,7 @@ def find_object(
 
     part = in_image(torch.tensor([0.0, 0.0, size, size])) if crop == "centre" else None
     found = None if box.isnan().any() else in_image(box)
-    return Found(index, found, logits.softmax(dim=0)[index].item(), class_scores[0].clone(), part)
+    return Found(index, found, logits.softmax(dim=0)[index].item(), class_scores[0].clone(), part, cells)
 
 
 def class_index(model: Network, wanted: str) -> int:
@@ -128,8 +135,7 @@ def _brought_to(image: Tensor, size: int) -> Tensor:
     """The image uint8 (3, H, W) with a shorter side of `size`."""
     from torchvision.transforms import functional
 
-    if size < 1:
-        raise ValueError(f"the size is a number of pixels, not {size}")
+    whole_number("size", size, 1, MOST_SIDE)
     height, width = image.shape[1:]
     factor = size / min(height, width)
     target = [max(1, round(height * factor)), max(1, round(width * factor))]

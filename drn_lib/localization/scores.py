@@ -15,7 +15,7 @@ from drn_lib.evaluation.classification import topk_error
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
 from drn_lib.localization.equations import map_jump
-from drn_lib.localization.options import CELL_EDGES, check_choice
+from drn_lib.localization.places import Centre, place_of_cells
 
 LEVELS = (0.3, 0.5, 0.7)
 """The overlaps asked for; 0.5 is ILSVRC's and the paper's."""
@@ -110,23 +110,25 @@ def size_terciles(gt_boxes: Tensor) -> Tensor:
     return ranks * 3 // max(1, len(areas))
 
 
-def ceiling(gt_boxes: Tensor, grid: Pair, image_size: Pair, cell_edges: str = "tile") -> Tensor:
+def ceiling(gt_boxes: Tensor, grid: Pair, image_size: Pair, cell_edges: str = "tile", centre: Centre = None) -> Tensor:
     """The best overlap, 0..1 (N,), that any box of whole cells can reach with each gt box (N, 4).
 
     Beyond the two cell edges that enclose a gt edge the overlap only falls, so two edges a side, 16 boxes, are tried.
 
     Args:
         grid: cells of the map, one number or (h, w): 7 for ResNet at 224 px, 28 for a DRN.
-        image_size, cell_edges: as for `localization.boxes`.
+        image_size, cell_edges, centre: as for `localization.boxes`.
 
     Raises:
         ValueError: unknown `cell_edges`, or a grid that does not belong to the image's size.
     """
-    check_choice("cell_edges", cell_edges, CELL_EDGES)
+    centres = place_of_cells(cell_edges, centre)
     jumps = map_jump(pair(grid), image_size)
     sides = []
-    for count, jump, size in zip(pair(grid)[::-1], jumps[::-1], pair(image_size)[::-1]):  # x, then y
-        low, high = edges_of_cells(torch.arange(count), jump, size, convention=cell_edges)
+    for count, jump, size, first in zip(
+        pair(grid)[::-1], jumps[::-1], pair(image_size)[::-1], centres[::-1]
+    ):  # x first
+        low, high = edges_of_cells(torch.arange(count), jump, size, first, cell_edges)
         sides.append(torch.cat([low[:1], high]).to(gt_boxes.dtype))
     candidates = [_enclosing(gt_boxes[:, k].contiguous(), sides[k % 2]) for k in range(4)]  # 4 times (N, 2)
     best = torch.zeros(len(gt_boxes), dtype=gt_boxes.dtype)

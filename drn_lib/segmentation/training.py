@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, functional
 
+from drn_lib.checks import whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import IGNORE
 from drn_lib.distributed import Group, join
@@ -54,12 +55,12 @@ def train_segmentation(
 
     Raises:
         ValueError: the folder holds another run's state, TensorBoard wanted but not installed, `sync_batch_norm` on a
-            CPU, `val_every` below 1, or more than 255 classes.
+            CPU, a seed or `val_every` out of range, or more than 255 classes.
         DataError: an image or its labels are damaged.
         ProcessEnded: another process of a distributed training run ended.
     """
-    if val_every < 1:
-        raise ValueError(f"scores come every 1 epochs or more, not {val_every}")
+    whole_number("seed", seed, 0, loop.LAST_SEED)
+    whole_number("val_every", val_every, 1)
     require_labels(len(train_set.mask_classes))
     group = join(options.device)
     if val_set is not None:

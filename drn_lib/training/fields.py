@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import cache
-from numbers import Real
 from typing import get_args, get_type_hints
 
-from drn_lib.checks import one_of, whole_number
+from drn_lib.checks import one_of, real_number, whole_number
 
 _SIDE = (8, 8192)
 _RATE = (0, 1e38)  # up to what float32 holds
@@ -48,10 +47,7 @@ def checked(kind: type, field: str, value: object) -> object:
     if int in kinds:
         return whole_number(field, value, *LIMITS[field])
     if float in kinds:
-        low, high = LIMITS[field]
-        if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
-            raise ValueError(f"{field} must be a number from {low:g} to {high:g}, not {value!r}")
-        return float(value)
+        return real_number(field, value, *LIMITS[field])
     if type(value) is not kinds[0] or value == "":
         raise ValueError(f"{field} must be {'True or False' if bool in kinds else 'text'}, not {value!r}")
     return value

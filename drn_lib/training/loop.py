@@ -7,7 +7,7 @@ A run killed at any moment and started again ends, on a CPU, with bit-identical 
 Several processes (torchrun) share each batch by DistributedDataParallel: see `distributed`. On a GPU the images lie in
 memory channels last, and the forward pass runs in bfloat16 or float16 where the hardware has it, unless full precision
 is asked for; on a CPU neither is done: many emulate bfloat16 30 times slower, and torch 2.14.1's backward pass of small
-channels-last convolutions corrupts memory.
+channels-last convolutions corrupts memory. There convolutions may be computed with fewer multiplications: see `fast`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from drn_lib.checks import whole_number
+from drn_lib import fast
+from drn_lib.checks import one_of, whole_number
 from drn_lib.distributed import Group, abort_all_on_failure, raise_on_all_ranks, synchronize_norms
 from drn_lib.training.batches import BatchPlan
 from drn_lib.training.logs import Logs, progress_bar
@@ -30,6 +31,8 @@ from drn_lib.training.state import State, Trained, diverged
 
 STATE_EVERY_SECONDS = 30.0
 """How much work a killed process may lose."""
+ENGINES = ("plain", "fast")
+"""PyTorch's own convolutions, or those of `drn_lib.fast`."""
 LAST_SEED = 2**64 - 1
 """The largest seed that torch takes."""
 
@@ -74,6 +77,7 @@ class RunOptions:
     tensorboard       write TensorBoard's files into `folder`
     full_precision    compute in float32 on a GPU too
     max_steps         stop after that many steps of the schedule, to measure times; a later call resumes
+    engine            one of `ENGINES`: "fast" computes convolutions on a CPU as `drn_lib.fast` does
     """
 
     folder: str | Path | None = None
@@ -83,6 +87,10 @@ class RunOptions:
     tensorboard: bool = False
     full_precision: bool = False
     max_steps: int | None = None
+    engine: str = "plain"
+
+    def __post_init__(self) -> None:
+        one_of("engine", self.engine, ENGINES)
 
 
 DEFAULTS = RunOptions()
@@ -106,13 +114,15 @@ def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAUL
         model = synchronize_norms(model, group.device)
     if group.device.type == "cuda":
         model = model.to(memory_format=torch.channels_last)
+    if options.engine == "fast":
+        fast.accelerate(model, quiet=not group.leads)
     replica = nn.parallel.DistributedDataParallel(model) if group.world > 1 else model
     precision = None if options.full_precision else half_precision(group.device)
     scaler = torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16)
     state, recipe = State(Trained(model), task.optimizer(model), scaler), task.recipe
 
-    # Both change what batch normalization sees, so a run cannot resume with others.
-    identity = {**task.identity, **({"processes": group.world} if group.world > 1 else {})}
+    # A run cannot resume with others: the first two change what batch normalization sees, an engine the last bits.
+    identity = {**task.identity, **({"processes": group.world} if group.world > 1 else {}), **fast.identity(model)}
     identity.update({"synchronize": True} if options.sync_batch_norm else {})
     folder = Path(options.folder) if options.folder is not None else None
     state_file = folder / "state.pt" if folder is not None else None
@@ -157,7 +167,7 @@ def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAUL
                 last_save = now
     bar.close()
     logs.close()
-    model.eval()
+    fast.restore(model).eval()
     return state.result
 
 

@@ -39,6 +39,13 @@ def test_whole_numbers():
         checks.whole_number("width", 0, 1)
 
 
+def test_real_numbers():
+    assert checks.real_number("lr", np.float32(0.5), 0, 1) == 0.5 and type(checks.real_number("lr", 1, 0, 1)) is float
+    for wrong in (-0.1, 1.1, float("nan"), float("inf"), True, "0.5", None, 1j):
+        with pytest.raises(ValueError, match="lr must be a number from 0 to 1, not"):
+            checks.real_number("lr", wrong, 0, 1)
+
+
 @pytest.mark.parametrize("make", [torch.tensor, np.array], ids=["torch", "numpy"])
 def test_finite_values_pass_and_others_are_named(make):
     checks.require_finite(make([0.0, 1e30]), "the map")

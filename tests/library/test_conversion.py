@@ -155,7 +155,7 @@ def dilated_by_torchvision() -> nn.Module:
         (lambda: dilate(torchvision.models.resnet18()), {}, "of stage 3 is dilated already"),
         (with_pooled_shortcut, {}, r"downsample.0 in block 0 of stage 4 is AvgPool2d.*; only 1x1 and 3x3 convolutions"),
         (with_foreign_block, {}, "block 1 of stage 3 is a Sequential, not ResNet's basic or bottleneck block"),
-        (lambda: torchvision.models.squeezenet1_1(), {}, "torchvision's ResNet and ours, not a SqueezeNet"),
+        (lambda: torchvision.models.squeezenet1_1(), {}, "torchvision's ResNet and our networks, not a SqueezeNet"),
     ],
 )
 def test_what_cannot_be_converted_is_one_sentence(make, options, says):
@@ -351,6 +351,22 @@ def ours_without_pool() -> nn.Module:
     return network
 
 
+def ours_with_a_stride_moved() -> nn.Module:
+    """The function could be kept, and the table of the copy would name another dilation."""
+    network = create_model("resnet_50", width=0.125)
+    first = network.levels["6"][0].convs
+    first[0].conv.stride, first[1].conv.stride = (2, 2), (1, 1)
+    return network
+
+
+def closed_over() -> nn.Module:
+    """A copy of the block would still run the block itself."""
+    resnet = small().double()
+    usual = resnet.layer4[1].forward
+    resnet.layer4[1].forward = lambda x: usual(x)
+    return resnet
+
+
 def diverged() -> nn.Module:
     resnet = small()
     with torch.no_grad():
@@ -399,6 +415,8 @@ REFUSED = {
     "circular": (lambda: with_padding("circular"), "pads by 'circular'"),
     "not finite": (diverged, "last map of the Narrow on a random image holds values that are not finite"),
     "two at once": (lambda: nn.DataParallel(small()), "not a DataParallel"),
+    "a forward that holds on to the original": (closed_over, "another function"),
+    "ours with a stride moved": (ours_with_a_stride_moved, "do not step as its table says"),
     "ours without its pool": (ours_without_pool, "do not step as its table says"),
 }  # fmt: skip
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from drn_lib import evaluation
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.evaluation import classification
-from drn_lib.images import cut_crops, normalize
+from drn_lib.images import cut_crops, normalize, read_photograph
 from tests.library import fake_imagenet
 
 
@@ -146,33 +147,6 @@ def test_ten_crops_average_the_logits(tmp_path):
     assert metrics["top1"] == 0.0 and metrics["loss"] == pytest.approx(np.mean(losses), abs=1e-5)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_scores_that_are_not_finite_are_no_result(value):
-    logits, labels = torch.zeros(4, 6), torch.zeros(4, dtype=torch.long)
-    logits[2, 1] = value
-    with pytest.raises(ValueError, match="the network's output holds values that are not finite"):
-        evaluation.topk_error(logits, labels, 5)
-    model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 6))
-    model[2].bias.data[1] = value
-    with pytest.raises(ValueError, match="the network's output holds values that are not finite"):
-        evaluation.evaluate(model, torch.zeros(4, 3, 8, 8, dtype=torch.uint8), labels)
-
-
-@pytest.mark.parametrize("wrong", [np.array([[0.5]]), np.array([[np.nan]]), np.array([[True]])])
-def test_classes_are_whole_numbers(wrong):
-    with pytest.raises(ValueError, match="classes are whole numbers"):
-        evaluation.confusion_matrix(wrong, np.array([[0]]), 2)
-    with pytest.raises(ValueError, match="classes are whole numbers"):
-        evaluation.confusion_matrix(np.array([[0]]), wrong, 2)
-
-
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
-def test_a_confusion_matrix_holds_counts(wrong):
-    for score in (evaluation.miou, evaluation.class_iou, evaluation.miou_official):
-        with pytest.raises(ValueError, match="holds counts"):
-            score(np.array([[1.0, wrong], [0.0, 2.0]]))
-
-
 class Frozen(torch.nn.Module):
     """A network in training whose normalization is kept in evaluation mode, as fine-tuning often has it."""
 
@@ -194,3 +168,149 @@ def test_each_part_gets_its_mode_back(fails):
     else:
         evaluation.predict(model, images)
     assert model.training and model.head.training and not model.norm.training
+
+
+# What cannot be scored
+
+
+class Scores(nn.Module):
+    """Answers with fixed logits, whatever it sees."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+        self.frozen = nn.BatchNorm2d(3).eval()
+
+    def forward(self, x):
+        return self.logits[: len(x)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_scores_that_are_not_finite_are_refused(value):
+    logits, labels = torch.zeros(2, 6), torch.tensor([0, 1])
+    logits[1, 5] = value
+    images, model = one_color([0, 1]), Scores(logits)
+    for call in (
+        lambda: evaluation.topk_error(logits, labels),
+        lambda: evaluation.topk_error(logits.half(), labels, 5),
+        lambda: evaluation.evaluate(model, images, labels),
+        lambda: evaluation.evaluate_files(model, Squares(images, [0, 1]), 4, 4),
+    ):
+        model.train()
+        model.frozen.eval()
+        with pytest.raises(ValueError, match="the network's output holds values that are not finite"):
+            call()
+        assert model.training and not model.frozen.training
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ([0, 6], r"labels must lie in 0\.\.5; found 0\.\.6"),
+        ([-1, 0], r"found -1\.\.0"),
+        ([0.0, 1.0], "whole numbers, not torch.float32"),
+        ([0.5, float("nan")], "whole numbers, not torch.float32"),
+        ([True, False], "whole numbers, not torch.bool"),
+        ([[0, 1]], r"got \(1, 2\) and \(2, 6\)"),
+        ([[0], [1]], r"got \(2, 1\) and \(2, 6\)"),
+        ([0], "as many labels"),
+    ],
+)
+def test_labels_that_fit_no_scores_are_refused(labels, says):
+    logits, labels = torch.rand(2, 6), torch.tensor(labels)
+    pytest.raises(ValueError, evaluation.topk_error, logits, labels).match(says)
+    pytest.raises(ValueError, evaluation.evaluate, Scores(logits), one_color([0, 1]), labels).match(says)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True, "64", 10**9])
+def test_a_size_that_is_none_is_refused(size, tmp_path):
+    images = one_color([0, 1])
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "a.png")
+    for call in (
+        lambda: evaluation.evaluate(Mean(), images, torch.tensor([0, 1]), size),
+        lambda: evaluation.evaluate_files(Mean(), Squares(images, [0, 1]), size, 4),
+        lambda: cut_crops(images[0], 4, size),
+        lambda: read_photograph(tmp_path / "a.png", size),
+    ):
+        with pytest.raises(ValueError, match="size must be a whole number from 1|shorter_side must be a whole|be cut"):
+            call()
+
+
+@pytest.mark.parametrize("k", [0, -1, 7, 1.0, True, "1", None, float("nan")])
+def test_k_is_a_whole_number_of_classes(k):
+    with pytest.raises(ValueError, match="k must be a whole number from 1 to 6"):
+        evaluation.topk_error(torch.rand(2, 6), torch.tensor([0, 1]), k)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 6, 3, 3), (0, 6)])
+def test_other_shapes_of_scores_are_refused(shape):
+    with pytest.raises(ValueError, match="rows of logits"):
+        evaluation.topk_error(torch.rand(shape), torch.zeros(shape[0], dtype=torch.int64))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_labels_of_every_integer_type(dtype):
+    images, labels = one_color([0, 1, 2, 2]), torch.tensor([0, 1, 2, 0], dtype=dtype)
+    metrics, per_image = evaluation.evaluate(Mean(), images, labels)
+    assert metrics["top1"] == 25.0 and per_image["label"].tolist() == [0, 1, 2, 0]
+    assert per_image["label"].dtype == per_image["prediction"].dtype == np.int16
+
+
+def test_labels_do_not_wrap_at_32768_classes():
+    logits = torch.zeros(2, 40_000)
+    logits[0, 39_999] = logits[1, 33_000] = 1
+    _, per_image = evaluation.evaluate(Scores(logits), one_color([0, 1]), torch.tensor([39_999, 33_001]))
+    assert per_image["prediction"].tolist() == [39_999, 33_000] and per_image["label"].tolist() == [39_999, 33_001]
+
+
+def test_a_set_without_classes_is_a_sentence():
+    images = Squares(one_color([0, 1]), [0, 1])
+    images.labels = None
+    with pytest.raises(ValueError, match="Squares has no image labels"):
+        evaluation.evaluate_files(Mean(), images, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("labels", "truth", "classes", "says"),
+    [
+        ([[0.0, 1.7]], [[0, 1]], 3, "classes are whole numbers, not float64 and int64"),
+        ([[0, 1]], [[0.0, float("nan")]], 3, "classes are whole numbers, not int64 and float64"),
+        ([[True, False]], [[0, 1]], 3, "classes are whole numbers, not bool"),
+        ([["a", "b"]], [[0, 1]], 3, "classes are whole numbers"),
+        ([[0, 3]], [[0, 1]], 3, r"a prediction lies outside 0\.\.2: 0\.\.3"),
+        ([[0, -1]], [[0, 1]], 3, r"a prediction lies outside 0\.\.2: -1\.\.0"),
+        ([[0, 1]], [[0, -1]], 3, r"a label lies outside 0\.\.2: -1\.\.0"),
+        ([[0, 255]], [[0, 1]], 3, r"a prediction lies outside 0\.\.2: 0\.\.255"),
+        ([[0, 1]], [[0, 1]], 300, "at most 255 classes can be told apart, not 300"),
+        ([[0, 1]], [[0, 1]], 3.0, "num_classes must be a whole number of 1 or more"),
+        ([[0, 1]], [[0, 1]], 0, "num_classes must be a whole number of 1 or more"),
+    ],
+)
+def test_pixels_that_cannot_be_counted_are_refused(labels, truth, classes, says):
+    with pytest.raises(ValueError, match=says):
+        evaluation.confusion_matrix(np.array(labels), np.array(truth), classes)
+
+
+def test_labels_beyond_int64_are_out_of_range():
+    with pytest.raises(ValueError, match=r"a label lies outside 0\.\.2: 0\.\.18446744073709551615"):
+        evaluation.confusion_matrix(np.array([0, 1]), np.array([0, 2**64 - 1], dtype=np.uint64), 3)
+
+
+SCORES = [evaluation.class_iou, evaluation.miou, evaluation.miou_official, evaluation.pixel_accuracy]
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_counts_that_are_none_are_refused(score):
+    counts = np.array([[3.0, 1.0], [0.0, 2.0]])
+    for value, says in ((np.nan, "not finite"), (np.inf, "not finite"), (-1, "below zero")):
+        spoiled = np.stack([counts, counts])
+        spoiled[1, 0, 1] = value
+        pytest.raises(ValueError, score, spoiled).match(says)
+    for shape in ((2, 3), (2,), ()):
+        pytest.raises(ValueError, score, np.ones(shape)).match("confusion matrix is")
+
+
+@pytest.mark.parametrize("classes", [[2], [-1], [0, 1.0], ["road"], [True]])
+def test_a_mean_over_classes_that_are_not_there_is_refused(classes):
+    with pytest.raises(ValueError, match="a class of the mean must be a whole number from 0 to 1"):
+        evaluation.miou(np.eye(2, dtype=int), classes)

@@ -40,7 +40,7 @@ def test_output_size_is_torch_s(size, layer):
 
 def test_dilation_1_is_the_ordinary_convolution():
     assert geometry.dilated_extent(3) == 3 and geometry.dilated_extent(3, 4) == 9
-    with pytest.raises(ValueError, match="start at 1"):
+    with pytest.raises(ValueError, match="must be a whole number of 1 or more"):
         geometry.dilated_extent(3, 0)
 
 
@@ -267,6 +267,16 @@ REFUSED = {
 }
 
 
+def test_it_is_the_same_in_inference_mode():
+    model = torch.nn.Sequential(torch.nn.ZeroPad2d((0, 1, 2, 0)), torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU())
+    with torch.inference_mode():
+        found = geometry.trace(model, 32)
+    assert found == geometry.trace(model, 32) and (
+        found.modules["2"].height.centre,
+        found.modules["2"].width.centre,
+    ) == (-1, 1)
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_trace_refuses_what_has_no_single_field_and_says_why(kind):
     model, why = REFUSED[kind]
@@ -327,6 +337,20 @@ def test_cell_edges_tile_the_axis_around_the_centres(jump, centre):
     assert geometry.cell_edges(torch.arange(5, 9), jump, 10_000, centre)[0].tolist() == lows
 
 
+@settings(deadline=None)
+@given(st.integers(1, 9), st.integers(0, 24).map(lambda half: half / 2), st.integers(1, 40))
+def test_measured_cells_share_out_every_pixel_of_the_image(jump, centre, size):
+    cells = range(-(-size // jump))
+    edges = [geometry.cell_edges(cell, jump, size, centre, "measured") for cell in cells]
+    inside = [cell for cell in cells if centre + cell * jump <= size - 1]
+    for pixel in range(size if inside else 0):
+        nearest = min(inside, key=lambda cell: (abs(centre + cell * jump - pixel), -cell))
+        assert next(cell for cell, (low, high) in enumerate(edges) if low <= pixel < high) == nearest
+    assert all(low < high <= size for low, high in edges)
+    low, high = geometry.cell_edges(torch.tensor(cells), jump, size, centre, "measured")
+    assert list(zip(low.tolist(), high.tolist())) == edges
+
+
 def test_dilation_leaves_holes_where_stride_leaves_none():
     dilated = [Layer("a", 3, 1, 2, 2), Layer("b", 3, 1, 4, 4)]
     assert geometry.reach(dilated, 10) == {4: 1, 6: 1, 8: 2, 10: 1, 12: 2, 14: 1, 16: 1}
@@ -356,63 +380,207 @@ def test_reach_counts_paths_as_a_gradient_does(chain, data):
     assert (everywhere[0], everywhere[-1] + 1) == (left, right)
 
 
-class InPlace(nn.Module):
-    """A wide kernel's map is written into a part of the input, or into its view, before the next kernel reads it."""
+# In-place operations, measured by perturbing the image
 
-    def __init__(self, change):
+
+class Inplace(nn.Module):
+    """A 1x1 map x and a 5x5 map y of the image; `change` writes into x or makes a map of both, which a 3x3 reads."""
+
+    def __init__(self, change, channels=8):
         super().__init__()
-        self.wide, self.last, self.change = nn.Conv2d(8, 8, 5, padding=2), nn.Conv2d(8, 8, 3, padding=1), change
+        self.narrow, self.wide = nn.Conv2d(3, 8, 1), nn.Conv2d(3, 8, 5, padding=2)
+        self.last = nn.Conv2d(channels, 2, 3, padding=1)
+        self.change = change
 
-    def forward(self, x):
-        x = x * 1.0
-        return self.last(self.change(x, self.wide(x)))
+    def forward(self, image):
+        return self.last(self.change(self.narrow(image), self.wide(image)))
 
 
-def _then(x, *_):
+def measured_field(model, size=15):
+    """Rows and columns of a random image that change the middle cell of the map, from the first to the last."""
+    image = torch.rand(1, 3, size, size, dtype=torch.float64)
+    moved = image.repeat(2 * size + 1, 1, 1, 1)
+    for place in range(size):
+        moved[place, :, place] += 0.5
+        moved[size + place, :, :, place] += 0.5
+    with torch.no_grad():
+        cells = model(moved)[..., size // 2, size // 2]
+    read = (cells[:-1] != cells[-1]).any(1).view(2, size)
+    return [places.nonzero().max().item() - places.nonzero().min().item() + 1 for places in read]
+
+
+FOLLOWED = {  # the 3x3 reads x afterwards, and with it the 5x5
+    "add_": lambda x, y: x[:, 2:6].add_(y[:, 2:6]),
+    "mul_": lambda x, y: x[:, 2:6].mul_(y[:, 2:6]),
+    "sub_": lambda x, y: x[:, 2:6].sub_(y[:, 2:6]),
+    "addcmul_": lambda x, y: x[:, 2:6].addcmul_(y[:, 2:6], y[:, 2:6]),
+    "lerp_": lambda x, y: x[:, 2:6].lerp_(y[:, 2:6], 0.5),
+    "select": lambda x, y: x[:, 3].add_(y[:, 3]),
+    "detach": lambda x, y: x.detach().add_(y),
+    ".data": lambda x, y: x.data.add_(y),
+    ".data of a slice": lambda x, y: x[:, :2].data.add_(y[:, :2]),
+    "chunk": lambda x, y: x.chunk(2, 1)[1].add_(y[:, 4:]),
+    "split": lambda x, y: x.split([3, 5], 1)[0].add_(y[:, :3]),
+    "unbind": lambda x, y: x.unbind(1)[7].add_(y[:, 7]),
+    "view of a view": lambda x, y: x[:, 1:][:, 1:3].add_(y[:, :2]),
+    "unsqueeze": lambda x, y: x.unsqueeze(1).add_(y.unsqueeze(1)),
+    "every second channel": lambda x, y: x[:, ::2].add_(y[:, ::2]),
+    "channels transposed": lambda x, y: x.transpose(0, 1).add_(y.transpose(0, 1)),
+    "one after the other": lambda x, y: x[:, :2].add_(x[:, 2:4].add_(y[:, 2:4])),
+    "out": lambda x, y: torch.add(x[:, :4], y[:, :4], out=x[:, 4:]),
+    "the whole": lambda x, y: x.add_(y),
+    "the whole, by out": lambda x, y: torch.mul(x, y, out=x),
+}
+UNSEEN = {  # cells come to lie at other places, or the operation is not known
+    "rows": lambda x, y: x[:, :, 1:].add_(y[:, :, 1:]),
+    "cells": lambda x, y: x[:, :, 1:-1, 1:-1].add_(y[:, :, 1:-1, 1:-1]),
+    "every second row": lambda x, y: x[:, :, ::2].add_(y[:, :, ::2]),
+    "one column": lambda x, y: x.select(3, 4).add_(y.select(3, 4)),
+    "moved by a row": lambda x, y: x[:, :, 1:].add_(y[:, :, :-1]),
+    "flat": lambda x, y: x.flatten(2).add_(y.flatten(2)),
+    "transposed": lambda x, y: x.mT.add_(y.mT),
+    "turned": lambda x, y: x.mT.add_(y),
+    "permuted": lambda x, y: x.permute(0, 2, 3, 1).add_(y.permute(0, 2, 3, 1)),
+    "copy_": lambda x, y: x[:, 2:6].copy_(y[:, 2:6]),
+    "assignment": lambda x, y: x.__setitem__((slice(None), slice(4)), y[:, :4]),
+    "index_put_": lambda x, y: x.index_put_((torch.zeros(1, dtype=torch.int64),), y[:1]),
+    "index_add_": lambda x, y: x.index_add_(1, torch.zeros(8, dtype=torch.int64), y),
+    "as_strided": lambda x, y: x.as_strided(x.shape, x.stride()).add_(y),
+    "masked_fill_": lambda x, y: x[:, 2:6].masked_fill_(y[:, 2:6] > 0, 1.0),
+    "unfold": lambda x, y: x.unfold(2, 3, 3).add_(1),
+}
+
+
+def after(write, read):
+    """Reads a view that was taken before the writing."""
+
+    def change(x, y):
+        view = read(x)
+        write(x, y)
+        return view
+
+    return change
+
+
+def exchanged(x, y):
+    x.data = y
     return x
 
 
-PARTS = {
-    "channels": lambda x, y: _then(x, x[:, 2:6].add_(y[:, 2:6])),
-    "mul_": lambda x, y: _then(x, x[:, 2:6].mul_(y[:, 2:6])),
-    "addcmul_": lambda x, y: _then(x, x[:, 2:6].addcmul_(y[:, 2:6], y[:, 2:6])),
-    "cells": lambda x, y: _then(x, x[:, :, 1:, 1:].add_(y[:, :, 1:, 1:])),
-    "select": lambda x, y: _then(x, x[:, 0].add_(y[:, 0])),
-    "chunk": lambda x, y: _then(x, x.chunk(2, 1)[0].add_(y.chunk(2, 1)[0])),
-    "unbind": lambda x, y: _then(x, x.unbind(1)[0].add_(y.unbind(1)[0])),
-    "transposed": lambda x, y: _then(x, x.transpose(0, 1).add_(y.transpose(0, 1))),
-    "reshaped": lambda x, y: _then(x, x.view(2, 4, 2, 16, 16).add_(y.view(2, 4, 2, 16, 16))),
-    "out": lambda x, y: _then(x, torch.add(x[:, :4], y[:, :4], out=x[:, :4])),
+def preallocated(x, y):
+    room = torch.zeros(x.shape[0], 16, *x.shape[2:], dtype=x.dtype)
+    room[:, :8].add_(x)
+    room[:, 8:].add_(y)
+    return room
+
+
+def second_hand(x, y):
+    halves = x.chunk(2, 1)
+    halves[0].add_(y[:, :4])
+    halves[1].add_(halves[0])
+    return halves[1]
+
+
+READ = {  # what the 3x3 reads, its channels and its field; None for a refusal
+    "a view taken before": (after(FOLLOWED["add_"], lambda x: x[:, 1:4]), 3, 7),
+    "a twin taken before": (after(FOLLOWED["add_"], lambda x: x.detach()), 8, 7),
+    "channels that were not touched": (after(FOLLOWED["add_"], lambda x: x[:, :2]), 2, 3),
+    "the other half": (after(FOLLOWED["chunk"], lambda x: x.chunk(2, 1)[0]), 4, 3),
+    "a half at second hand": (second_hand, 4, 7),
+    "room for both": (preallocated, 16, 7),
+    "the room of x alone": (lambda x, y: preallocated(x, y)[:, :8], 8, 7),  # the fields of a map's channels are one
+    "exchanged memory": (exchanged, 8, 7),
+    "only itself": (lambda x, y: x.mul_(2).relu_().clamp_(-9, 9).mul_(x), 8, 3),
+    "a part by itself": (after(lambda x, y: x[:, 2:6].relu_().mul_(2), lambda x: x), 8, 3),
+    "by a constant": (after(lambda x, y: x.mul_(torch.ones(8, 1, 1)), lambda x: x.view(x.shape)), 8, 3),
+    "rows taken before": (after(FOLLOWED["the whole"], lambda x: x[:, :, 1:]), 8, None),
+    "rows taken after": (lambda x, y: x.add_(y)[:, :, 1:], 8, 7),
+    "turned before": (after(FOLLOWED["mul_"], lambda x: x.mT), 8, None),
 }
-WHOLE = {
-    "detach": lambda x, y: _then(x, x.detach().add_(y)),
-    "data": lambda x, y: _then(x, x.data.add_(y)),
-    "the map itself": lambda x, y: x.add_(y),
-    "the map, kept": lambda x, y: _then(x, x.add_(y)),
-    "out": lambda x, y: _then(x, torch.add(x, y, out=x)),
-}
 
 
-@pytest.mark.parametrize("change", PARTS.values(), ids=PARTS)
-def test_a_part_that_is_changed_in_place_is_refused(change):
-    with pytest.raises(ValueError, match="in place"):
-        geometry.trace(InPlace(change), 16, channels=8)
+@pytest.mark.parametrize("case", [*FOLLOWED, *READ])
+def test_what_is_written_in_place_counts_into_the_field(case):
+    torch.manual_seed(0)
+    write = FOLLOWED.get(case)
+    change, channels, field = (after(write, lambda x: x), 8, 7) if write else READ[case]
+    model = Inplace(change, channels).double()
+    if field is None:
+        with pytest.raises(ValueError, match="no receptive field can be traced"):
+            geometry.trace(model, 15)
+        return
+    assert geometry.trace(model, 15).row("last").receptive_field == field
+    true = 3 if case == "the room of x alone" else field
+    assert measured_field(model) == [true, true]
 
 
-@pytest.mark.parametrize("change", WHOLE.values(), ids=WHOLE)
-def test_a_map_that_is_changed_in_place_has_the_wider_field(change):
-    assert geometry.trace(InPlace(change), 16, channels=8).row("last").receptive_field == 7
+@pytest.mark.parametrize("case", UNSEEN)
+def test_what_is_written_out_of_place_is_refused(case):
+    with pytest.raises(ValueError, match="no receptive field can be traced"):
+        geometry.trace(Inplace(after(UNSEEN[case], lambda x: x)), 15)
 
 
-def test_a_relu_in_place_on_a_part_changes_no_field():
-    model = InPlace(lambda x, y: _then(y, y[:, :4].relu_()))
-    assert geometry.trace(model, 16, channels=8).row("last").receptive_field == 7
+class Keeping(nn.Module):
+    """Tensors with a history and plain ones, and the normalization of the image inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.mean, self.kept = torch.full((3, 1, 1), 0.5), []
+
+    def forward(self, x):
+        self.kept.append(self.conv(x - self.mean))
+        return self.kept[-1]
 
 
-def test_a_model_that_keeps_an_activation_is_traced():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
-    model[1].register_forward_hook(lambda module, inputs, output: setattr(module, "kept", output))
-    model(torch.randn(1, 3, 8, 8))
-    assert geometry.trace(model, 8).row("0").receptive_field == 3
-    old = nn.Sequential(torch.nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 5, padding=2)))
-    assert geometry.trace(old, 8).rows[-1].receptive_field == 5
+def test_modules_that_keep_tensors_are_traced():
+    model = Keeping()
+    model(torch.rand(2, 3, 8, 8))
+    assert not model.kept[0].is_leaf
+    assert geometry.trace(model, 8).rows[-1].receptive_field == 3
+    assert len(model.kept) == 1 and not model.kept[0].is_meta and not model.mean.is_meta
+    with pytest.warns(FutureWarning):
+        net = nn.Sequential(torch.nn.utils.weight_norm(nn.Conv2d(3, 4, 3, padding=1)), nn.ReLU())
+    net(torch.rand(1, 3, 8, 8))
+    assert geometry.trace(net, 8).rows[-1].receptive_field == 3
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Conv2d(1, 4, 3),
+        Call(lambda x: x * x.sum().item()),
+        Call(lambda x: x.numpy()),
+        Call(lambda x: x + {}["missing"]),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(7, 2)),
+        nn.LazyConv2d(2, 3),
+    ],
+    ids=["channels", "a value", "an array", "an error of its own", "sizes", "lazy"],
+)
+def test_what_cannot_run_on_shapes_is_one_sentence(model):
+    with pytest.raises(ValueError) as caught:
+        geometry.trace(model, 8)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, True, "9", None, (3,), (3, 3, 3), (), (9, 0), (9, 9.0)])
+def test_a_size_that_is_none_is_one_sentence(size):
+    for look in (geometry.trace, geometry.table):
+        with pytest.raises(
+            ValueError, match="a side of the image must be a whole number of 1|one number or two"
+        ) as caught:
+            look(nn.Conv2d(3, 4, 3, padding=1) if look is geometry.trace else "drn_c_26", size)
+        assert "\n" not in str(caught.value)
+    assert geometry.table("drn_c_26", [64, 32]).input_size == (64, 32)
+
+
+@pytest.mark.parametrize("name", ["size", "kernel", "stride", "padding", "dilation"])
+@pytest.mark.parametrize("value", [-1, 2.5, True, "3", float("nan")])
+def test_numbers_of_cells_are_whole(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of [01] or more, not"):
+        geometry.output_size(**{"size": 33, "kernel": 3, name: value})
+
+
+def test_a_layer_has_one_number_or_two():
+    with pytest.raises(ValueError, match="one number or two, along the height and the width, are needed, not"):
+        geometry.live_taps(8, (3, 3, 3))

@@ -39,7 +39,7 @@ def test_a_studys_precision_is_compared_with_a_cpus(monkeypatch):
 
 @pytest.mark.slow
 def test_a_whole_run_of_a_study_is_recorded(monkeypatch):
-    monkeypatch.setattr(gpu_check.runs, "LATTICE_IMAGES", 2)
+    monkeypatch.setattr(gpu_check.runs.grids, "IMAGES", 2)
     found = gpu_check.whole_run(CPU)
     assert found["ok"] and "(GPU)" not in found["device"], found
 

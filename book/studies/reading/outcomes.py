@@ -48,10 +48,18 @@ def check(run: StoredRun, arrays: Mapping[str, np.ndarray], source: str) -> None
         if not what.startswith(("curve", "mask_curve")) and len(array) != lengths.setdefault(setting, len(array)):
             raise ValueError(f"{name} in {source} has {len(array)} images, not {lengths[setting]}")
     drives = list(dataset.get("sequences", {}).values())
-    if drives and "sequence" in arrays and np.bincount(arrays["sequence"]).tolist() != drives:
+    if {"label", "prediction", "correct"} <= arrays.keys():
+        if not np.array_equal(arrays["correct"], arrays["label"] == arrays["prediction"]):
+            raise ValueError(f"correct in {source} is not where prediction is label")
+    try:
+        frames = np.bincount(arrays["sequence"], minlength=len(drives)) if "sequence" in arrays else np.array(drives)
+        found = {key: _again(key, dataset, arrays) for key in counts}
+    except (TypeError, IndexError, KeyError, ValueError) as error:  # of numpy
+        raise ValueError(f"the arrays in {source} have shapes or types that give no metrics ({error})") from None
+    if drives and frames.tolist() != drives:
         raise ValueError(f"sequence in {source} has other numbers of frames than dataset.sequences")
     for key, value in counts.items():
-        again, allowed = _again(key, dataset, arrays)
+        again, allowed = found[key]
         if again is None and key.startswith("final.") and metrics.outcome(key, dataset):
             raise ValueError(f"{source} lacks the outcomes of {key}")
         if key.endswith(".loss"):

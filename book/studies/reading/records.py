@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from book.studies import metrics
 from book.studies.reading import strict
 from drn_lib.architecture import architecture
-from drn_lib.checks import one_of, whole_number
+from drn_lib.checks import one_of, real_number, whole_number
 
 GPU = " (GPU)"
 """Stands after the name of each GPU in a run's `device`."""
@@ -70,20 +70,19 @@ class StoredRun:
 def check(run: StoredRun) -> None:
     """Raise ValueError where a field is out of range, or two of them contradict each other."""
     for key in ("study", "architecture", "variant"):
-        if not strict.NAME.fullmatch(getattr(run, key)):
-            raise ValueError(f"{key} has lower-case letters, digits and _ only, not {getattr(run, key)!r}")
+        strict.name(f"the {key}", getattr(run, key))
     architecture(run.architecture, run.dilation_rule)
     one_of("way to treat the head called", run.head, ("strict", "drop"))
     if run.start_sha256 is not None and not SHA256.fullmatch(run.start_sha256):
         raise ValueError("start_sha256 is not 64 hexadecimal digits")
     for key, least in (("seed", 0), ("steps", 0), ("threads", 1)):
         whole_number(key, getattr(run, key), least)
-    _within_limits("seconds", run.seconds, 0.0, metrics.LARGEST)
+    real_number("seconds", run.seconds, 0.0, metrics.LARGEST)
     _check_dataset(run.dataset)
     for key, value in run.metrics.items():
         if not METRIC.fullmatch(key):
             raise ValueError(f"metrics has the name {key!r}, which is not lower-case words with dots between")
-        _within_limits(key, value, *metrics.limits(key))
+        real_number(key, value, *metrics.limits(key))
     _check_curve(run)
 
 
@@ -107,7 +106,7 @@ def _check_curve(run: StoredRun) -> None:
     for epoch, row in enumerate(run.curve, 1):
         for key, value in strict.mapping(f"row {epoch} of curve", row, required=("epoch",)).items():
             if value is not None:
-                _within_limits(f"{key} in row {epoch} of curve", value, *metrics.limits(key.partition("_")[2]))
+                real_number(f"{key} in row {epoch} of curve", value, *metrics.limits(key.partition("_")[2]))
         if row["epoch"] != epoch:
             raise ValueError(f"row {epoch} of curve is of epoch {row['epoch']}")
     recipe = run.recipe if isinstance(run.recipe, dict) else {}
@@ -116,8 +115,3 @@ def _check_curve(run: StoredRun) -> None:
     images, batch = run.dataset["counts"].get("train"), recipe.get("batch_size")
     if run.steps and images and batch and run.steps != recipe["epochs"] * math.ceil(images / batch):
         raise ValueError(f"steps is {run.steps}, which is not {recipe['epochs']} epochs of {images} images by {batch}")
-
-
-def _within_limits(name: str, value: object, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")

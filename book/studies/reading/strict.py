@@ -136,5 +136,12 @@ def text(what: str, value: object) -> str:
     return value
 
 
+def name(what: str, value: object) -> str:
+    """`value`, where it can name a study, a network or a variant, and so a file; else ValueError."""
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError(f"the name of {what} has lower-case letters, digits and _ only, not {value!r}")
+    return value
+
+
 def _kind(value: object) -> str:
     return {dict: "a mapping", list: "a list", type(None): "empty"}.get(type(value), repr(value)[:60])

@@ -6,7 +6,8 @@ from book.studies import files, metrics, results
 
 FRACTIONS = {"loss", "mean_iou", "mask_iou", "mask_iou_own", "threshold", "threshold_u", "mask_threshold", "score_map"}
 COUNTED = ("confusion", "band_confusion", "wrong_specks")
-FRACTIONS |= {"n", "peak_mb", "peak_gpu_mb", "x0", "y0", "x1", "y1", *(f"level_{number}" for number in range(1, 9))}
+FRACTIONS |= {"n", "peak_mb", "peak_gpu_mb", "x0", "y0", "x1", "y1", "period_2", "period_4"}
+FRACTIONS |= {f"level_{number}" for number in range(1, 9)}
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,7 @@ def test_labels_are_those_of_stored_keys(stored):
         ("final.test.loss", None),
         ("prior.test.miou_present", None),
         ("lattice_energy.level_6", None),
+        ("grid_contrast.level_6.period_4", ("grid_contrast.level_6.period_4",)),
     ],
 )
 def test_what_a_metric_is_made_of(key, arrays):

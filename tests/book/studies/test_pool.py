@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from book.studies import pool, runs
+from book.studies import files, pool, runs
 from drn_lib import locks
 from tests import ROOT
 from tests.book.studies.trial import PLAN, TINY
@@ -253,12 +253,32 @@ def test_a_state_that_cannot_be_one_counts_as_nothing(begun, state):
     assert "resnet_18-s0                     not begun" in pool.report(PLAN)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("run.json", "[]", "run.json is not a run as its study left it"),
+        ("drn_a_18-s7.json", "", "drn_a_18-s7.json is not complete JSON"),
+        ("resnet_18-s0.json", "{}", "resnet_18-s0.json is not a run as its study left it"),
+        (
+            "copy_of_drn_a_18-s0.json",
+            None,
+            "it holds the run drn_a_18-s0 of the study trial; give the file its own name",
+        ),
+    ],
+)
+def test_the_status_reads_all_results_of_the_study(done, name, content, says):
+    pool.report(PLAN)
+    file = done["drn_a_18"]
+    file.with_name(name).write_text(file.read_text() if content is None else content)
+    for look in (pool.report, pool.commands, lambda plan: pool.run(plan, 1)):
+        with pytest.raises(files.ResultsError, match=says):
+            look(PLAN)
+
+
 def test_the_list_holds_a_command_for_each_run_that_is_left(done):
     left = ["drn_a_18-s1", "resnet_18-s1", "a_levels-s0"]
     assert pool.commands(PLAN) == [f"python -m book.studies trial --run {name}" for name in left]
-    assert pool.commands(replace(PLAN, study="a b"), "cuda")[0] == (
-        "python -m book.studies 'a b' --run drn_a_18-s0 --device cuda"
-    )
+    assert pool.commands(PLAN, "cuda 1")[0] == f"python -m book.studies trial --run {left[0]} --device 'cuda 1'"
 
 
 class TestMerge:

@@ -17,6 +17,7 @@ import torch
 from safetensors import safe_open
 
 from book.studies import plans, pool, provenance, runs
+from book.studies.maps import grids
 from drn_lib import locks, paths
 from drn_lib.architecture import DILATION_RULES
 from drn_lib.checkpoints.weights import save_weights
@@ -75,14 +76,31 @@ def test_a_gpu_computes_a_study_in_float32(monkeypatch):
 
 def test_every_tenth_of_3000_images_tells_the_lattice_energy(monkeypatch):
     seen = []
-    monkeypatch.setattr(runs, "lattice_energy_by_level", lambda model, x, period: seen.append((x, period)) or {6: 0.5})
-    monkeypatch.setattr(runs, "LATTICE_SIZE", 4)
+    monkeypatch.setattr(grids, "lattice_energy_by_level", lambda model, x, period: seen.append((x, period)) or {6: 0.5})
+    monkeypatch.setattr(grids, "SIZE", 4)
     model, images = torch.nn.Conv2d(1, 1, 1), torch.arange(3000).remainder(251).byte().view(-1, 1, 1, 1)
     images = images.expand(3000, 3, 2, 2)
-    assert runs._lattice_energies("a", model, images) == {"a.level_6": 0.5}
-    assert runs._lattice_energies("a", model, images[:7]) == {"a.level_6": 0.5}
+    assert grids.lattice_energies("a", model, images) == {"a.level_6": 0.5}
+    assert grids.lattice_energies("a", model, images[:7]) == {"a.level_6": 0.5}
     assert [(x.shape, period) for x, period in seen] == [((300, 3, 4, 4), 4), ((7, 3, 4, 4), 4)]
-    assert torch.allclose(seen[0][0], runs.normalize(images[::10, :, :1, :1].expand(-1, -1, 4, 4).contiguous()))
+    assert torch.allclose(seen[0][0], grids.normalize(images[::10, :, :1, :1].expand(-1, -1, 4, 4).contiguous()))
+
+
+def test_a_run_keeps_its_maps_autocorrelation_and_grid_contrast(done):
+    """Of every level; on maps of a few cells the contrast is left out, the autocorrelation shorter."""
+    for name, contrasts in (("drn_a_18", 6), ("resnet_18", 4)):
+        arrays, run = np.load(done[name].with_suffix(".npz")), json.loads(done[name].read_text())
+        levels = [key for key in run["metrics"] if key.startswith("lattice_energy.")]
+        kept = [key for key in arrays.files if key.startswith("autocorrelation.")]
+        assert {f"autocorrelation.{key.split('.')[1]}.plain" for key in levels} < set(kept) and len(kept) == 12
+        measured = {key: value for key, value in run["metrics"].items() if key.startswith("grid_contrast.")}
+        assert len(measured) == 2 * contrasts, measured
+        for key, value in measured.items():
+            assert arrays[key].mean(dtype=float) == pytest.approx(value, abs=1e-5) and arrays[key].shape == (2,)
+        plain = arrays["autocorrelation.level_2.plain"]
+        assert plain.shape == (9, 17) and plain[0, 8] == pytest.approx(1)
+        assert 0 < np.abs(plain - arrays["autocorrelation.level_2.without_local_mean"]).max() < 2
+        assert arrays["autocorrelation.score_map.plain"].shape[0] == {"drn_a_18": 9, "resnet_18": 4}[name]
 
 
 def test_weights_only_of_the_seeds_that_the_plan_keeps(elsewhere):

