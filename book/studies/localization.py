@@ -43,8 +43,7 @@ ENLARGED = {128: (2, 3), 224: (4, 10)}
 """Pixels a side to which images are enlarged: every how many validation and test images are measured there."""
 LARGE_CLUTTER = (4, 2)
 """The same for canvases that are enlarged, for networks trained at twice the size: they cost four times as much."""
-EDGES = ("centre", "tile")
-"""The conventions of `BoxOptions.cell_edges` that are tried; the networks of the studies have even padding."""
+EDGES = ("centre", "tile")  # what is tried as `BoxOptions.cell_edges`: the networks of the studies have even padding
 REPORTED_VARIANT = ("logits", "tile")
 """What is reported on the test split. On the first networks' validation images it did best in most settings; it does
 not put the coarse map at a disadvantage: by "centre" the 2x2 cells of a ResNet at 64 px end at pixel 48."""
@@ -177,8 +176,7 @@ def measure_setting(
         size: pixels a side to which they are enlarged.
         with_cam: whether CAM boxes, the field's usual method, are measured too.
     """
-    maps = collect_class_maps(model, tune, size)
-    return measure_maps(maps, collect_class_maps(model, test, size), tune, test, with_cam)
+    return measure_maps(*(collect_class_maps(model, part, size) for part in (tune, test)), tune, test, with_cam)
 
 
 def measure_maps(

@@ -51,7 +51,7 @@ FUNCTIONS = [
     (evaluation.evaluate_files, {"crops": 1, "workers": 0, "group": None, "progress": False}),
     (equations.boxes, {"options": localization.BoxOptions(), "jump": None}),
     (equations.tight_boxes, {"options": localization.BoxOptions(), "jump": None}),
-    (equations.localize, {"classes": None, "options": localization.BoxOptions(), "jump": None}),
+    (equations.localize, {"classes": None, "options": None, "jump": None}),
     (equations.class_evidence, {"scores": "logits"}),
     (equations.peak_points, {"cell_edges": "tile", "jump": None}),
     (cam.cam_boxes, {"cell_edges": "tile", "jump": None}),
@@ -61,8 +61,7 @@ FUNCTIONS = [
     (scores.best_fixed_box, {"level": 0.5}),
     (
         photographs.find_object,
-        {"threshold": -math.inf, "index": None, "size": 224, "crop": "none", "class_from": "whole"}
-        | {"options": localization.BoxOptions()},
+        {"threshold": -math.inf, "index": None, "size": 224, "crop": "none", "class_from": "whole"} | {"options": None},
     ),
     (segmentation.SegmentationNetwork, {"num_classes": None, "upsampling": "bilinear", "colors": "imagenet"}),
     (segmentation.upsample, {"upsampling": "bilinear"}),
@@ -87,7 +86,7 @@ CLASSES = [
     (
         loop.RunOptions,
         {"folder": None, "device": "cpu", "workers": 0, "sync_batch_norm": False, "tensorboard": False}
-        | {"full_precision": False, "max_steps": None},
+        | {"full_precision": False, "max_steps": None, "engine": "plain"},
     ),
     (classification.Init, {"dilation_rule": None, "weights": None, "head": "strict"}),
     (batches.BatchPlan, {"rank": 0, "world": 1, "first_step": 0}),

@@ -121,10 +121,10 @@ def test_what_is_stored_of_each_image():
 @pytest.mark.parametrize(
     ("rows", "labels", "k", "says"),
     [
-        (0, [], 1, "as many labels as rows of logits, and one; got 0 and 0"),
-        (2, [0], 1, "got 1 and 2"),
-        (2, [0, 2], 0, r"k must lie in 1\.\.3, not 0"),
-        (2, [0, 2], 4, r"k must lie in 1\.\.3, not 4"),
+        (0, [], 1, r"and one; got \(0,\) and \(0, 3\)"),
+        (2, [0], 1, r"got \(1,\) and \(2, 3\)"),
+        (2, [0, 2], 0, "k must be a whole number from 1 to 3, not 0"),
+        (2, [0, 2], 4, "k must be a whole number from 1 to 3, not 4"),
         (2, [0, 3], 1, r"labels must lie in 0\.\.2; found 0\.\.3"),
         (2, [-1, 2], 1, r"found -1\.\.2"),
     ],

@@ -52,11 +52,11 @@ def check(run: StoredRun, arrays: Mapping[str, np.ndarray], source: str) -> None
         if not np.array_equal(arrays["correct"], arrays["label"] == arrays["prediction"]):
             raise ValueError(f"correct in {source} is not where prediction is label")
     try:
-        frames = np.bincount(arrays["sequence"], minlength=len(drives)) if "sequence" in arrays else np.array(drives)
-        found = {key: _again(key, dataset, arrays) for key in counts}
+        frames = np.bincount(arrays["sequence"], minlength=len(drives)).tolist() if "sequence" in arrays else drives
+        found = {key: _again(key, dataset, arrays) for key in counts} if frames == drives or not drives else {}
     except (TypeError, IndexError, KeyError, ValueError) as error:  # of numpy
         raise ValueError(f"the arrays in {source} have shapes or types that give no metrics ({error})") from None
-    if drives and frames.tolist() != drives:
+    if drives and frames != drives:
         raise ValueError(f"sequence in {source} has other numbers of frames than dataset.sequences")
     for key, value in counts.items():
         again, allowed = found[key]

@@ -13,7 +13,7 @@ from drn_lib.training.recipes import recipe
 
 READING = {"arch": None, "device": None, "window": None, "scales": "1", "mirror": False, "log_average": False}
 TRAINING = {"dilation_rule": None, "seed": 0, "epochs": None, "set": [], "root": None, "device": None, "out": None}
-TRAINING |= {"workers": 4, "sync_batch_norm": False, "tensorboard": False, "arch": "drn_c_26"}
+TRAINING |= {"workers": 4, "sync_batch_norm": False, "tensorboard": False, "arch": "drn_c_26", "engine": "plain"}
 COMMANDS = {
     "data shapes": {"name": "shapes", "split": None, "root": None, "partition": None},
     "train --arch drn_c_26": {"recipe": "tiny-imagenet-20-reduced", **TRAINING},
@@ -22,8 +22,9 @@ COMMANDS = {
     "evaluate": {"file": None, "weights": None, "arch": None, "recipe": None, "crops": 1, "dataset": "tiny-imagenet"}
     | {"partition": None, "split": None, "root": None, "device": None, "workers": 4},
     "localize a.png": {"images": [Path("a.png")], "arch": None, "weights": None, "wanted": None, "size": None}
-    | {"threshold": -math.inf, "scores": "logits", "crop": "none", "class_from": "whole", "cell_edges": "tile"}
-    | {"empty": "none", "one_cell": "box", "device": None, "out": Path("localized")},
+    | {"threshold": -math.inf, "scores": "logits", "crop": "none", "class_from": "whole", "cell_edges": None}
+    | {"empty": "none", "one_cell": "box", "device": None, "out": Path("localized")}
+    | {"output_stride": None, "dilation_rule": None},
     "segment a.png --weights w": {"images": [Path("a.png")], "weights": "w", "shorter_side": None, **READING}
     | {"out": Path("segmented")},
     "score-segmentation w": {"weights": "w", "dataset": "camvid", "split": None, "root": None, "predictions": None}
@@ -79,8 +80,8 @@ def test_how_an_image_is_read_follows_from_flags_and_its_size(flags, size, expec
 
 @pytest.mark.parametrize("text", ["0", "1,0", "-1", "inf", "1,nan", "1,,2", "one", ""])
 def test_what_is_no_list_of_scales_is_one_sentence(text):
-    with pytest.raises(ValueError, match=f"--scales (are finite factors above zero|{text} is no list of factors)"):
-        segment._scales(text)
+    with pytest.raises(ValueError, match=f"scales (must be positive factors|{text} is no list of factors)"):
+        segment._inference(parsed(f"segment a.png --weights w --scales={text}"), (90, 90), 8)
 
 
 def test_how_a_training_is_carried_out(tmp_path, monkeypatch):
