@@ -11,6 +11,7 @@ Changes that make no difference stand in equivalent.txt with the reason; they ar
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import json
 import multiprocessing
@@ -28,7 +29,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,7 @@ TESTS = ("tests/library", "tests/book")
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 WANTED = 0.9
 HEAVY = ["torch", "torchvision", "numpy", "scipy.stats", "skimage.draw", "PIL.Image", "safetensors.torch", "onnx"]
-HEAVY += ["onnxruntime", "hypothesis", "yaml", "jsonschema", "requests", "matplotlib.pyplot"]
-HEAVY += ["torch.utils.flop_counter"]
+HEAVY += "onnxruntime hypothesis yaml jsonschema requests matplotlib.pyplot torch.utils.flop_counter".split()
 MEMORY = 24 << 30  # bytes of addresses that the tests of one change may ask for
 
 
@@ -146,14 +146,17 @@ def record(tree: Path, into: Path, fast: bool) -> int:
 
 
 def order(one: Mutation, known: dict, longest: float) -> list[list[str]]:
-    """Two lists of tests: those that reach the line, then those that reach the module or stand beside the first."""
+    """Two lists of tests: those that reach the line, then those that reach the module, import it or stand beside these.
+
+    What is computed when a module is imported, a table or a default, no test reaches by itself.
+    """
     lines, seconds = known["reached"].get(one.file, {}), known["seconds"]
     line = one.line  # in the middle of a statement it may be the beginning that is known
     while line and str(line) not in lines:
         line -= 1
     first = {test for test in lines.get(str(line), ()) if test in seconds}
     near = {test for tests in lines.values() for test in tests if test in seconds}
-    files = {test.partition("::")[0] for test in first}
+    files = {test.partition("::")[0] for test in first | near} | importers(one.file)
     near |= {test for test in seconds if test.partition("::")[0] in files}
     lists = []
     for tests in (first, near - first):
@@ -164,6 +167,18 @@ def order(one: Mutation, known: dict, longest: float) -> list[list[str]]:
                 chosen.append(test)
         lists.append(chosen)
     return lists
+
+
+@cache
+def importers(file: str) -> set[str]:
+    """The files of tests that import a module by its name."""
+    module, found = file.removesuffix(".py").replace("/", "."), set()
+    for path in (path for part in TESTS for path in (ROOT / part).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in getattr(node, "names", ()) if isinstance(alias, ast.alias)]
+            home = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            found |= {str(path.relative_to(ROOT))} if module in [home[:-1], *(home + name for name in names)] else set()
+    return found
 
 
 def try_one(one: Mutation, folder: Path, known: dict, longest: float) -> dict:

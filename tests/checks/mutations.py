@@ -1,7 +1,7 @@
 """Which small changes of a module's code are tried by `tests.checks.mutate`: one at a time, on one place.
 
 Left alone is what no test should hold fast: docstrings, annotations, decorators, the texts of errors, progress bars,
-lists of names to export, and keyword arguments that change nothing on a CPU.
+lists of names to export, and keyword arguments that change nothing on a CPU under Linux.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ COMPARISONS = {
 OPPOSITES = [("min", "max"), ("amin", "amax"), ("minimum", "maximum"), ("argmin", "argmax"), ("any", "all")]
 OPPOSITES += [("floor", "ceil"), ("sum", "mean"), ("sin", "cos")]
 OPPOSITE = {one: other for pair in OPPOSITES for one, other in (pair, pair[::-1])}
-SILENT = {"desc", "disable", "encoding", "help", "maxsize", "metavar", "mininterval", "non_blocking", "pin_memory"}
-SILENT |= {"progress", "strict", "total", "unit", "unit_scale", "usage", "description", "stacklevel"}
+SILENT = {"desc", "disable", "encoding", "help", "maxsize", "metavar", "mininterval", "newline", "non_blocking"}
+SILENT |= {"pin_memory", "progress", "strict", "total", "unit", "unit_scale", "usage", "description", "stacklevel"}
 BARS = ("bar", "progress_bar", "tqdm")
 LISTS_OF_NAMES = {"__all__", "_HOMES", "__version__", "LOGGER"}
 
