@@ -108,17 +108,33 @@ def compare(study: str, pairs: Sequence[tuple[str, str]], key: str, root: Path |
         key: the metric.
         root: another folder of results than `data/results/`.
     """
+    return list(compare_family(study, [(left, right, key) for left, right in pairs], root).values())
+
+
+def compare_family(
+    study: str, contrasts: Sequence[tuple[str, str, str]], root: Path | None = None
+) -> dict[tuple[str, str, str], Comparison]:
+    """As `compare`, of several metrics, with Holm's correction over all contrasts together.
+
+    Args:
+        study: a folder under `data/results/`.
+        contrasts: (left, right, metric).
+        root: another folder of results than `data/results/`.
+
+    Returns:
+        The contrasts of which both sides were measured, in the order asked for.
+    """
     measured = {}
-    for left, right in pairs:
+    for left, right, key in contrasts:
         difference = results.difference(study, left, right, key, root=root)
         if difference is not None:
-            measured[left, right] = difference
-    p_values = {pair: item.p for pair, item in measured.items() if not math.isnan(item.p)}
-    adjusted = intervals.holm(p_values)
-    rows = []
-    for (left, right), difference in measured.items():
+            measured[left, right, key] = difference
+    adjusted = intervals.holm({one: item.p for one, item in measured.items() if not math.isnan(item.p)})
+    rows = {}
+    for (left, right, key), difference in measured.items():
         over_seeds = results.difference_over_seeds(study, left, right, key, root=root)
-        rows.append(Comparison(left, right, difference, over_seeds, adjusted.get((left, right), math.nan)))
+        p_adjusted = adjusted.get((left, right, key), math.nan)
+        rows[left, right, key] = Comparison(left, right, difference, over_seeds, p_adjusted)
     return rows
 
 

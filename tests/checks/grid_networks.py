@@ -3,13 +3,14 @@
 Adds the seeds to data/results/grid_measure.json and .npz: every network of the classification study whose weights of
 that seed are stored, on every tenth test image at 224 px. Of seed 0 also the nulls of data/studies/grid_measure.md: the
 same networks with fresh weights, and the maps of the trained ones after the cells of every 4 x 4 block changed places.
-A seed that is there is not measured again.
+What is there is not measured again.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from drn_lib.checkpoints.files import find_shipped
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.tiny_imagenet import BOOK_PARTITION
-from drn_lib.gridding import autocorrelation, grid_contrast
+from drn_lib.gridding import autocorrelation, contrast_of
 from drn_lib.gridding.contrast import PERIODS
 from drn_lib.gridding.correlation import LAGS
 from drn_lib.gridding.levels import read_levels
@@ -62,19 +63,22 @@ def measure(model: Network, seen: Tensor, shuffle: bool) -> tuple[dict[str, dict
     correlations: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
 
+    def keep(kind: str, key: str, correlation: Tensor) -> None:
+        for period in PERIODS:
+            values[kind].setdefault(f"{key}.period_{period}", []).append(contrast_of(correlation, period))
+
     def read(level: int | str, maps: Tensor) -> None:
         side, key = min(maps.shape[-2:]), grids.key_of(level)
         if level != "score_map" and level < FROM_LEVEL:
             return
-        for name, without in (("plain", False), ("without_local_mean", True)):
-            found = autocorrelation(maps, min(LAGS, side - 1), without_local_mean=without)
+        lags = min(LAGS, side - 1)
+        plain = autocorrelation(maps, lags)
+        without = autocorrelation(maps, lags, without_local_mean=True)
+        for name, found in (("plain", plain), ("without_local_mean", without)):
             correlations.setdefault(f"{key}.{name}", []).append(found)
-        kinds = {"as they are": maps}
+        keep("as they are", key, plain)
         if shuffle and side % 4 == 0:
-            kinds["shuffled"] = shuffled(maps, generator)
-        for kind, of in kinds.items():
-            for period in PERIODS:
-                values[kind].setdefault(f"{key}.period_{period}", []).append(grid_contrast(of, period))
+            keep("shuffled", key, autocorrelation(shuffled(maps, generator), lags))
 
     read_levels(model, seen, read)
     arrays = {
@@ -83,28 +87,23 @@ def measure(model: Network, seen: Tensor, shuffle: bool) -> tuple[dict[str, dict
     return arrays, {key: torch.cat(of).mean(0).numpy().astype(np.float32) for key, of in correlations.items()}
 
 
-def add_seed(seed: int, images: Tensor, found: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Measure one seed of every network that has weights."""
-    plan, seen = load_plan(STUDY), grids.views(images)
-    for name in NETWORKS:
-        if find_shipped(f"{STUDY}/{name}-s{seed}") is None:
-            print(f"{name}, seed {seed}: no weights are stored", flush=True)
-            continue
-        model = load_trained(f"{STUDY}/{name}-s{seed}")
-        of_kind, correlations = measure(model, seen, shuffle=seed == 0)
-        kinds = {"trained": of_kind["as they are"], "shuffled": of_kind["shuffled"]}
-        if seed == 0 and name in WITH_NULL:
-            variant = plan.variants[name]
-            torch.manual_seed(seed)
-            fresh = create_model(variant.network, len(model.classes), variant.recipe.width, variant.dilation_rule)
-            kinds["untrained"] = measure(fresh, seen, shuffle=False)[0]["as they are"]
-        for kind, own in kinds.items():
-            if own:
-                means = {key: round(float(value.mean(dtype=float)), 4) for key, value in own.items()}
-                found.setdefault(kind, {}).setdefault(name, {})[str(seed)] = means
-                arrays.update({f"{kind}.{name}-s{seed}.{key}": value for key, value in own.items()})
-                print(name, seed, kind, means, flush=True)
-        arrays.update({f"autocorrelation.{name}-s{seed}.{key}": value for key, value in correlations.items()})
+def add(name: str, seed: int, seen: Tensor, found: dict, arrays: dict[str, np.ndarray]) -> None:
+    """Measure one network."""
+    model = load_trained(f"{STUDY}/{name}-s{seed}")
+    of_kind, correlations = measure(model, seen, shuffle=seed == 0)
+    kinds = {"trained": of_kind["as they are"], "shuffled": of_kind["shuffled"]}
+    if seed == 0 and name in WITH_NULL:
+        variant = load_plan(STUDY).variants[name]
+        torch.manual_seed(seed)
+        fresh = create_model(variant.network, len(model.classes), variant.recipe.width, variant.dilation_rule)
+        kinds["untrained"] = measure(fresh, seen, shuffle=False)[0]["as they are"]
+    for kind, own in kinds.items():
+        if own:
+            means = {key: round(float(value.mean(dtype=float)), 4) for key, value in own.items()}
+            found.setdefault(kind, {}).setdefault(name, {})[str(seed)] = means
+            arrays.update({f"{kind}.{name}-s{seed}.{key}": value for key, value in own.items()})
+            print(name, seed, kind, means, flush=True)
+    arrays.update({f"autocorrelation.{name}-s{seed}.{key}": value for key, value in correlations.items()})
 
 
 def main(seeds: list[int]) -> None:
@@ -112,13 +111,16 @@ def main(seeds: list[int]) -> None:
     found = json.loads(file.read_text()) if file.exists() else {"study": STUDY, "size": grids.SIZE}
     arrays = dict(np.load(file.with_suffix(".npz"))) if file.exists() else {}
     images, _ = open_dataset("tiny-imagenet", "test", partition=BOOK_PARTITION).arrays()
-    for seed in seeds:
-        if any(str(seed) in of for of in found.get("trained", {}).values()):
-            print(f"seed {seed} was measured before")
-            continue
-        add_seed(seed, images, found, arrays)
-        files.write_arrays(file, arrays)
-        files.write_json(file, found)
+    seen = grids.views(images)
+    for seed, name in product(seeds, NETWORKS):
+        if find_shipped(f"{STUDY}/{name}-s{seed}") is None:
+            print(f"{name}, seed {seed}: no weights are stored", flush=True)
+        elif str(seed) in found.get("trained", {}).get(name, {}):
+            print(f"{name}, seed {seed}: measured before", flush=True)
+        else:
+            add(name, seed, seen, found, arrays)
+            files.write_arrays(file, arrays)
+            files.write_json(file, found)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from book.studies import files, results, summaries
+from book.studies import files, intervals, results, summaries
 from book.studies.intervals import Interval
 from drn_lib import create_model
 from tests.book.studies.test_results import a_run, write
@@ -106,3 +106,16 @@ def test_a_verdict_is_provisional_where_the_seeds_alone_hold_zero():
     assert comparison(-7.0, 1.0).judged("less") == "supported (provisional)"
     assert comparison(-7.0, 1.0).judged("greater") == "contradicted (provisional)"
     assert comparison(-7.0, 1.0).verdict("less") == "supported"
+
+
+def test_a_family_has_one_correction_over_all_metrics(trial):
+    keys = ["final.test.top1", "lattice_energy.score_map"]
+    family = [("drn_a_18", "resnet_18", key) for key in keys]
+    together = summaries.compare_family("trial", [*family, ("drn_c_26", "resnet_18", keys[0])], trial)
+    alone = {key: summaries.compare("trial", [("drn_a_18", "resnet_18")], key, trial)[0] for key in keys}
+    assert list(together) == family
+    expected = intervals.holm({one: row.difference.p for one, row in together.items()})
+    assert {one: row.p_adjusted for one, row in together.items()} == expected
+    smaller = min(keys, key=lambda key: alone[key].difference.p)
+    assert together["drn_a_18", "resnet_18", smaller].p_adjusted == pytest.approx(2 * alone[smaller].p_adjusted)
+    assert together["drn_a_18", "resnet_18", smaller].difference == alone[smaller].difference
