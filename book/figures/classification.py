@@ -1,4 +1,4 @@
-"""The figures of chapter 05: errors against what they cost, training curves, and the ablations from DRN-A to DRN-C."""
+"""The figures of chapter 05: errors against what they cost, losses, and the ablations from DRN-A to DRN-C."""
 
 from __future__ import annotations
 
@@ -76,20 +76,57 @@ def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
     return figure
 
 
-def training_curves(study: str, networks: Sequence[str]) -> Figure:
-    """Training loss and error on the validation split, epoch by epoch, of every stored run of these networks."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.0))
-    for network in networks:
-        label = display_name(network)
-        for run in results.runs(study, network):
-            for ax, key in zip(axes, ("train_loss", "tune_top1"), strict=True):
-                epochs, values = ([row.get(name, np.nan) for row in run.curve] for name in ("epoch", key))
-                ax.plot(epochs, values, color=network_color(network), linewidth=1.2, label=label)
-            label = None  # the legend names a network once, not once for each seed
-    for ax, title in zip(axes, ("training loss, nats", "top-1 error on the tune part, %"), strict=True):
-        ax.set(xlabel="epoch", ylabel=title)
-    axes[0].legend(fontsize=9)
+def training_and_test(study: str, networks: Sequence[str]) -> Figure:
+    """What a network has learned by the end of its training, and what it makes of test images; every seed a dot.
+
+    From left to right: training loss along the epochs, the mean over seeds in a band from the least to the largest;
+    cross-entropy and top-1 error on the test images.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(7.2, 2.9), width_ratios=[1.5, 1, 1])
+    for place, network in enumerate(networks):
+        color, name = network_color(network), _short(display_name(network))
+        losses = np.array([[row["train_loss"] for row in run.curve] for run in results.runs(study, network)])
+        if not len(losses):
+            continue
+        epochs = np.arange(1, losses.shape[1] + 1)
+        axes[0].fill_between(epochs, losses.min(0), losses.max(0), color=color, alpha=0.25, linewidth=0)
+        axes[0].plot(epochs, losses.mean(0), color=color, linewidth=1.6)
+        axes[0].annotate(name, (epochs[-1], losses.mean(0)[-1]), (4, -3), textcoords="offset points", color=color)
+        for ax, key in zip(axes[1:], ("final.test.loss", "final.test.top1"), strict=True):
+            sample = results.metric(study, network, key)
+            ax.plot([place] * sample.n, sample.values, "o", color=color, markersize=4, alpha=0.6)
+            ax.plot([place - 0.3, place + 0.3], [sample.mean] * 2, color=color, linewidth=3)
+    axes[0].set(xlabel="epoch", ylim=(0, None))
+    for ax, title in zip(axes, ("training loss", "test loss", "test error, %"), strict=True):
+        ax.set_title(title, loc="left", fontsize=10.5)
+    for ax in axes[1:]:
+        ax.set_xticks(range(len(networks)), [_short(display_name(name)) for name in networks], fontsize=9.5)
+        ax.set_xlim(-0.6, len(networks) - 0.4)
     return figure
+
+
+def error_against_time(study: str, times: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Top-1 error on test against the measured time of an image, as PyTorch computes it and with `drn_lib.fast`.
+
+    Args:
+        study: whose networks are drawn.
+        times: by variant and engine ("plain", "fast"), in units of one network's time.
+    """
+    figure, ax = plt.subplots(figsize=(6.2, 3.6))
+    for name, taken in times.items():
+        color, error = network_color(name), results.metric(study, name, "final.test.top1")
+        ax.plot([taken["fast"], taken["plain"]], [error.mean] * 2, color=color, linewidth=1.2)
+        ax.plot(taken["plain"], error.mean, "o", color=color, markersize=7)
+        ax.plot(taken["fast"], error.mean, "o", color="white", markeredgecolor=color, markersize=7)
+        label = _short(display_name(name)).replace("larger images", "larger\nimages")
+        ax.annotate(label, (max(taken.values()), error.mean), (7, 0), textcoords="offset points", va="center")
+    ax.set(xlabel="measured time of an image, ResNet-18 = 1", ylabel="top-1 error on test, %")
+    ax.set_xlim(0, 1.25 * max(max(taken.values()) for taken in times.values()))
+    return figure
+
+
+def _short(name: str) -> str:
+    return name.replace("DRN-", "").replace("ResNet-", "R-")
 
 
 def ladder(study: str, variants: Sequence[str], keys: Mapping[str, str]) -> Figure:
@@ -120,5 +157,4 @@ def _mark(ax: Axes, point: CostPoint, cost: float) -> None:
     # Three networks of Table 1 lie on one spot, and two of ours: their names go to different sides of it.
     sides = {"DRN-C-26": (-6, -3, "right"), "DRN-A-34": (6, -9, "left"), "ResNet-18, wider": (-6, -3, "right")}
     *offset, ha = sides.get(point.label, (5, 4, "left"))
-    short = point.label.replace("DRN-", "").replace("ResNet-", "R-")
-    ax.annotate(short, (cost, point.error), offset, textcoords="offset points", fontsize=8.5, color=INK, ha=ha)
+    ax.annotate(_short(point.label), (cost, point.error), offset, textcoords="offset points", fontsize=8.5, color=INK, ha=ha)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from book.numbers import markers
 from book.numbers.status import CHAPTERS, ROOT, chapter_link
-from book.numbers.text import NOT_MEASURED, interval_text, signed
+from book.numbers.text import NOT_MEASURED
 from book.studies import files, intervals, results
+from book.studies.metrics import interval_text, signed
 from drn_lib.paths import paper_dir
 
 VERDICTS = ("supported", "supported (provisional)", "matches", "contradicted", "contradicted (provisional)")

@@ -36,8 +36,9 @@ from functools import partial
 from pathlib import Path
 
 from book.numbers.tables import common
-from book.numbers.text import NOT_MEASURED, MarkerError, interval_text, sample, signed
+from book.numbers.text import NOT_MEASURED, MarkerError, sample
 from book.studies import files, intervals, paper, results
+from book.studies.metrics import interval_text, signed
 
 NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.DOTALL)
 TABLE = re.compile(r"<!-- table:(?P<key>\S+) -->\n(?P<value>.*?)<!-- /table -->", re.DOTALL)

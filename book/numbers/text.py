@@ -1,9 +1,8 @@
-"""How a measured number becomes text, and what is said where it is not there. What markers and tables share."""
+"""What pages say of a number that is not there, and the values behind one that is. What markers and tables share."""
 
 from __future__ import annotations
 
 import difflib
-import math
 
 from book.studies import intervals, results
 from drn_lib.architecture import list_models
@@ -25,16 +24,3 @@ def sample(study: str, network: str, metric: str) -> intervals.Sample:
         near = difflib.get_close_matches(metric, found[0].metrics, n=5, cutoff=0.3)
         raise MarkerError(f"{network} in {study} has no metric {metric!r}; names near it: {', '.join(near) or 'none'}")
     return values
-
-
-def interval_text(interval: intervals.Interval, style: str = ".1f") -> str:
-    """An interval in brackets that no line end breaks, or the reason why there is none."""
-    if math.isnan(interval.low):
-        return "one seed: no interval"
-    return f"[{signed(interval.low, style)},\u00a0{signed(interval.high, style)}]"
-
-
-def signed(value: float, style: str) -> str:
-    """A number in a Python format, with a true minus sign."""
-    text = format(value, style)
-    return "−" + text[1:] if text.startswith("-") else text

@@ -6,6 +6,7 @@ once and keep their names for good; the words that a page prints are here.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from book.studies.intervals import percent
+from book.studies.intervals import Interval, percent
 from drn_lib.segmentation import metrics as segmentation
 
 _SETTINGS = ("localization.native", "localization.px224", "clutter")
@@ -34,7 +35,7 @@ _SCORES = {  # of a segmentation: of all test images, and of CamVid's new drive
 LABELS = {
     "final.test.top1": "top-1 error, %",
     "final.test.top5": "top-5 error, %",
-    "final.test.loss": "loss",
+    "final.test.loss": "cross-entropy, nats",
     "lattice_energy.score_map": "lattice energy of the score map",
     **{f"localization.native.gt_known_{k}": f"GT-known error at IoU 0.{k // 10}, %" for k in (30, 50, 70)},
     "localization.native.pointing_error": "pointing error, %",
@@ -76,7 +77,8 @@ class Outcome:
     """How a metric is computed from what a run's `.npz` holds image by image.
 
     arrays      their names there
-    decode      from these arrays, (seeds, images, ...) each, to what each image counts: 1.0 where it came out wrong
+    decode      from these arrays, (seeds, images, ...) each, to what each image counts: 1.0 where it came out wrong, or
+                its own loss, overlap or contrast
     statistic   from the mean count over images to the metric; `percent` where an image is right or wrong
     drive       of a street: only its images count, the number in the order of `dataset.sequences`
     by_drive    whether images are redrawn within their drives (`intervals.bootstrap_difference`)
@@ -97,6 +99,31 @@ def label(key: str) -> str:
 def style(key: str) -> str:
     """The format of a metric: percentages and counts with one decimal, fractions and losses with three."""
     return ".1f" if _TENTHS.fullmatch(key) else ".3f"
+
+
+def signed(value: float, style: str) -> str:
+    """A number in a Python format, with a true minus sign and no sign before a zero."""
+    text = format(value, style)
+    if text[:1] in "+-" and not text.strip("+-0.,%"):
+        return text[1:]
+    return "−" + text[1:] if text.startswith("-") else text
+
+
+def interval_text(interval: Interval, style: str = ".1f") -> str:
+    """An interval in brackets that no line end breaks, or the reason why there is none.
+
+    An end that would read as zero gets more decimals: on which side of zero it lies decides a verdict.
+    """
+    if math.isnan(interval.low):
+        return "one seed: no interval"
+    return f"[{_end(interval.low, style)},\u00a0{_end(interval.high, style)}]"
+
+
+def _end(value: float, style: str) -> str:
+    text, more = signed(value, style), re.fullmatch(r"(.*\.)(\d+)f", style)
+    if more and value and not text.strip("0."):
+        text = signed(value, f"{more[1]}{int(more[2]) + 1}f")
+    return text
 
 
 def limits(key: str) -> tuple[float, float]:
@@ -146,6 +173,7 @@ def _score(found: re.Match, dataset: dict) -> Outcome | None:
 _OUTCOMES: dict[str, Callable[[re.Match, dict], Outcome | None]] = {
     r"final\..+\.top1": lambda found, _: Outcome(("correct",), _wrong),
     r"final\..+\.top5": lambda found, _: Outcome(("top5_correct",), _wrong),
+    r"final\.[^.]+\.loss": lambda found, _: Outcome(("loss",), lambda losses: losses.astype(float), np.asarray),
     r"(.+pointing)_error": lambda found, _: Outcome((found[1],), _wrong),
     r"(.+)\.pointing_error_off_middle": lambda found, _: Outcome(
         (f"{found[1]}.pointing", f"{found[1]}.off_middle"), _wrong

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from book.numbers.tables.common import interval_cell
-from book.numbers.text import NOT_MEASURED, signed
+from book.numbers.text import NOT_MEASURED
 from book.studies import intervals, results
+from book.studies.metrics import signed
 from drn_lib.names import display_name
 
 STUDY = "classification"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from book.numbers.text import NOT_MEASURED, MarkerError, interval_text, sample, signed
+from book.numbers.text import NOT_MEASURED, MarkerError, sample
 from book.studies import intervals, metrics, paper, results, summaries
+from book.studies.metrics import interval_text, signed
 from drn_lib.names import display_name
 
 COLUMNS = {

@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 
 from book.numbers.tables.common import interval_cell
-from book.numbers.text import NOT_MEASURED, sample, signed
+from book.numbers.text import NOT_MEASURED, sample
 from book.studies import cache, files, intervals, metrics, paper, results
 from book.studies.intervals import Interval
+from book.studies.metrics import signed
 from drn_lib.names import display_name
 
 FOUR = ("resnet_18", "drn_a_18", "drn_b_26", "drn_c_26")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from book.numbers.tables.common import interval_cell
-from book.numbers.text import NOT_MEASURED, interval_text, signed
+from book.numbers.text import NOT_MEASURED
 from book.studies import files, intervals, paper, results
+from book.studies.metrics import interval_text, signed
 from drn_lib.datasets.synthetic.world import CLASSES
 from drn_lib.names import display_name
 

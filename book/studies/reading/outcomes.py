@@ -19,8 +19,7 @@ DECIMALS = 1.1e-5
 HUNDREDTHS = 0.00501
 """Overlaps are stored rounded up to a two-hundredth, their mean before it was rounded."""
 _MEANS = {r"final\.[^.]+\.loss": ("loss", 1, 1e-4), r"(.+)\.mean_iou": ("{}.iou", 200, HUNDREDTHS)}
-"""Metrics that are the mean of an array, how many times as large it is stored, and how closely. `metrics.outcome` knows
-none of them, since their intervals are over seeds alone."""
+"""Metrics that are the mean of an array, how many times as large it is stored, and how closely."""
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
