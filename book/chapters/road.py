@@ -38,11 +38,11 @@ class Chapter:
 
 
 def prose(source: str) -> str:
-    """The sentences of a Markdown cell: no headings, tables, code, comments or addresses of links.
+    """The sentences of a Markdown cell: no headings, tables, code, formulas of their own, comments or addresses of links.
 
     Nor what stands between the comments of a filled table: nobody wrote its words.
     """
-    for pattern in (r"<!-- table:.*?<!-- /table -->", r"<!--.*?-->", r"```.*?```"):
+    for pattern in (r"<!-- table:.*?<!-- /table -->", r"<!--.*?-->", r"```.*?```", r"\$\$.*?\$\$"):
         source = re.sub(pattern, "", source, flags=re.DOTALL)
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("|", "#"))]
     return re.sub(r"\]\([^)]*\)", "]", " ".join(lines))

@@ -157,4 +157,6 @@ def _mark(ax: Axes, point: CostPoint, cost: float) -> None:
     # Three networks of Table 1 lie on one spot, and two of ours: their names go to different sides of it.
     sides = {"DRN-C-26": (-6, -3, "right"), "DRN-A-34": (6, -9, "left"), "ResNet-18, wider": (-6, -3, "right")}
     *offset, ha = sides.get(point.label, (5, 4, "left"))
-    ax.annotate(_short(point.label), (cost, point.error), offset, textcoords="offset points", fontsize=8.5, color=INK, ha=ha)
+    ax.annotate(
+        _short(point.label), (cost, point.error), offset, textcoords="offset points", fontsize=8.5, color=INK, ha=ha
+    )

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT
 from book.studies import metrics
@@ -15,8 +16,8 @@ from book.studies.metrics import interval_text, signed
 from book.studies.summaries import Comparison
 
 COLORS = {"supported": "#0f766e", "contradicted": ACCENT, "not resolved": GREY}
-"""By the verdict on "left has less of it than right"."""
-WORDS = ("left has less", "left has more", "we cannot tell")
+"""By the verdict on "left is better than right"; `metrics.better` says which values are."""
+WORDS = ("left is better", "left is worse", "we cannot tell")
 
 
 def forest(
@@ -31,7 +32,7 @@ def forest(
         columns: by a panel's title, the metric and its comparisons, row by row; None where nothing was measured.
         labels: names of the rows.
         width: of the figure in inches. Panels stand two in a row; of a single one the numbers stand beside the dots.
-        words: what the legend says of less, of more and of neither.
+        words: what the legend says of better, of worse and of neither.
     """
     wide = min(2, len(columns))
     high = -(-len(columns) // wide)
@@ -42,7 +43,7 @@ def forest(
             if row is None:
                 ax.text(0, place, "not yet measured", color=GREY, fontsize=9.5, va="center")
             else:
-                _draw(ax, place, row, metrics.style(key) if len(columns) == 1 else None)
+                _draw(ax, place, row, key, len(columns) == 1)
         ax.axvline(0, color=LIGHT, linewidth=1, zorder=0)
         ax.set_title(title, loc="left", fontsize=10.5)
         ax.spines["left"].set_visible(False)
@@ -59,11 +60,39 @@ def forest(
     return figure
 
 
-def _draw(ax: Axes, place: int, row: Comparison, style: str | None) -> None:
-    color, both = COLORS[row.verdict("less")], row.difference
+def _draw(ax: Axes, place: int, row: Comparison, key: str, with_numbers: bool) -> None:
+    color, both = COLORS[row.verdict(metrics.better(key))], row.difference
     ax.plot([row.over_seeds.low, row.over_seeds.high], [place] * 2, color=color, linewidth=1)
     ax.plot([both.low, both.high], [place] * 2, color=color, linewidth=3.5, solid_capstyle="butt")
     ax.plot(both.estimate, place, "o", color=color, markersize=7)
-    if style:
+    if with_numbers:
+        style = metrics.style(key)
         text = f"{signed(both.estimate, '+' + style)}  {interval_text(both, style)}"
         ax.text(1.03, place, text, transform=ax.get_yaxis_transform(), fontsize=10, va="center", color=INK)
+
+
+def sign_matrix(columns: Mapping[str, Sequence[Comparison | None]], labels: Sequence[str], width: float = 6.2) -> Figure:
+    """Who has less of what: a row for each difference, a column for each outcome.
+
+    Args:
+        columns: by a column's title, its comparisons, row by row; None where nothing was measured.
+        labels: names of the rows, "left − right".
+        width: of the figure in inches.
+    """
+    figure, ax = plt.subplots(figsize=(width, 0.42 * len(labels) + 1.0))
+    marks = {"supported": "less", "contradicted": "more", "not resolved": "?"}
+    for x, rows in enumerate(columns.values()):
+        for y, row in enumerate(rows):
+            verdict = "not resolved" if row is None else row.verdict("less")
+            strong = verdict != "not resolved"
+            color = COLORS[verdict] if strong else "none"
+            ax.add_patch(Rectangle((x - 0.46, y - 0.42), 0.92, 0.84, facecolor=color, edgecolor=GREY, linewidth=0.6))
+            text = "–" if row is None else marks[verdict]
+            ax.text(x, y, text, ha="center", va="center", fontsize=10, color="white" if strong else INK)
+    ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(labels) - 0.5, -0.5))
+    ax.set_xticks(range(len(columns)), list(columns), fontsize=9.5)
+    ax.set_yticks(range(len(labels)), labels, fontsize=10.5)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0, labelcolor=INK)
+    ax.spines[:].set_visible(False)
+    return figure

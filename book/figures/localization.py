@@ -105,6 +105,33 @@ def threshold_curves(study: str, networks: Sequence[str], settings: Mapping[str,
     return figure
 
 
+def pointing_waterfall(steps: Sequence[tuple[str, float]], beside: Sequence[tuple[str, float]]) -> Figure:
+    """Pointing error from the first of `steps` to the last, what each of them takes away, and others beside them.
+
+    Args:
+        steps: (name, error in percent), falling. The first and the last are networks and stand as bars; between them
+            hangs what each step takes away.
+        beside: (name, error in percent) of what is not on the way.
+    """
+    figure, ax = plt.subplots(figsize=(6.6, 3.6))
+    names, errors = zip(*steps, strict=True)
+    bars = [(names[0], 0.0, errors[0], GREY)]
+    bars += [(name, low, high, "#0f766e") for name, low, high in zip(names[1:-1], errors[1:], errors)]
+    bars.append((names[-1], 0.0, errors[-1], network_color("drn_a")))
+    bars += [(name, 0.0, error, LIGHT) for name, error in beside]
+    for x, (_, low, high, color) in enumerate(bars):
+        ax.bar(x, high - low, 0.72, low, color=color)
+        text = f"{high:.0f}" if low == 0 else f"−{high - low:.1f}"
+        ax.text(x, high + 1, text, ha="center", fontsize=10.5)
+    for x, error in enumerate(errors[:-1]):
+        ax.plot([x + 0.36, x + 0.64], [error] * 2, color=GREY, linewidth=0.8)
+    ax.axvline(len(steps) - 0.5, color=LIGHT, linewidth=1)
+    ax.set_xticks(range(len(bars)), [bar[0] for bar in bars], fontsize=8.5)
+    ax.set(ylabel="objects missed, of 100", ylim=(0, 90))
+    ax.tick_params(axis="x", length=0, labelcolor=INK)
+    return figure
+
+
 def _block(ax: Axes, left: float, middle: float, size: tuple[float, float], text: str, face: str) -> None:
     ax.add_patch(Rectangle((left, middle - size[1] / 2), *size, facecolor=face, edgecolor=GREY, linewidth=1))
     color = "white" if face == ACCENT else INK

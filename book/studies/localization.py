@@ -174,7 +174,7 @@ def measure_setting(
         model: as for `measure`.
         tune, test: the validation and the test images.
         size: pixels a side to which they are enlarged.
-        with_cam: whether CAM boxes, the field's usual method, are measured too.
+        with_cam: whether CAM boxes are measured too.
     """
     return measure_maps(*(collect_class_maps(model, part, size) for part in (tune, test)), tune, test, with_cam)
 

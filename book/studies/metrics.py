@@ -42,8 +42,8 @@ LABELS = {
     **{f"localization.native.top{k}_localization": f"top-{k} localization error, %" for k in (1, 5)},
     **{f"{setting}.{key}": label for setting in _SETTINGS for key, label in _CHOICES.items()},
     **{f"clutter.gt_known_{k}": f"GT-known error in clutter at IoU 0.{k // 10}, %" for k in (30, 50)},
-    **{f"clutter.cam.gt_known_{k}": f"usual method: in clutter at IoU 0.{k // 10}, %" for k in (30, 50)},
-    "localization.native.cam.gt_known_50": "usual method: plain, GT-known error at IoU 0.5, %",
+    **{f"clutter.cam.gt_known_{k}": f"CAM boxes in clutter at IoU 0.{k // 10}, %" for k in (30, 50)},
+    "localization.native.cam.gt_known_50": "CAM boxes, GT-known error at IoU 0.5, %",
     "clutter.top1_localization": "top-1 localization error in clutter, %",
     "clutter.pointing_error": "pointing error in clutter, %",
     "clutter.pointing_error_off_middle": "pointing error in clutter, off the middle, %",
@@ -124,6 +124,11 @@ def _end(value: float, style: str) -> str:
     if more and value and not text.strip("0."):
         text = signed(value, f"{more[1]}{int(more[2]) + 1}f")
     return text
+
+
+def better(key: str) -> str:
+    """Whether "less" or "greater" values of a metric are the better ones: of an IoU or an accuracy greater ones."""
+    return "greater" if re.search(r"iou|accuracy", key) else "less"
 
 
 def limits(key: str) -> tuple[float, float]:

@@ -140,14 +140,14 @@ def difference(
         root: another folder of results than `data/results/`.
 
     Returns:
-        The `Interval`, or None where one side was not measured yet.
+        The `Interval`, over the images that both were scored on, or None where one side was not measured yet.
     """
     sides = metric(study, left, key, root), metric(study, right, right_key or key, root)
     if not all(side.n for side in sides):
         return None
     if min(side.n for side in sides) > 1:
-        images = _outcomes(study, left, key, root), _outcomes(study, right, right_key or key, root)
-        if images[0] is not None and images[1] is not None:
+        images = _shared(study, (left, key), (right, right_key or key), root)
+        if images is not None:
             (left_counts, options), (right_counts, _) = images
             paired = are_paired(study, left, right, root) and sides[0].seeds == sides[1].seeds
             return cache.bootstrap_difference(left_counts, right_counts, **options, paired=paired)
@@ -157,8 +157,14 @@ def difference(
 def difference_over_seeds(
     study: str, left: str, right: str, key: str, right_key: str | None = None, root: Path | None = None
 ) -> Interval:
-    """Student's t interval of left - right over seeds alone; arguments as for `difference`, both sides measured."""
-    sides = metric(study, left, key, root), metric(study, right, right_key or key, root)
+    """Student's t interval of left - right over seeds only; arguments as for `difference`, both sides measured."""
+    sides = [metric(study, left, key, root), metric(study, right, right_key or key, root)]
+    every = _thinning(study, (left, key), (right, right_key or key), root)
+    if every != (1, 1):
+        for place, (name, one) in enumerate(((left, key), (right, right_key or key))):
+            counts, options = _outcomes(study, name, one, root, every[place])
+            values = options["statistic"](counts.mean(axis=1))
+            sides[place] = Sample(sides[place].seeds, tuple(float(value) for value in values))
     return student_t_difference(*sides, paired=are_paired(study, left, right, root))
 
 
@@ -168,13 +174,43 @@ def are_paired(study: str, left: str, right: str, root: Path | None = None) -> b
     return left == right or (starts[0] == starts[1] and starts[0] is not None)
 
 
-def _outcomes(study: str, name: str, key: str, root: Path | None) -> tuple[np.ndarray, dict] | None:
-    """What each image counts for a metric, (seeds, images, ...), and how `bootstrap_difference` makes it the metric."""
+def _thinning(study: str, left: tuple[str, str], right: tuple[str, str], root: Path | None) -> tuple[int, int]:
+    """Every how many of its images each side, (name, key), shares with the other; 1 where both have the same images.
+
+    Networks that see images of 128 px are scored on every second canvas. That these are the same canvases shows in what
+    both store of them: which objects leave the middle free.
+    """
+    free = []
+    for name, key in (left, right):
+        found = per_image(study, name, f"{key.split('.')[0]}.off_middle", root)
+        if found is None:
+            return 1, 1
+        free.append(found[0])
+    more = max(len(free[0]), len(free[1])) // min(len(free[0]), len(free[1]))
+    for every in ((more, 1), (1, more)):
+        if np.array_equal(free[0][:: every[0]], free[1][:: every[1]]):
+            return every
+    return 1, 1
+
+
+def _shared(study: str, left: tuple[str, str], right: tuple[str, str], root: Path | None):
+    """The outcomes of both sides, (name, key), of the images that they share; None where one side has none."""
+    every = _thinning(study, left, right, root)
+    sides = [_outcomes(study, *side, root, step) for side, step in zip((left, right), every, strict=True)]
+    return None if None in sides else sides
+
+
+def _outcomes(study: str, name: str, key: str, root: Path | None, every: int = 1) -> tuple[np.ndarray, dict] | None:
+    """What each image counts for a metric, (seeds, images, ...), and how `bootstrap_difference` makes it the metric.
+
+    Only every `every`-th image is taken.
+    """
     stored = runs(study, name, root)
     found = metrics.outcome(key, stored[0].dataset) if stored else None
     arrays = [per_image(study, name, array, root) for array in found.arrays] if found else [None]
     if any(array is None for array in arrays):
         return None
+    arrays = [array[:, ::every] for array in arrays]
     counts, options = found.decode(*arrays), {"statistic": found.statistic}
     drives = per_image(study, name, "sequence", root) if found.by_drive else None
     if found.drive is not None:

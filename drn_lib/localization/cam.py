@@ -1,4 +1,4 @@
-"""The field's usual boxes, to stand beside the paper's: an upsampled class activation map, cut and made one part.
+"""CAM boxes, the field's own, to stand beside the paper's: an upsampled class activation map, cut and made one part.
 
 Not the paper's method (that is `localization.equations`): no other class is asked, the threshold is relative to each
 image's own maximum, and only the largest connected part counts.
@@ -25,7 +25,7 @@ def cam_boxes(
     jump: Pair | None = None,
     centre: Centre = None,
 ) -> Tensor:
-    """The field's usual boxes: upsampled class activation map, cut at a fraction of its range, largest part.
+    """CAM boxes: upsampled class activation map, cut at a fraction of its range, largest part.
 
     The map of one class is brought to the image's size bilinearly and scaled to 0..1 in each image, and the pixels at
     `fraction` and above are taken; of their connected parts (8 neighbours) the one with most pixels gives the box.

@@ -97,9 +97,9 @@ def against_blind(study: str) -> str:
     """How much less often every network's boxes err than answers that look at no image: negative where they beat it."""
     columns = {
         ("whole_image.gt_known_50", "localization.native.gt_known_50"): "plain, whole image",
-        ("whole_image.gt_known_50", "localization.native.cam.gt_known_50"): "the same, usual method",
+        ("whole_image.gt_known_50", "localization.native.cam.gt_known_50"): "the same, CAM boxes",
         ("fixed_box.gt_known_50", "localization.native.gt_known_50"): "plain, fixed box",
-        ("fixed_box.gt_known_50", "localization.native.cam.gt_known_50"): "the same, usual method",
+        ("fixed_box.gt_known_50", "localization.native.cam.gt_known_50"): "the same, CAM boxes",
     }
     return _against(study, columns)
 
@@ -110,7 +110,7 @@ def against_blind_in_clutter(study: str) -> str:
     for level in ("50", "30"):
         fixed, ours = f"clutter.fixed_box.gt_known_{level}", f"clutter.{{}}gt_known_{level}"
         columns[fixed, ours.format("")] = f"IoU 0.{level[0]}"
-        columns[fixed, ours.format("cam.")] = f"IoU 0.{level[0]}, usual method"
+        columns[fixed, ours.format("cam.")] = f"IoU 0.{level[0]}, CAM boxes"
     return _against(study, columns)
 
 
@@ -148,8 +148,8 @@ def thresholds(study: str) -> str:
         "localization.px128.threshold_u": "at 128 px, $u$",
         "localization.px224.threshold_u": "at 224 px, $u$",
         "clutter.threshold_u": "in clutter, $u$",
-        "localization.native.cam.threshold": "plain, usual method, share",
-        "clutter.cam.threshold": "in clutter, usual method, share",
+        "localization.native.cam.threshold": "plain, CAM boxes, fraction",
+        "clutter.cam.threshold": "in clutter, CAM boxes, fraction",
     }
     lines = []
     for name in results.variants(study):

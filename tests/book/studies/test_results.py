@@ -125,7 +125,7 @@ def test_wrong_images_of_localization(tmp_path):
 
     assert wrong("clutter.gt_known_50").tolist() == [[1, 1, 1, 1, 0, 0]]  # an overlap of exactly a half is wrong
     assert wrong("clutter.gt_known_30").tolist() == [[1, 1, 0, 0, 0, 0]]
-    assert wrong("clutter.cam.gt_known_50").tolist() == [[0, 0, 0, 1, 1, 1]]  # the usual method has boxes of its own
+    assert wrong("clutter.cam.gt_known_50").tolist() == [[0, 0, 0, 1, 1, 1]]  # CAM boxes are of its own
     assert wrong("clutter.pointing_error").tolist() == [[0, 1, 0, 1, 0, 1]]
     assert wrong("clutter.pointing_error_off_middle").tolist() == [[0, 1, 0]]
     assert wrong("clutter.posthoc.pointing_error") is None and wrong("clutter.top1_localization") is None
