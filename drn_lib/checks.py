@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 LISTED = 12
 """How many known names a sentence lists where none resembles the one that was typed."""
+
+
+SHOWN = 80
+"""Letters of a wrong value that a sentence repeats."""
 
 
 class UnknownName(ValueError):
@@ -33,22 +38,35 @@ def one_of(kind: str, name: object, known: Iterable[str]) -> str:
     if near:
         raise UnknownName(f"there is no {kind} {name!r}; did you mean {' or '.join(near)}?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    raise UnknownName(f"there is no {kind} {name!r}; choose one of {', '.join(names[:LISTED])}{more}")
+    raise UnknownName(f"there is no {kind} {_shown(name)}; choose one of {', '.join(names[:LISTED])}{more}")
 
 
 def whole_number(name: str, value: object, low: int, high: float = math.inf) -> int:
     """`value`, where it is a whole number (no bool, no text) from `low` to `high`; else ValueError, which names it."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
         limits = f"of {low} or more" if high == math.inf else f"from {low} to {high}"
-        raise ValueError(f"{name} must be a whole number {limits}, not {value!r}")
+        raise ValueError(f"{name} must be a whole number {limits}, not {_shown(value)}")
     return int(value)
 
 
 def real_number(name: str, value: object, low: float, high: float) -> float:
     """`value`, where it is a number (no bool, text or NaN) from `low` to `high`; else ValueError, which names it."""
     if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
-        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, not {_shown(value)}")
     return float(value)
+
+
+def path_of(name: str, value: object) -> Path:
+    """`value` as a path, where it is text or a path; else ValueError, which names it."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise ValueError(f"{name} must be a path, not {_shown(value)}")
+    return Path(value)
+
+
+def require_type(value: object, kind: type, name: str) -> None:
+    """Raise ValueError, which names it, where a value is of another type: a list for a Tensor, a name for a network."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be of type {kind.__name__}, not {type(value).__name__}")
 
 
 def require_finite(values: Tensor | np.ndarray, name: str) -> None:
@@ -72,3 +90,9 @@ def require_finite_weights(tensors: Mapping[str, Any], source: str) -> None:
         require_finite(tensor, f"{name} of {source}")
         if name.endswith("running_var") and bool((tensor < 0).any()):
             raise ValueError(f"{name} of {source} holds a variance below zero")
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence: on one line, and not all of a long one."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

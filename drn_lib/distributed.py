@@ -102,13 +102,6 @@ def leave() -> None:
         torch.distributed.destroy_process_group()
 
 
-def synchronize_norms(model: nn.Module, device: torch.device) -> nn.Module:
-    """Batch normalization by the statistics of all GPUs' images together, instead of each process's own."""
-    if device.type != "cuda":
-        raise ValueError("batch normalization can be synchronized on GPUs alone: leave --sync-batch-norm out")
-    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-
-
 @contextmanager
 def raise_on_all_ranks(group: Group) -> Iterator[None]:
     """Around what goes wrong on all ranks alike: the leading process reports it, the others end silently."""

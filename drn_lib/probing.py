@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from drn_lib.checks import require_type
+
 Move = Callable[[Tensor], Tensor]
 
 TOLERANCE = 1e-9
@@ -22,6 +24,7 @@ def copied(module: nn.Module, move: Move | None = None) -> nn.Module:
 
     `move` makes the copy of each tensor, plain attributes included; a ValueError tells what cannot be copied.
     """
+    require_type(module, nn.Module, "the model")
     try:
         with _Copying(move), torch.no_grad():
             memo = {id(p): nn.Parameter(move(p), p.requires_grad) for p in module.parameters()} if move else {}
@@ -67,6 +70,7 @@ def relative_difference(found: Tensor, expected: Tensor) -> float:
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, and afterwards the mode that each part had, also where an error ends it."""
+    require_type(model, nn.Module, "the model")
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:

@@ -178,7 +178,7 @@ def _read(study: str) -> Plan:
     file = files.studies_dir() / f"{study}.yml"
     if not isinstance(study, str) or not strict.NAME.fullmatch(study) or not file.exists():
         one_of("plan in data/studies called", study, list_plans())
-        _check_name("a study", study)
+        strict.name("a study", study)
     with strict.within(f"the plan {file.name}"):
         try:
             return _parsed(study, strict.read_text(file))
@@ -225,7 +225,7 @@ def _parsed(study: str, text: str) -> Plan:
 
 def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
     for name in strict.distinct("variants", variants):
-        _check_name("a variant", name)
+        strict.name("a variant", name)
     kept = strict.distinct("keep_weights", keep_weights, 0) if keep_weights != () else []
     for seed in [*strict.distinct("seeds", seeds), *kept]:
         whole_number("a seed", seed, 0, 2**32 - 1)
@@ -274,11 +274,6 @@ def _check_start(plan: Plan, variant: Variant) -> None:
             shipped = before.weights_file(Plan.run_name(name, seed))
             if not before.keeps_weights(name, seed) and not shipped.is_file():
                 raise ValueError(f"the study {study} keeps no weights of {Plan.run_name(name, seed)} to start from")
-
-
-def _check_name(what: str, name: object) -> None:
-    if not isinstance(name, str) or not strict.NAME.fullmatch(name):
-        raise ValueError(f"the name of {what} has lower-case letters, digits and _ only, not {name!r}")
 
 
 _WAVE = [field.name for field in fields(Wave)]

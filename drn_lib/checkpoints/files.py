@@ -17,7 +17,7 @@ from drn_lib import paths
 from drn_lib.architecture import list_ablations, list_models
 from drn_lib.checkpoints import forms
 from drn_lib.checkpoints.descriptions import parse
-from drn_lib.checks import UnknownName, one_of
+from drn_lib.checks import UnknownName, one_of, path_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,7 @@ def list_trained() -> list[str]:
 
 def find_shipped(name_or_path: str | Path) -> Path | None:
     """The file of that path, else the shipped file of that name, else None."""
-    path = Path(name_or_path)
+    path = path_of("a file or name of weights", name_or_path)
     if path.is_file():
         return path
     try:

@@ -21,8 +21,11 @@ from drn_lib.checkpoints.descriptions import description, require_names, with_me
 from drn_lib.checkpoints.fitting import COUNTER, fill
 from drn_lib.checkpoints.forms import bare_state_dict
 from drn_lib.checkpoints.naming import dead_modules, module_names
-from drn_lib.checks import require_finite_weights
+from drn_lib.checks import one_of, path_of, require_finite_weights, require_type
 from drn_lib.network import Network, create_model
+
+HEADS = ("strict", "drop")
+"""What `load_weights` does with the file's classifier."""
 
 
 def save_weights(model: Network, path: str | Path, classes: list[str] | None = None, **metadata: object) -> Path:
@@ -39,7 +42,8 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
             metadata are not for JSON, or `create_model` cannot build this network again (a dilated copy of a ResNet;
             save the ResNet and dilate it after loading).
     """
-    path, num_classes = Path(path), model.classifier.out_channels
+    require_type(model, Network, "the model")
+    path, num_classes = path_of("the file of weights", path), model.classifier.out_channels
     require_names(classes, num_classes)
     width = width_of(model.table)
     if width is None:
@@ -142,8 +146,7 @@ def load_weights(
     """
     if not isinstance(model, Network):
         raise ValueError(f"load_weights fills a network from create_model, not a {type(model).__name__}")
-    if head not in ("strict", "drop"):
-        raise ValueError(f"head must be 'strict' or 'drop', not {head!r}")
+    one_of("way to treat the head called", head, HEADS)
     if isinstance(path_or_name, Mapping):
         if sha256 is not None:
             raise ValueError("a sha256 can be checked for a file, not for a state dict")

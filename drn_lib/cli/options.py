@@ -22,7 +22,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     "images": {"nargs": "+", "type": Path, "metavar": "IMAGE", "help": "files of any size, or folders of them"},
     "--arch": {"help": "the network, e.g. drn_c_26, where the file does not say it: the authors' weights"},
     "--weights": {"help": "a file, a shipped name such as first_networks/drn_c_26-s0, or 'released' (needs --arch)"},
-    "--root": {"type": Path, "help": "folder to look in first (then $DRN_DATA, then the cache)"},
+    "--root": {"type": Path, "help": "folder of the data set (default: look in $DRN_DATA, then in the cache)"},
     "--device": {"help": "cpu or cuda (default: cuda where there is one)"},
     "--workers": {"type": int, "default": 4, "help": "processes that read files, per training process (default 4)"},
     "--out": {"type": Path, "help": "folder for what is written (%(default)s)"},

@@ -68,8 +68,6 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib.training import Init, train, train_from_files
 
     plan, how = _start(options, ClassificationRecipe)
-    if not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
-        raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
     scored = "val" if plan.reads_files else "tune"
 
     def save(file: Path) -> str:
@@ -123,6 +121,8 @@ def _start(options: argparse.Namespace, kind: type) -> tuple[Any, RunOptions]:
     plan = recipes.recipe(options.recipe, kind)
     epochs = [] if options.epochs is None else [f"epochs={options.epochs}"]
     plan = recipes.with_fields(plan, [*options.set, *epochs])
+    if kind is ClassificationRecipe and not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
+        raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
     architecture(options.arch, options.dilation_rule)  # says that there is no such network before anything is opened
     out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
 

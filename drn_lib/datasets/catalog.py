@@ -41,7 +41,8 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
     Args:
         name: One of `list_datasets()`.
         split: "train", "tune", "trainval", "val" or "test": what the dataset has.
-        root: A folder to look in first, or the dataset's own folder or archive, which must exist.
+        root: The folder around the dataset, or its own folder or archive; nothing else is then looked at. Without it,
+            the dataset is looked for in $DRN_DATA, then in the cache, then downloaded. Drawn sets take none.
         **options: What the dataset's own class takes: `partition` and `classes` of `TinyImageNet`; `count`, `size`
             and `seed` of `SyntheticShapes` and `SyntheticStreets`; `seed` and `side` of `clutter.open_clutter`.
 
@@ -49,12 +50,14 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
         The dataset; a sample is a dictionary (see `drn_lib.datasets.contract`).
 
     Raises:
-        DatasetNotFound: it is nowhere and could not be downloaded, or `root` does not exist.
+        DatasetNotFound: it is not in `root`, or it is nowhere and could not be downloaded.
         DataError: it is there, but damaged or laid out otherwise, or has no such split.
-        ValueError: there is no dataset of that name.
+        ValueError: there is no dataset of that name, or a drawn set is given a `root`.
     """
     require_names(name, split, **options)
     if name in SYNTHETIC:
+        if root is not None:
+            raise ValueError(f"the set {name} is drawn and lies in no folder: leave out the root, {root}")
         return SYNTHETIC[name](split, **options)
     if name == "clutter":
         return open_clutter(split, root, **options)

@@ -111,7 +111,7 @@ def open_clutter(part: str, root: str | Path | None = None, seed: int = SEED, si
 
     Args:
         part: "tune" and "test" to measure on, "train" to train on (without boxes).
-        root: A folder to look in for Tiny-ImageNet first, as for `open_dataset`.
+        root: The folder of Tiny-ImageNet, as for `open_dataset`.
         seed, side: Of places and tiles; of the canvas in pixels.
 
     Raises:

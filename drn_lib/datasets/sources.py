@@ -1,7 +1,8 @@
 """Where a published dataset lies: `locate(name)`, which downloads the small ones.
 
-It is looked for in `root`, then in the folder named by the environment variable `DRN_DATA`, then in the cache
-(`paths.cache_dir()`). The small ones that are nowhere are downloaded into the cache, unless `DRN_OFFLINE=1`.
+Where a `root` is named, it lies there or an error says that it does not. Else it is looked for in the folder named by
+the environment variable `DRN_DATA`, then in the cache (`paths.cache_dir()`). The small ones that are nowhere are
+downloaded into the cache, unless `DRN_OFFLINE=1`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from drn_lib.checks import one_of
+from drn_lib.checks import one_of, path_of
 from drn_lib.datasets.contract import DatasetNotFound
 from drn_lib.datasets.downloads import download, one_at_a_time, unpack
 from drn_lib.datasets.storing import DownloadError, keep_to
@@ -106,19 +108,18 @@ SOURCES = {
 def locate(name: str, root: str | Path | None = None) -> Path:
     """Where a published dataset lies, its folder or archive, after downloading it if need be.
 
-    `root` is a folder to look in first; it must exist.
+    Args:
+        root: The folder around the dataset, or its own folder or archive; nothing else is then looked at.
 
     Raises:
-        DatasetNotFound: it is in none of the places and could not be downloaded, or `root` does not exist.
+        DatasetNotFound: it is not in `root`; or none is named, and it is in none of the places and could not be
+            downloaded.
         ValueError: there is no published dataset of that name.
     """
     source = SOURCES[one_of("published dataset", name, SOURCES)]
-    if root and not Path(root).expanduser().exists():  # a mistyped path must not end in a download
-        raise DatasetNotFound(
-            f"The dataset {name} is not in {root}, which does not exist: correct the path, or leave it out to look in "
-            "DRN_DATA and in the cache."
-        )
-    folders = _folders(root)
+    if root is not None:  # whoever names a folder must not get another one's images, nor a download
+        return _find(source, [path_of("root", root).expanduser()]) or _raise_not_in(root, name, source)
+    folders = _folders()
     if found := _find(source, folders):
         return found
     reason = ""
@@ -135,13 +136,25 @@ def locate(name: str, root: str | Path | None = None) -> Path:
     )
 
 
+def _raise_not_in(root: str | Path, name: str, source: Source) -> NoReturn:
+    if Path(root).expanduser().exists():
+        wanted = f"neither {' nor '.join(source.places)} (nor, as its own folder, {' and '.join(source.landmarks)})"
+        reason = f"there is {wanted}"
+    else:
+        reason = "which does not exist"
+    raise DatasetNotFound(
+        f"The dataset {name} is not in {root}, {reason}: correct the path, or leave it out to look in DRN_DATA and in "
+        "the cache."
+    )
+
+
 def is_there(name: str) -> bool:
     """Whether a published dataset lies in $DRN_DATA or in the cache; nothing is fetched."""
     return _find(SOURCES[one_of("published dataset", name, SOURCES)], _folders()) is not None
 
 
-def _folders(root: str | Path | None = None) -> list[Path]:
-    return [Path(folder).expanduser() for folder in (root, os.environ.get("DRN_DATA"), cache_dir()) if folder]
+def _folders() -> list[Path]:
+    return [Path(folder).expanduser() for folder in (os.environ.get("DRN_DATA"), cache_dir()) if folder]
 
 
 def _find(source: Source, folders: Sequence[Path]) -> Path | None:

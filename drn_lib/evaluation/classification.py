@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from drn_lib.checks import require_finite, whole_number
+from drn_lib.checks import require_finite, require_type, whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
@@ -30,8 +30,10 @@ BATCH_SIZE = 100
 @torch.inference_mode()
 def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_size: int = BATCH_SIZE) -> Tensor:
     """Logits (N, classes), on the CPU, in eval mode, of uint8 (N, 3, H, W), at `size` pixels a side or as is."""
-    device = next(model.parameters()).device
+    require_type(images, Tensor, "the images")
+    whole_number("batch_size", batch_size, 1)
     with evaluating(model):
+        device = _device(model)
         logits = [model(normalize(enlarge(batch, size).to(device))).float().cpu() for batch in images.split(batch_size)]
     return torch.cat(logits)
 
@@ -41,8 +43,10 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
 
     Raises:
         ValueError: not as many labels (N,) as rows of logits (N, classes), none, a label that is no whole number, a
-            label or k out of range, or logits that are not finite.
+            label or k out of range, or logits that are not finite or not real.
     """
+    require_type(logits, Tensor, "the logits")
+    require_type(labels, Tensor, "the labels")
     if logits.ndim != 2 or labels.ndim != 1 or len(logits) == 0 or len(logits) != len(labels):
         found = f"{tuple(labels.shape)} and {tuple(logits.shape)}"
         raise ValueError(f"expected as many labels (N,) as rows of logits (N, classes), and one; got {found}")
@@ -52,6 +56,8 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
         raise ValueError(f"labels must be whole numbers, not {labels.dtype}")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}; found {int(labels.min())}..{int(labels.max())}")
+    if logits.is_complex():
+        raise ValueError(f"the network's output must hold real numbers, not {logits.dtype}")
     require_finite(logits, "the network's output")
     hit = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
     return 100.0 * (1.0 - hit.double().mean().item())
@@ -101,7 +107,8 @@ def evaluate_files(
     """
     if dataset.labels is None:
         raise DataError(f"{type(dataset).__name__} has no image labels: a classifier cannot be scored on it")
-    device = next(model.parameters()).device
+    require_type(model, nn.Module, "the model")
+    device = _device(model)
     group = group or Group(0, 1, device)
     places = range(group.rank, len(dataset), group.world)
     if not places:
@@ -146,6 +153,10 @@ class _TestCrops(Dataset):
     def __getitem__(self, position: int) -> tuple[Tensor, int]:
         index = self.places[position]
         return cut_crops(self.images.image(index), *self.how), self.images.labels[index]
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def _score(logits: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:

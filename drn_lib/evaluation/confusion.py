@@ -12,7 +12,7 @@ in front.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,16 +61,18 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
 
     ValueError where there are other numbers than counts. They may be means, of several frames for instance.
     """
-    _require_counts(confusion)
+    confusion = _counts(confusion)
     hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
     union = confusion.sum(-2) + confusion.sum(-1) - hits
     return 100.0 * np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)
 
 
-def miou(confusion: np.ndarray, classes: Sequence[int] | None = None) -> np.ndarray:
+def miou(confusion: np.ndarray, classes: Iterable[int] | None = None) -> np.ndarray:
     """Mean IoU in percent over the classes with true pixels, of those in `classes`; NaN where there is none."""
+    confusion = _counts(confusion)
     iou, present = class_iou(confusion), confusion.sum(-1) > 0
     if classes is not None:
+        classes = list(classes) if isinstance(classes, Iterable) else [classes]
         for number in classes:
             whole_number("a class of the mean", number, 0, confusion.shape[-1] - 1)
         present = present & np.isin(np.arange(confusion.shape[-1]), classes)
@@ -85,18 +87,22 @@ def miou_official(confusion: np.ndarray) -> np.ndarray:
 
 def pixel_accuracy(confusion: np.ndarray) -> np.ndarray:
     """Pixels with the right class, in percent of those counted; NaN where there is none."""
-    _require_counts(confusion)
+    confusion = _counts(confusion)
     hits, total = np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1))
     return 100.0 * np.divide(hits, total, out=np.full(np.shape(total), np.nan), where=total > 0)[()]
 
 
-def _require_counts(confusion: np.ndarray) -> None:
-    """Raise ValueError where an array holds no counts of classes by classes."""
+def _counts(confusion: np.ndarray) -> np.ndarray:
+    """The array of a confusion matrix; ValueError where it holds no counts of classes by classes."""
+    confusion = np.asarray(confusion)
+    if confusion.dtype.kind not in "iuf":
+        raise ValueError(f"a confusion matrix holds counts, not {confusion.dtype}")
     if confusion.ndim < 2 or confusion.shape[-1] != confusion.shape[-2]:
         raise ValueError(f"a confusion matrix is (classes, classes), not {confusion.shape}")
     require_finite(confusion, "the confusion matrix")
     if (confusion < 0).any():
         raise ValueError("the confusion matrix holds counts below zero")
+    return confusion
 
 
 def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:

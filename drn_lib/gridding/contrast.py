@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from drn_lib.gridding.correlation import autocorrelation
+from drn_lib.gridding.maps import require_maps
 
 PERIODS = (2, 4)
 """In cells: the dilations of a DRN."""
@@ -33,10 +34,11 @@ def grid_contrast(maps: Tensor, period: int) -> Tensor:
         (...), float64, one number an image.
 
     Raises:
-        ValueError: another period, maps that are too small, no maps, or values that are not finite.
+        ValueError: another period, maps that are too small, no maps, or values that are not finite or not real.
 
     Source: chapter 03; chosen among four by the rule of data/studies/grid_measure.md. The paper has no such measure.
     """
+    require_maps(maps)
     height, width = maps.shape[-2:]
     if min(height, width) < LEAST_SIDE:
         raise ValueError(
@@ -50,6 +52,7 @@ def contrast_of(correlation: Tensor, period: int) -> Tensor:
     """`grid_contrast` from an autocorrelation (..., lags + 1, 2 lags + 1) of 5 lags or more, as it is stored."""
     if period not in PERIODS:
         raise ValueError(f"a grid has a period of 2 or 4 cells here, not {period!r}")
+    require_maps(correlation, "the autocorrelation")
     lags = correlation.shape[-2] - 1
     if lags <= max(PERIODS) or correlation.shape[-1] != 2 * lags + 1:
         raise ValueError(

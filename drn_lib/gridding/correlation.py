@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from drn_lib.checks import require_finite, whole_number
+from drn_lib.checks import whole_number
 from drn_lib.gridding.levels import read_levels
+from drn_lib.gridding.maps import require_maps
 from drn_lib.gridding.smoothing import low_pass
 
 LAGS = 8
@@ -33,16 +34,14 @@ def autocorrelation(maps: Tensor, lags: int = LAGS, *, without_local_mean: bool 
         where every map is constant up to rounding.
 
     Raises:
-        ValueError: no maps, maps without more cells a side than `lags`, or values that are not finite.
+        ValueError: no maps, maps without more cells a side than `lags`, or values that are not finite or not real.
     """
     whole_number("lags", lags, 0)
+    require_maps(maps)
     maps = maps[None] if maps.dim() == 2 else maps
     *lead, channels, height, width = maps.shape
     if min(height, width) <= lags:
         raise ValueError(f"maps of {height}x{width} cells have no cells {lags} apart: take fewer lags or larger images")
-    if not maps.numel():
-        raise ValueError("there is no map to measure")
-    require_finite(maps, "the map")
     x = maps.detach().double().reshape(-1, channels, height, width)
     largest = x.abs().amax((-3, -2, -1), keepdim=True)  # by which the squares stay within float64
     x = x / largest.where(largest > 0, torch.ones_like(largest))

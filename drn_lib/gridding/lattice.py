@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drn_lib.checks import require_finite
+from drn_lib.checks import whole_number
 from drn_lib.gridding.levels import name_of, read_levels
+from drn_lib.gridding.maps import require_maps
 
 
 def lattice_energy(maps: Tensor, period: int) -> Tensor:
@@ -40,7 +41,7 @@ def lattice_energy(maps: Tensor, period: int) -> Tensor:
         (...), from 0 to 1, in float64.
 
     Raises:
-        ValueError: no maps, maps of fewer than four periods a side, or values that are not finite.
+        ValueError: no maps, maps of fewer than four periods a side, or values that are not finite or not real.
 
     Source: chapter 03. The paper has no measure of gridding.
     """
@@ -126,12 +127,10 @@ def _energies(maps: Tensor, period: int, per_map: bool = False) -> tuple[Tensor,
 
     Values whose squares no float64 holds are scaled first, all alike or, with `per_map`, each map by itself.
     """
+    require_maps(maps)
     *lead, height, width = maps.shape
     _check_size(height, width, period)
-    require_finite(maps, "the map")
     x = maps.detach().double().reshape(-1, 1, height, width)
-    if not len(x):
-        raise ValueError("there is no map to measure")
     scale = x.abs().amax((-3, -2, -1))
     if ((scale > 1e100) | (scale < 1e-100)).any():
         largest = scale if per_map else scale.amax().expand_as(scale)
@@ -171,8 +170,7 @@ def _whole_periods(side: int, period: int) -> int:
 
 
 def _check_size(height: int, width: int, period: int) -> None:
-    if period < 2:
-        raise ValueError(f"a lattice has a period of at least 2 cells, not {period}")
+    whole_number("the period of a lattice", period, 2)
     if min(height, width) < 4 * period:
         raise ValueError(
             f"maps of {height}x{width} cells are too small to see a period of {period}: "

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from drn_lib import probing
-from drn_lib.checks import require_finite
+from drn_lib.checks import require_type, whole_number
+from drn_lib.gridding.maps import require_maps
 
 
 @torch.no_grad()
@@ -25,12 +26,14 @@ def read_levels(
     Raises:
         ValueError: maps hold values that are not finite; the level is named.
     """
+    require_type(images, Tensor, "the images")
+    whole_number("batch_size", batch_size, 1)
     with probing.evaluating(model):
         for batch in images.split(batch_size):
             maps_by_level: dict[int | str, Tensor] = dict(model.features(batch))
             maps_by_level["score_map"] = model.classifier(maps_by_level[max(maps_by_level)])
             for level, maps in maps_by_level.items():
-                require_finite(maps, name_of(level))
+                require_maps(maps, name_of(level))
                 read(level, maps)
 
 

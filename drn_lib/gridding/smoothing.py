@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from drn_lib.checks import require_type
+
 
 def low_pass(maps: Tensor, *kernels: Sequence[float]) -> Tensor:
     """Maps averaged over neighboring cells, with each kernel in turn along columns and rows.
@@ -20,6 +22,7 @@ def low_pass(maps: Tensor, *kernels: Sequence[float]) -> Tensor:
     Returns:
         The same shape.
     """
+    require_type(maps, Tensor, "the map")
     x = maps.reshape(-1, 1, *maps.shape[-2:])
     for kernel in kernels:
         line, reach = x.new_tensor(kernel), len(kernel) // 2

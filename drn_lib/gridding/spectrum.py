@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from drn_lib.checks import require_finite
+from drn_lib.gridding.maps import require_maps
 
 
 def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,17 +20,18 @@ def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
         A grid of period p shows at 1 / p.
 
     Raises:
-        ValueError: values that are not finite.
+        ValueError: no maps, values that are not finite or not real, or a power that no float64 holds.
 
     Source: puts a number to the paper's Fig. 6; chapter 03.
     """
+    require_maps(maps)
     height, width = maps.shape[-2:]
-    require_finite(maps, "the map")
     maps = maps.detach().double().reshape(-1, height, width)
     options = {"dtype": torch.float64, "device": maps.device}
     window = torch.outer(*(torch.hann_window(side + 2, periodic=False, **options)[1:-1] for side in (height, width)))
     centred = maps - (maps * window).sum((-2, -1), keepdim=True) / window.sum()
     power = torch.fft.fft2(centred * window).abs().square().mean(0) / window.square().sum()
+    require_finite(power, "the power spectrum")
     radius = torch.hypot(torch.fft.fftfreq(height, **options)[:, None], torch.fft.fftfreq(width, **options))
     bins = (radius * min(height, width)).round().long()
     inside = bins <= min(height, width) // 2

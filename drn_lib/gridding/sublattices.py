@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from drn_lib import probing
-from drn_lib.checks import require_finite, whole_number
+from drn_lib.checks import require_finite, require_type, whole_number
 
 
 def split_sublattices(x: Tensor, dilation: int) -> list[Tensor]:
@@ -19,13 +19,18 @@ def split_sublattices(x: Tensor, dilation: int) -> list[Tensor]:
 
     Where d does not divide H or W the first ones are one cell longer. A side of less than d cells is a ValueError.
     """
-    if dilation < 1 or min(x.shape[-2:]) < dilation:
+    require_type(x, Tensor, "the map")
+    whole_number("dilation", dilation, 1)
+    if x.ndim < 2 or min(x.shape[-2:]) < dilation:
         raise ValueError(f"a map of {tuple(x.shape[-2:])} cells has no {dilation} x {dilation} sub-lattices")
     return [x[..., i::dilation, j::dilation] for i in range(dilation) for j in range(dilation)]
 
 
 def merge_sublattices(parts: list[Tensor], dilation: int) -> Tensor:
     """The map (..., H, W) whose sub-lattices are `parts`: the inverse of `split_sublattices`."""
+    whole_number("dilation", dilation, 1)
+    for part in parts:
+        require_type(part, Tensor, "a sub-lattice")
     if len(parts) != dilation**2:
         raise ValueError(f"dilation {dilation} makes {dilation**2} sub-lattices, not {len(parts)}")
     height = sum(part.shape[-2] for part in parts[::dilation])
@@ -78,34 +83,30 @@ def _divide(net: nn.Module, dilation: int) -> None:
 @torch.no_grad()
 def _check_identity(net: nn.Module, dense: nn.Module, dilation: int) -> None:
     """Refuse a `net` whose forward joins the sub-lattices where its layers, divided in `dense`, do not."""
-    convolutions = [module for module in dense.modules() if isinstance(module, nn.Conv2d)]
-    norms = [module for module in dense.modules() if isinstance(module, nn.BatchNorm2d)]
-    channels = convolutions[0].in_channels if convolutions else norms[0].num_features if norms else 1
-    lost = [  # cells that go at the borders
-        max(0, d * (k - 1) - 2 * p)
-        for conv in convolutions
-        for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding)
-    ]
-    random = torch.Generator().manual_seed(0)
-    trial, side = probing.probe(net, random), dilation * (2 + sum(lost)) + 1
-    if probing.is_meta(trial):
-        return
-    x = torch.randn(1, channels, side, side + dilation, dtype=torch.float64, generator=random)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            whole = trial(x)
-            _divide(trial, dilation)
-            merged = merge_sublattices([trial(part) for part in split_sublattices(x, dilation)], dilation)
-        apart = probing.relative_difference(merged, whole)
-    except Exception as error:
-        size = f"{x.shape[-2]}x{x.shape[-1]}"
-        raise ValueError(f"the {type(net).__name__} fails on a map of {size} cells or its sub-lattices") from error
-    require_finite(whole, f"what the {type(net).__name__} makes of a random map")
-    if apart > probing.TOLERANCE:
-        raise ValueError(
-            f"the forward of the {type(net).__name__} joins the sub-lattices of dilation {dilation} (relative "
-            f"difference {apart:.2g} on a random map), though none of its layers does"
-        )
+    name = type(net).__name__
+    layers = [module for module in dense.modules() if isinstance(module, (nn.Conv2d, nn.BatchNorm2d))]
+    channels = next((getattr(layer, "in_channels", None) or layer.num_features for layer in layers), 1)
+    grids = [zip(v.kernel_size, v.dilation, v.padding) for v in layers if isinstance(v, nn.Conv2d)]
+    lost = sum(max(0, *(d * (k - 1) - 2 * p for k, d, p in grid)) for grid in grids)  # cells, at the borders
+    random, side = torch.Generator().manual_seed(0), dilation * (2 + lost) + 1
+    for size in ((side, side + 1), (side + 1, side)):
+        trial = probing.probe(net, random)
+        x = torch.randn(1, channels, *size, dtype=torch.float64, generator=random)
+        if probing.is_meta(trial):
+            return
+        try:
+            with torch.random.fork_rng(devices=[]):
+                whole = trial(x)
+                _divide(trial, dilation)
+                merged = merge_sublattices([trial(part) for part in split_sublattices(x, dilation)], dilation)
+            apart = probing.relative_difference(merged, whole)
+        except Exception as error:
+            raise ValueError(f"the {name} fails on a map of {size[0]}x{size[1]} cells or its sub-lattices") from error
+        require_finite(whole, f"what the {name} makes of a random map")
+        if not apart <= probing.TOLERANCE:
+            raise ValueError(
+                f"the forward of the {name} joins the sub-lattices of dilation {dilation}; its layers do not"
+            )
 
 
 def sublattice_forward(net: nn.Module, x: Tensor, dilation: int) -> Tensor:

@@ -20,9 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from drn_lib.checks import one_of, require_type, whole_number
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
-from drn_lib.localization.options import DEFAULTS, SCORES, BoxOptions, check_choice
+from drn_lib.geometry.axis import image_size as size_of
+from drn_lib.localization.options import DEFAULTS, SCORES, BoxOptions
 from drn_lib.localization.places import Centre, own_place, place_of_cells
 
 
@@ -69,6 +71,7 @@ def boxes(
 
     Source: equations (2) and (3).
     """
+    require_type(options, BoxOptions, "options")
     class_scores, is_argmax = class_evidence(score_map, classes, options.scores)  # (N, h, w) each
     return tight_boxes(class_scores, is_argmax, threshold, image_size, options, jump=jump, centre=centre)
 
@@ -79,7 +82,7 @@ def class_evidence(score_map: Tensor, classes: Tensor, scores: str = "logits") -
     Returns:
         The class's score at every cell, as "logits" or "softmax", and whether it wins there: (N, h, w) each.
     """
-    check_choice("scores", scores, SCORES)
+    one_of("choice of scores called", scores, SCORES)
     _check_map(score_map)
     _check_classes(classes, len(score_map), score_map.shape[1])
     logits = score_map.gather(1, classes.long().view(-1, 1, 1, 1).expand(-1, 1, *score_map.shape[2:]))[:, 0]
@@ -103,9 +106,14 @@ def tight_boxes(
     if is_argmax.shape != class_scores.shape:
         shapes = tuple(class_scores.shape), tuple(is_argmax.shape)
         raise ValueError(f"scores {shapes[0]} and winning cells {shapes[1]} differ in shape")
-    t = torch.as_tensor(threshold, dtype=class_scores.dtype, device=class_scores.device)
+    require_type(options, BoxOptions, "options")
+    wrong = f"the threshold must be a number or a tensor (T,) of numbers, not {threshold!r}"
+    try:
+        t = torch.as_tensor(threshold, dtype=class_scores.dtype, device=class_scores.device)
+    except (TypeError, RuntimeError, ValueError):
+        raise ValueError(wrong) from None
     if t.dim() > 1 or bool(t.isnan().any()):
-        raise ValueError(f"the threshold must be a number or a tensor (T,) of numbers, not {threshold!r}")
+        raise ValueError(wrong)
     jumps = jump_of(class_scores, image_size, jump)
     height, width = pair(image_size)
     place = jumps, (height, width), options.cell_edges, place_of_cells(options.cell_edges, centre)
@@ -142,6 +150,7 @@ def peak_points(
         cell_edges: "centre" puts cell i at the middle of pixel j i, "tile" at the middle of its tile, "measured" at the
             middle of its field, where that lies in the image, else at the last pixel.
     """
+    check_class_scores(class_scores)
     centres = place_of_cells(cell_edges, centre)
     places, axes = [], (jump_of(class_scores, image_size, jump), pair(image_size), centres)
     for index, step, size, first in zip(_peak(class_scores), *axes):
@@ -159,7 +168,7 @@ def map_jump(cells: tuple[int, int], image_size: Pair) -> tuple[int, int]:
     Raises:
         ValueError: neither gives a whole number; the caller then has to say `jump`.
     """
-    size = pair(image_size)
+    size = size_of(image_size)
     for power in range(12):
         if all(math.ceil(side / 2**power) == count for side, count in zip(size, cells)):
             return 2**power, 2**power
@@ -222,19 +231,20 @@ def jump_of(maps: Tensor, image_size: Pair, jump: Pair | None) -> tuple[int, int
     cells = tuple(maps.shape[1:])
     if jump is None:
         return map_jump(cells, image_size)
-    for step, count, side in zip(pair(jump), cells, pair(image_size)):
-        if step < 1 or (count - 1) * step >= side:
+    for step, count, side in zip(pair(jump), cells, size_of(image_size)):
+        whole_number("the jump", step, 1)
+        if (count - 1) * step >= side:
             raise ValueError(f"{count} cells {step} pixels apart do not lie in {side} pixels; give the map's own jump")
     return pair(jump)
 
 
 def _peak(class_scores: Tensor) -> tuple[Tensor, Tensor]:
-    check_class_scores(class_scores)
     index = class_scores.flatten(1).argmax(dim=1)
     return index // class_scores.shape[2], index % class_scores.shape[2]
 
 
 def _check_map(score_map: Tensor) -> None:
+    require_type(score_map, Tensor, "the score map")
     if score_map.dim() != 4 or 0 in score_map.shape[1:]:
         raise ValueError(f"expected a score map (N, C, h, w) with cells, got {tuple(score_map.shape)}")
     if not score_map.is_floating_point():
@@ -245,12 +255,17 @@ def _check_map(score_map: Tensor) -> None:
 
 def check_class_scores(scores: Tensor) -> None:
     """Raises ValueError where scores are not finite (N, h, w) with cells."""
+    require_type(scores, Tensor, "the scores")
+    if scores.is_complex():
+        raise ValueError(f"scores hold real numbers, not {scores.dtype}")
     if scores.dim() != 3 or 0 in scores.shape[1:] or not bool(scores.isfinite().all()):
         raise ValueError(f"expected finite scores of one class (N, h, w) with cells, got {tuple(scores.shape)}")
 
 
 def _check_classes(classes: Tensor, images: int, count: int) -> None:
-    if classes.dim() != 1 or len(classes) != images or classes.is_floating_point() or classes.dtype is torch.bool:
+    require_type(classes, Tensor, "the classes")
+    is_whole = not (classes.is_floating_point() or classes.is_complex() or classes.dtype is torch.bool)
+    if classes.dim() != 1 or len(classes) != images or not is_whole:
         raise ValueError(f"expected one whole class number for each of {images} images, got {tuple(classes.shape)}")
     if images and (int(classes.min()) < 0 or int(classes.max()) >= count):
         raise ValueError(f"classes must lie in 0..{count - 1}; found {int(classes.min())}..{int(classes.max())}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from drn_lib.checks import one_of
 from drn_lib.geometry.axis import CELL_EDGES
 
 SCORES = ("logits", "softmax")
@@ -39,13 +40,7 @@ class BoxOptions:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            check_choice(name, value, CHOICES[name])
-
-
-def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Raises ValueError, which names what is known, where `value` is none of it."""
-    if value not in known:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, not {value!r}")
+            one_of(f"choice of {name} called", value, CHOICES[name])
 
 
 DEFAULTS = BoxOptions()

@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drn_lib.checks import whole_number
+from drn_lib.checks import one_of, whole_number
 from drn_lib.datasets.contract import DataError
 from drn_lib.images import MOST_PIXELS, MOST_SIDE, cut_crops, normalize
-from drn_lib.localization.options import BoxOptions, check_choice
+from drn_lib.localization.options import BoxOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,8 +78,8 @@ def find_object(
     from drn_lib.localization.equations import class_evidence, pooled_logits, tight_boxes
     from drn_lib.localization.places import cells_of_pixels, own_place
 
-    check_choice("crop", crop, CROPS)
-    check_choice("class_from", class_from, CLASS_FROM)
+    one_of("choice of crop called", crop, CROPS)
+    one_of("choice of class_from called", class_from, CLASS_FROM)
     known = model.classifier.out_channels
     if index is not None and not 0 <= index < known:
         raise ValueError(f"the network has the classes 0 to {known - 1}, not {index}")

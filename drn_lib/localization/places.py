@@ -7,10 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from drn_lib.checks import one_of
 from drn_lib.geometry.axis import CELL_EDGES, Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
 from drn_lib.geometry.tracing import cell_centre
-from drn_lib.localization.options import DEFAULTS, BoxOptions, check_choice
+from drn_lib.localization.options import DEFAULTS, BoxOptions
 
 Centre = tuple[float, float] | None
 """The middle pixel of cell (0, 0)'s field, along the height and the width; None where nobody asks for it."""
@@ -18,7 +19,7 @@ Centre = tuple[float, float] | None
 
 def place_of_cells(cell_edges: str, centre: Centre) -> tuple[float, float]:
     """The middle pixel of cell (0, 0) by a convention: `centre` for "measured", which cannot do without, else 0."""
-    check_choice("cell_edges", cell_edges, CELL_EDGES)
+    one_of("choice of cell_edges called", cell_edges, CELL_EDGES)
     if cell_edges != "measured":
         return 0.0, 0.0
     if centre is None:

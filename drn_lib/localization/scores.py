@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from drn_lib.checks import require_finite, require_type
 from drn_lib.evaluation.classification import topk_error
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
@@ -68,8 +69,10 @@ def gt_known_error(ious: Tensor, level: float = 0.5) -> Tensor:
     Args:
         ious: (..., N) of at least one image, for example of `best_iou`; the result is (...), double.
     """
+    require_type(ious, Tensor, "the overlaps")
     if not ious.dim() or not ious.shape[-1]:
         raise ValueError(f"an error needs at least one image, got overlaps of shape {tuple(ious.shape)}")
+    require_finite(ious, "the overlaps")
     # In double, as the outcomes of each image are stored: single precision's 0.3 is a hair above 0.3.
     return 100.0 * (1.0 - (ious.double() > level).double().mean(dim=-1))
 
@@ -87,6 +90,8 @@ def localization_error(logits: Tensor, labels: Tensor, ious: Tensor, k: int = 1,
     Source: section 4, Table 2; the rule is ILSVRC's.
     """
     topk_error(logits, labels, k)  # refuses bad input
+    require_type(ious, Tensor, "the overlaps")
+    require_finite(ious, "the overlaps")
     if ious.shape != labels.shape:
         raise ValueError(f"expected one overlap for each of {len(labels)} images, got {tuple(ious.shape)}")
     named = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
@@ -192,6 +197,7 @@ def _enclosing(places: Tensor, edges: Tensor) -> Tensor:
 
 
 def _several(gt_boxes: Tensor) -> Tensor:
+    require_type(gt_boxes, Tensor, "the true boxes")
     if gt_boxes.dim() not in (2, 3) or gt_boxes.shape[-1] != 4:
         raise ValueError(f"true boxes must be (N, 4) or (N, M, 4), not {tuple(gt_boxes.shape)}")
     return gt_boxes[:, None] if gt_boxes.dim() == 2 else gt_boxes

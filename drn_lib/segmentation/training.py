@@ -54,8 +54,7 @@ def train_segmentation(
         The network, a `SegmentationNetwork` in eval mode; its curve; and the seconds that its steps took.
 
     Raises:
-        ValueError: the folder holds another run's state, TensorBoard wanted but not installed, `sync_batch_norm` on a
-            CPU, a seed or `val_every` out of range, or more than 255 classes.
+        ValueError: the folder holds another run's state, a seed or `val_every` out of range, or more than 255 classes.
         DataError: an image or its labels are damaged.
         ProcessEnded: another process of a distributed training run ended.
     """

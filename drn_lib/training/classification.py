@@ -105,8 +105,7 @@ def train_from_files(
         dilation_rule: as `create_model` takes it.
 
     Raises:
-        ValueError: as `train`; no way to crop photographs in the recipe, TensorBoard wanted but not installed,
-            `sync_batch_norm` on a CPU, or fewer validation images than processes.
+        ValueError: as `train`; no way to crop photographs in the recipe, or fewer validation images than processes.
         DataError: an image is missing or damaged.
         ProcessEnded: another process of a distributed training run ended.
     """

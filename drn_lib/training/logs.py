@@ -39,7 +39,8 @@ class Logs:
     def __init__(self, folder: Path | None, curve: list[dict[str, float]], tensorboard: bool = False):
         self.folder, self.writer = folder, None
         if tensorboard:
-            self.writer = _summary_writer(folder, len(curve) + 1)
+            # What a killed run wrote of an epoch that is trained again is hidden.
+            self.writer = summary_writer(folder)(str(folder / TENSORBOARD_FOLDER), purge_step=len(curve) + 1)
 
     def epoch(self, curve: list[dict[str, float]], learning_rate: float) -> None:
         """Write the curve up to now; its last row is the epoch that has just ended."""
@@ -68,7 +69,8 @@ def write_curve(file: Path, curve: list[dict[str, float]]) -> None:
         writer.writerows(curve)
 
 
-def _summary_writer(folder: Path | None, first_epoch: int):
+def summary_writer(folder: str | Path | None) -> type:
+    """TensorBoard's writer; ValueError where it is not installed or there is no folder for its files."""
     if folder is None:
         raise ValueError("TensorBoard's files need a folder: name one, or leave TensorBoard out")
     try:
@@ -78,5 +80,4 @@ def _summary_writer(folder: Path | None, first_epoch: int):
             "TensorBoard is not installed: run 'pip install tensorboard', or leave --tensorboard out "
             f"({CSV_FILE} has the same numbers)"
         ) from None
-    # What a killed run wrote of an epoch that is trained again is hidden.
-    return SummaryWriter(str(folder / TENSORBOARD_FOLDER), purge_step=first_epoch)
+    return SummaryWriter

@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from drn_lib import fast
-from drn_lib.checks import one_of, whole_number
-from drn_lib.distributed import Group, abort_all_on_failure, raise_on_all_ranks, synchronize_norms
+from drn_lib.checks import one_of, path_of, whole_number
+from drn_lib.distributed import Group, abort_all_on_failure, raise_on_all_ranks
 from drn_lib.training.batches import BatchPlan
-from drn_lib.training.logs import Logs, progress_bar
+from drn_lib.training.logs import Logs, progress_bar, summary_writer
 from drn_lib.training.recipes import Recipe
 from drn_lib.training.state import State, Trained, diverged
 
@@ -70,6 +70,8 @@ class Task:
 class RunOptions:
     """Where and how a recipe is carried out, which changes nothing about what is learned but rounding.
 
+    ValueError for what cannot be carried out here, so that it is said before data are opened.
+
     folder            where the state and the logs are kept; without it nothing is saved
     device            "cpu" or "cuda"
     workers           processes that read and crop files, for each process that trains; 0 does it in that one
@@ -91,6 +93,15 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         one_of("engine", self.engine, ENGINES)
+        whole_number("workers", self.workers, 0)
+        if self.folder is not None:
+            path_of("folder", self.folder)
+        if self.max_steps is not None:
+            whole_number("max_steps", self.max_steps, 0)
+        if self.sync_batch_norm and torch.device(self.device).type != "cuda":
+            raise ValueError("batch normalization can be synchronized on GPUs alone: leave --sync-batch-norm out")
+        if self.tensorboard:
+            summary_writer(self.folder)
 
 
 DEFAULTS = RunOptions()
@@ -104,14 +115,13 @@ def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAUL
         group: this process, of `distributed.join`.
 
     Raises:
-        ValueError: the folder holds another run's state, TensorBoard wanted but not installed, `sync_batch_norm` on a
-            CPU, too many processes, or a loss that is not finite.
+        ValueError: the folder holds another run's state, too many processes, or a loss that is not finite.
         ProcessEnded: another process of a distributed training run ended.
     """
     whole_number("seed", task.seed, 0, LAST_SEED)
     model = model.to(group.device)
     if options.sync_batch_norm:
-        model = synchronize_norms(model, group.device)
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if group.device.type == "cuda":
         model = model.to(memory_format=torch.channels_last)
     if options.engine == "fast":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -61,3 +63,36 @@ def test_weights_are_finite_and_variances_not_negative(make):
         checks.require_finite_weights({"a.weight": make([1.0]), "b.weight": make([float("inf")])}, "net.pth")
     with pytest.raises(ValueError, match="a.running_var of net.pth holds a variance below zero"):
         checks.require_finite_weights({"a.running_var": make([1.0, -1e-9])}, "net.pth")
+
+
+@pytest.mark.parametrize("wrong", [list(range(99)), np.zeros((40, 40)), {"a": "b" * 99}], ids=["list", "array", "dict"])
+def test_a_long_value_is_shown_on_one_line_and_not_whole(wrong):
+    for call in (
+        lambda: checks.whole_number("seed", wrong, 0),
+        lambda: checks.real_number("lr", wrong, 0, 1),
+        lambda: checks.one_of("network", wrong, NETWORKS),
+        lambda: checks.path_of("root", wrong),
+    ):
+        with pytest.raises(ValueError) as caught:
+            call()
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 220 and "…" in str(caught.value)
+
+
+def test_a_value_of_eighty_letters_is_shown_whole():
+    for text, shown in (("x" * 78, f"'{'x' * 78}'"), ("x" * 79, f"'{'x' * 79}…")):
+        with pytest.raises(ValueError, match=f"not {shown}$"):
+            checks.whole_number("seed", text, 0)
+
+
+def test_paths():
+    assert checks.path_of("root", "a/b") == checks.path_of("root", Path("a", "b")) == Path("a/b")
+    for wrong in (3, 2.5, None, True, ["a"], b"a"):
+        with pytest.raises(ValueError, match="root must be a path, not"):
+            checks.path_of("root", wrong)
+
+
+def test_types():
+    checks.require_type(torch.zeros(1), torch.Tensor, "the labels")
+    for wrong in ([0], np.zeros(1), None, 3, "a"):
+        with pytest.raises(ValueError, match=f"^the labels must be of type Tensor, not {type(wrong).__name__}$"):
+            checks.require_type(wrong, torch.Tensor, "the labels")

@@ -7,10 +7,8 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
 from drn_lib import distributed
-from drn_lib.network import create_model
 from drn_lib.training.batches import BatchPlan
 from tests import ROOT
 from tests.library import fake_imagenet, run, run_check
@@ -105,20 +103,6 @@ def test_a_resumed_plan_is_the_rest_of_the_whole(first_step):
     assert len(rest) == 6 - first_step
     for (epoch, batch), (rest_epoch, rest_batch) in zip(whole[first_step:], rest, strict=True):
         assert epoch == rest_epoch and torch.equal(batch, rest_batch)
-
-
-def test_synchronized_norms_replace_every_batch_normalization_and_change_no_weight():
-    """The conversion alone: the statistics over several GPUs are not run here."""
-    model = create_model("drn_c_26", 3, 0.125).eval()
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    kinds = [type(module) for module in model.modules()]
-    converted = distributed.synchronize_norms(model, torch.device("cuda"))
-    assert [type(m) for m in converted.modules()].count(nn.SyncBatchNorm) == kinds.count(nn.BatchNorm2d) > 0
-    assert not any(type(module) is nn.BatchNorm2d for module in converted.modules())
-    after = converted.state_dict()
-    assert list(after) == list(before) and all(torch.equal(after[name], before[name]) for name in before)
-    with pytest.raises(ValueError, match="on GPUs alone: leave --sync-batch-norm out"):
-        distributed.synchronize_norms(model, torch.device("cpu"))
 
 
 def test_other_errors_are_not_taken_for_a_lost_process(tmp_path):

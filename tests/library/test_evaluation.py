@@ -222,6 +222,47 @@ def test_labels_that_fit_no_scores_are_refused(labels, says):
     pytest.raises(ValueError, evaluation.evaluate, Scores(logits), one_color([0, 1]), labels).match(says)
 
 
+@pytest.mark.parametrize("wrong", [[0, 1], (0, 1), np.array([0, 1]), 3, None, "labels", {}], ids=repr)
+def test_what_is_no_tensor_is_refused(wrong):
+    logits, labels, images, model = torch.rand(2, 6), torch.tensor([0, 1]), one_color([0, 1]), Scores(torch.rand(2, 6))
+    kind = type(wrong).__name__
+    for call, name in [
+        (lambda: evaluation.topk_error(logits, wrong), "the labels must be of type Tensor"),
+        (lambda: evaluation.topk_error(wrong, labels), "the logits must be of type Tensor"),
+        (lambda: evaluation.evaluate(model, images, wrong), "the labels must be of type Tensor"),
+        (lambda: evaluation.evaluate(model, wrong, labels), "the images must be of type Tensor"),
+        (lambda: evaluation.predict(model, wrong), "the images must be of type Tensor"),
+        (lambda: evaluation.evaluate(wrong, images, labels), "the model must be of type Module"),
+        (lambda: evaluation.evaluate_files(wrong, Squares(images, [0, 1]), 4, 4), "the model must be of type Module"),
+    ]:
+        pytest.raises(ValueError, call).match(f"^{name}, not {kind}$")
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, "2", None, True])
+def test_a_batch_has_a_whole_number_of_images(batch_size):
+    with pytest.raises(ValueError, match="batch_size must be a whole number of 1 or more"):
+        evaluation.predict(Mean(), one_color([0, 1]), batch_size=batch_size)
+
+
+def test_complex_scores_are_refused():
+    logits, labels = torch.rand(2, 6).to(torch.complex64), torch.tensor([0, 1])
+    with pytest.raises(ValueError, match="the network's output must hold real numbers, not torch.complex64"):
+        evaluation.topk_error(logits, labels)
+
+
+def test_a_model_without_parameters_is_scored():
+    class Plain(nn.Module):
+        def forward(self, x):
+            return x.mean((2, 3))
+
+    images, labels = one_color([0, 1, 2]), torch.tensor([0, 1, 0])
+    for found, _ in (
+        evaluation.evaluate(Plain(), images, labels),
+        evaluation.evaluate_files(Plain(), Squares(images, labels.tolist()), 4, 4),
+    ):
+        assert found["top1"] == pytest.approx(100 / 3)
+
+
 @pytest.mark.parametrize("size", [0, -1, 2.5, True, "64", 10**9])
 def test_a_size_that_is_none_is_refused(size, tmp_path):
     images = one_color([0, 1])
@@ -308,9 +349,18 @@ def test_counts_that_are_none_are_refused(score):
         pytest.raises(ValueError, score, spoiled).match(says)
     for shape in ((2, 3), (2,), ()):
         pytest.raises(ValueError, score, np.ones(shape)).match("confusion matrix is")
+    for wrong in ([["a", "b"]] * 2, [[True, False]] * 2, [[1j, 0]] * 2, None, {}, "counts"):
+        pytest.raises(ValueError, score, wrong).match("a confusion matrix holds counts, not")
+    assert np.array_equal(score(counts.tolist()), score(counts), equal_nan=True)
 
 
-@pytest.mark.parametrize("classes", [[2], [-1], [0, 1.0], ["road"], [True]])
+@pytest.mark.parametrize("classes", [{0, 2}, (2, 0), range(0, 3, 2), iter([0, 2]), np.array([0, 2]), {0: "a", 2: "b"}])
+def test_a_mean_over_classes_takes_them_in_any_form(classes):
+    counts = np.diag([3, 1, 4]) + np.array([[0, 1, 0], [2, 0, 0], [0, 3, 0]])
+    assert evaluation.miou(counts, classes) == evaluation.class_iou(counts)[[0, 2]].mean()
+
+
+@pytest.mark.parametrize("classes", [[2], [-1], [0, 1.0], ["road"], [True], 2, 0.5, "road", b"x"])
 def test_a_mean_over_classes_that_are_not_there_is_refused(classes):
     with pytest.raises(ValueError, match="a class of the mean must be a whole number from 0 to 1"):
         evaluation.miou(np.eye(2, dtype=int), classes)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from drn_lib.checks import whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.synthetic import scene
@@ -36,7 +37,7 @@ class _Synthetic(ImageDataset):
         size: Side of the pictures in pixels, 64 to 512.
 
     Raises:
-        DataError: no such split, or a count or size that is out of range.
+        DataError: no such split, or a count, size or seed that is out of range.
     """
 
     kind: str
@@ -44,10 +45,12 @@ class _Synthetic(ImageDataset):
     def __init__(self, split: str, count: int, size: int, seed: int = 0):
         if split not in SPLITS:
             raise DataError(f"The drawn sets have no split '{split}': use one of {', '.join(SPLITS)}.")
-        if not SMALLEST <= size <= LARGEST:
-            raise DataError(f"Drawn pictures have a side of {SMALLEST} to {LARGEST} pixels: {size} is outside.")
-        if count < 1:
-            raise DataError(f"A drawn set has at least one sample: the count is {count}.")
+        try:
+            whole_number("the side of drawn pictures, size, in pixels", size, SMALLEST, LARGEST)
+            whole_number("the count of samples", count, 1)
+            whole_number("the seed", seed, 0)
+        except ValueError as error:
+            raise DataError(f"{error}.") from None
         self.split, self.size, self.seed = split, size, seed
         self.names = [f"{self.kind}/{split}/{seed}/{index}" for index in range(count)]
 

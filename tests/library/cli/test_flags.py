@@ -2,14 +2,17 @@
 
 import argparse
 import math
+import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import torch
 
 from drn_lib.cli import commands, options, segment, train
 from drn_lib.datasets import DataError
 from drn_lib.segmentation.inference import Inference
-from drn_lib.training.recipes import recipe
+from drn_lib.training.recipes import ClassificationRecipe, recipe
 
 READING = {"arch": None, "device": None, "window": None, "scales": "1", "mirror": False, "log_average": False}
 TRAINING = {"dilation_rule": None, "seed": 0, "epochs": None, "set": [], "root": None, "device": None, "out": None}
@@ -86,16 +89,19 @@ def test_what_is_no_list_of_scales_is_one_sentence(text):
 
 def test_how_a_training_is_carried_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    line = "train --arch drn_c_26 --device cpu --recipe shapes-live --set lr=0.02 --set batch_size=8"
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", mock.Mock())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    line = "train --arch drn_c_26 --recipe imagenet --set lr=0.02 --set batch_size=8"
     plan, how = train._start(
-        parsed(f"{line} --seed 3 --epochs 5 --workers 2 --tensorboard"), recipe("shapes-live").__class__
+        parsed(f"{line} --seed 3 --epochs 5 --workers 2 --tensorboard --device cpu"), ClassificationRecipe
     )
-    assert plan == recipe("shapes-live", lr=0.02, batch_size=8, epochs=5)
-    assert how.folder == Path("runs/shapes-live/drn_c_26-s3") and (how.device, how.workers) == ("cpu", 2)
+    assert plan == recipe("imagenet", lr=0.02, batch_size=8, epochs=5)
+    assert how.folder == Path("runs/imagenet/drn_c_26-s3") and (how.device, how.workers) == ("cpu", 2)
     assert (how.sync_batch_norm, how.tensorboard, how.full_precision, how.max_steps) == (False, True, False, None)
-    plan, how = train._start(parsed(f"{line} --out here --sync-batch-norm"), recipe("shapes-live").__class__)
+    plan, how = train._start(parsed(f"{line} --out here --sync-batch-norm --device cuda:0"), ClassificationRecipe)
     assert (how.folder, how.sync_batch_norm, how.tensorboard, how.workers) == (Path("here"), True, False, 4)
-    assert plan.epochs == recipe("shapes-live").epochs
+    assert plan.epochs == recipe("imagenet").epochs and how.device == "cuda:0"
 
 
 def test_the_split_that_is_scored_while_choices_are_made():

@@ -23,6 +23,7 @@ from drn_lib.datasets.sources import locate
 from drn_lib.datasets.splits import write_partition
 from drn_lib.datasets.street_scenes import camvid_sha256, convert_camvid
 from drn_lib.network import create_model
+from drn_lib.segmentation import SegmentationNetwork, save_segmentation
 from tests.library.datasets.layouts import WNIDS, encoded, make_tiny, noise, open_tiny, refuses, street, write
 
 REAL = os.environ.get("DRN_DATA")
@@ -401,25 +402,93 @@ def test_wrong_imagenet_layouts_are_one_sentence(imagenet):
 # Where datasets are looked for
 
 
-def test_the_order_is_root_then_drn_data_then_cache(tiny, tmp_path, monkeypatch):
+@pytest.fixture
+def places(tiny, tmp_path, monkeypatch):
+    """Tiny-ImageNet in three places: a folder to name, $DRN_DATA and the cache."""
     places = {name: tmp_path / name / "tiny-imagenet-200" for name in ("root", "named", "cache")}
     for place in places.values():
         shutil.copytree(tiny, place)
     shutil.rmtree(tiny)
     monkeypatch.setenv("DRN_DATA", str(tmp_path / "named"))
-    for name in ("root", "named", "cache"):
-        assert locate("tiny-imagenet", tmp_path / "root") == places[name]
-        assert name == "root" or locate("tiny-imagenet") == places[name]
+    return places
+
+
+def test_the_order_is_root_then_drn_data_then_cache(places, tmp_path):
+    root = tmp_path / "root"
+    for named in (root, str(root), root / "tiny-imagenet-200"):
+        assert locate("tiny-imagenet", named) == places["root"]
+    for name in ("named", "cache"):
+        assert locate("tiny-imagenet") == places[name]
         shutil.rmtree(places[name])
+    assert locate("tiny-imagenet", root) == places["root"]
+
+
+@pytest.mark.parametrize("left", ["an empty folder", "another set", "half a set"])
+def test_a_root_that_lacks_the_set_is_refused_and_no_other_place_is_taken(left, places, tmp_path, monkeypatch):
+    monkeypatch.delenv("DRN_OFFLINE")
+    monkeypatch.setattr(sources, "download", None)
+    root = tmp_path / "root"
+    shutil.rmtree(root)
+    (root / {"an empty folder": "", "another set": "camvid/gtFine", "half a set": "train"}[left]).mkdir(parents=True)
+    lacks = "there is neither tiny-imagenet-200 nor tiny-imagenet-200.zip nor .* as its own folder, wnids.txt and train"
+    for named in (root, str(root)):
+        for call in (
+            lambda named=named: locate("tiny-imagenet", named),
+            lambda named=named: open_dataset("tiny-imagenet", "val", named, partition=None),
+            lambda named=named: open_dataset("clutter", "test", named),
+        ):
+            with pytest.raises(DatasetNotFound, match=f"dataset tiny-imagenet is not in {root}, {lacks}") as caught:
+                call()
+            assert "\n" not in str(caught.value) and "leave it out to look in DRN_DATA" in str(caught.value)
+
+
+def test_an_empty_root_is_this_folder(places, tmp_path, monkeypatch):
+    """As --root "$UNSET" gives it."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetNotFound, match="dataset tiny-imagenet is not in"):
+        locate("tiny-imagenet", "")
+    monkeypatch.chdir(tmp_path / "root")
+    assert locate("tiny-imagenet", "").resolve() == places["root"]
+
+
+@pytest.mark.parametrize("root", [3, 2.5, True, ["data"], b"data"], ids=repr)
+def test_a_root_is_a_path(root):
+    for name in ("tiny-imagenet", "imagenet", "clutter"):
+        with pytest.raises(ValueError, match="root must be a path, not"):
+            open_dataset(name, "train", root)
+
+
+def test_every_command_that_takes_a_root_refuses_one_without_the_set(places, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weights = save_weights(create_model("drn_a_18", 3, 0.125), tmp_path / "net.safetensors", ["a", "b", "c"])
+    segments = tmp_path / "pixels.safetensors"
+    backbone = create_model("drn_a_18", 3, 0.125)
+    save_segmentation(SegmentationNetwork(backbone, len(catalog.CamVid.mask_classes)), segments)
+    (tmp_path / "here").mkdir()
+    for command in (
+        "data tiny-imagenet",
+        "data clutter test",
+        f"evaluate {weights}",
+        f"evaluate {weights} --recipe imagenet",
+        "train --arch drn_a_18 --recipe tiny-imagenet-20-reduced --out out --device cpu",
+        "train-segmentation --arch drn_a_18 --recipe camvid-reduced --out out --device cpu",
+        f"score-segmentation {segments}",
+    ):
+        assert main([*command.split(), "--root", "here"]) == 1, command
+        said = capsys.readouterr().err
+        assert " is not in here, there is neither " in said and said.count("\n") == 1, command
+    for command in ("data shapes", "data streets test", f"evaluate {weights} --dataset shapes"):
+        assert main([*command.split(), "--root", "here"]) == 1, command
+        said = capsys.readouterr().err
+        assert "is drawn and lies in no folder: leave out the root, here" in said and said.count("\n") == 1, command
 
 
 @pytest.mark.parametrize("name", ["tiny-imagenet", "pets", "camvid", "cityscapes", "imagenet"])
 def test_a_missing_dataset_says_what_to_do(name, tmp_path, monkeypatch):
     monkeypatch.setenv("DRN_DATA", str(tmp_path / "named"))
-    (tmp_path / "root").mkdir()
     with pytest.raises(DatasetNotFound) as caught:
-        open_dataset(name, "trainval" if name == "pets" else "train", root=tmp_path / "root")
-    sentence, places = str(caught.value), (str(tmp_path / "root"), str(tmp_path / "cache"))
+        open_dataset(name, "trainval" if name == "pets" else "train")
+    sentence, places = str(caught.value), (str(tmp_path / "named"), str(tmp_path / "cache"))
     assert "\n" not in sentence and all(part in sentence for part in (name, "download", "root=", "DRN_DATA", *places))
 
 

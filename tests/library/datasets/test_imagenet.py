@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
@@ -92,12 +94,19 @@ def test_a_wrong_file_under_a_released_name_is_refused_by_its_hash(root, capsys)
         ("train --recipe imagenet --arch drn_a_18 --out OUT --root ROOT --set lrr=1", "did you mean lr?"),
         ("train --recipe imagenet --arch drn_a_18 --out OUT --root ROOT --set lr=fast", "lr must be a number"),
         ("train --recipe shapes-live --arch drn_a_18 --out OUT --tensorboard", "for recipes that read files"),
-        ("train --recipe imagenet --arch drn_a_18 --out OUT --root ROOT --sync-batch-norm --device cpu", "on GPUs"),
+        ("train --recipe shapes-live --arch drn_a_18 --out OUT --sync-batch-norm", "for recipes that read files"),
+        # said before the data are looked for
+        ("train --recipe imagenet --arch drn_a_18 --out OUT --root NOWHERE --sync-batch-norm --device cpu", "on GPUs"),
+        ("train --recipe imagenet --arch drn_a_18 --out OUT --root NOWHERE --tensorboard", "pip install tensorboard"),
+        ("train-segmentation --arch drn_a_18 --out OUT --root NOWHERE --sync-batch-norm --device cpu", "on GPUs"),
+        ("train-segmentation --arch drn_a_18 --out OUT --root NOWHERE --tensorboard", "pip install tensorboard"),
     ],
 )
 def test_errors_are_one_sentence(command, says, root, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     (tmp_path / "empty" / "imagenet" / "train").mkdir(parents=True)
+    monkeypatch.setenv("DRN_DATA", str(root))  # what --root lacks is not taken from there
     file = save_weights(create_model("drn_a_18", 2, 0.125), tmp_path / "two.safetensors", ["a", "b"])
     places = {"FILE": file, "ROOT": root, "NOWHERE": "no-such-folder", "EMPTY": tmp_path / "empty", "OUT": "unused"}
     assert main([str(places.get(word, word)) for word in command.split()]) == 1

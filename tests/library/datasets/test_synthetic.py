@@ -137,9 +137,14 @@ def test_another_size_is_the_same_scene(name, size):
 
 @pytest.mark.parametrize("name", ["shapes", "streets"])
 def test_wrong_arguments_get_a_sentence(name):
-    for wrong, message in [({"size": 32}, "64 to 512"), ({"size": 513}, "64 to 512"), ({"count": 0}, "at least one")]:
-        with pytest.raises(DataError, match=message):
-            open_dataset(name, "train", **wrong)
+    wrong = [("size", value, "from 64 to 512") for value in (63, 513, 64.0, "64", None)]
+    wrong += [("count", value, "of 1 or more") for value in (0, 2.5, None, "3", [4])]
+    wrong += [("seed", value, "of 0 or more") for value in (-1, 0.5, None, "0")]
+    for option, value, message in wrong:
+        with pytest.raises(DataError, match=f"{option}.* must be a whole number {message}, not"):
+            open_dataset(name, "train", **{option: value})
+    with pytest.raises(ValueError, match=f"the set {name} is drawn and lies in no folder: leave out the root, here"):
+        open_dataset(name, "train", "here")
     with pytest.raises(DataError, match="train, tune, test"):
         open_dataset(name, "val")
     with pytest.raises(IndexError, match="4 samples"):

@@ -151,11 +151,3 @@ REFUSED = [
 def test_what_cannot_be_measured_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_values_that_are_not_finite_are_refused(value):
-    maps = torch.rand(2, 9, 9)
-    maps[1, 2, 3] = value
-    with pytest.raises(ValueError, match="the map holds values that are not finite"):
-        gridding.grid_contrast(maps, 2)

@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -27,6 +28,26 @@ def test_sublattices_need_room():
         gridding.split_sublattices(torch.rand(3, 9), 4)
     with pytest.raises(ValueError, match="9 sub-lattices, not 4"):
         gridding.merge_sublattices([torch.rand(2, 2)] * 4, 3)
+    with pytest.raises(ValueError, match="has no 4 x 4 sub-lattices"):
+        gridding.split_sublattices(torch.rand(9), 4)
+    for wrong in ([[1.0]], 3, None):
+        with pytest.raises(ValueError, match=f"the map must be of type Tensor, not {type(wrong).__name__}"):
+            gridding.split_sublattices(wrong, 2)
+        with pytest.raises(ValueError, match=f"a sub-lattice must be of type Tensor, not {type(wrong).__name__}"):
+            gridding.merge_sublattices([torch.rand(2, 2)] * 3 + [wrong], 2)
+
+
+@pytest.mark.parametrize("dilation", [0, -1, 2.0, True, "2", None])
+def test_the_dilation_is_a_whole_number(dilation):
+    conv = nn.Conv2d(1, 1, 3, 1, 4, 4)
+    for call in (
+        lambda: gridding.undilated(conv, dilation),
+        lambda: gridding.sublattice_forward(conv, torch.rand(1, 1, 8, 8), dilation),
+        lambda: gridding.split_sublattices(torch.rand(8, 8), dilation),
+        lambda: gridding.merge_sublattices([torch.rand(8, 8)], dilation),
+    ):
+        with pytest.raises(ValueError, match="dilation must be a whole number of 1 or more"):
+            call()
 
 
 @st.composite
@@ -91,41 +112,97 @@ def test_what_joins_sublattices_is_refused(layer):
         gridding.sublattice_forward(nn.Sequential(layer), torch.rand(1, 1, 8, 8), 4)
 
 
-@pytest.mark.parametrize(
-    ("layer", "message"),
-    [
-        (nn.BatchNorm2d(2, track_running_stats=False), "statistics of the whole map"),
-        (nn.InstanceNorm2d(2), "not known to keep sub-lattices apart"),
-        (nn.GroupNorm(1, 2), "not known to keep sub-lattices apart"),
-        (nn.LayerNorm(8), "not known to keep sub-lattices apart"),
-    ],
-)
-def test_what_looks_at_the_whole_map_joins_sublattices(layer, message):
-    net = nn.Sequential(nn.Conv2d(2, 2, 3, padding=2, dilation=2), layer)
-    with pytest.raises(ValueError, match=message):
-        gridding.undilated(net, 2)
+class Through(nn.Module):
+    """A dilated convolution between two functions, which no list of layers tells."""
 
-
-class PoolsInForward(nn.Module):
-    def __init__(self):
+    def __init__(self, before=torch.clone, after=torch.relu, norm=None, conv=None):
         super().__init__()
-        self.conv = nn.Conv2d(2, 2, 3, padding=2, dilation=2)
+        self.conv = conv or nn.Conv2d(2, 2, 3, 1, 2, 2)
+        self.norm = norm or nn.Identity()
+        self.before, self.after = before, after
 
     def forward(self, x):
-        return nn.functional.max_pool2d(self.conv(x), 3, 1, 1)
+        return self.after(self.norm(self.conv(self.before(x))))
 
 
-class MeanInForward(PoolsInForward):
+class Smoothing(nn.ReLU):
     def forward(self, x):
-        return self.conv(x) - x.mean((2, 3), keepdim=True)
+        return F.avg_pool2d(x, 3, 1, 1)
 
 
-class ShiftInForward(PoolsInForward):
-    def forward(self, x):
-        return self.conv(x) + x.roll(1, -1)
+def diverged():
+    net = Through()
+    net.conv.bias.data[0] = float("nan")
+    return net
 
 
-@pytest.mark.parametrize("module", [PoolsInForward, MeanInForward, ShiftInForward])
-def test_a_forward_that_joins_sublattices_is_refused(module):
-    with pytest.raises(ValueError, match=f"the forward of the {module.__name__} joins the sub-lattices of dilation 2"):
-        gridding.undilated(module(), 2)
+JOINS = "the forward of the Through joins the sub-lattices of dilation 2"
+FAILS = "the Through fails on a map of"
+JOINED = {
+    "statistics of the map": (Through(norm=nn.BatchNorm2d(2, track_running_stats=False)), "of the whole map"),
+    "instance norm": (Through(norm=nn.InstanceNorm2d(2)), "not known to keep sub-lattices apart"),
+    "group norm": (Through(norm=nn.GroupNorm(1, 2)), "not known to keep sub-lattices apart"),
+    "layer norm": (Through(norm=nn.LayerNorm(8)), "not known to keep sub-lattices apart"),
+    "pooling in forward": (Through(after=lambda x: F.max_pool2d(x, 3, 1, 1)), JOINS),
+    "convolution in forward": (Through(after=lambda x: F.conv2d(x, x.new_ones(2, 2, 3, 3), padding=1)), JOINS),
+    "squeeze in forward": (Through(after=lambda x: x * x.mean((2, 3), keepdim=True)), JOINS),
+    "mean in forward": (Through(after=lambda x: x - x.mean((2, 3), keepdim=True)), JOINS),
+    "statistics in forward": (Through(after=F.instance_norm), JOINS),
+    "roll": (Through(before=lambda x: x.roll(1, 3)), JOINS),
+    "flip of the rows": (Through(before=lambda x: x.flip(2)), f"{JOINS}|{FAILS}"),
+    "flip of the columns": (Through(before=lambda x: x.flip(3)), f"{JOINS}|{FAILS}"),
+    "stride by slices": (Through(after=lambda x: x[:, :, ::2, ::2]), f"{JOINS}|{FAILS}"),
+    "padding in forward": (Through(before=lambda x: F.pad(x, (1, 1, 1, 1))), f"{JOINS}|{FAILS}"),
+    "a pointwise layer with a forward of its own": (Through(norm=Smoothing()), JOINS),
+    "two results": (Through(after=lambda x: (x, x)), FAILS),
+    "not finite": (diverged(), "what the Through makes of a random map holds values that are not finite"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("net", "says"), JOINED.values(), ids=JOINED)
+def test_what_joins_sublattices_out_of_sight_is_refused(net, says):
+    for call in (
+        lambda: gridding.undilated(net, 2),
+        lambda: gridding.sublattice_forward(net, torch.rand(1, 2, 8, 8), 2),
+    ):
+        with pytest.raises(ValueError, match=says) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+def test_statistics_that_are_taken_away_later_are_refused():
+    norm = nn.BatchNorm2d(2)
+    norm.running_mean = norm.running_var = None
+    with pytest.raises(ValueError, match="layer '1' normalizes by statistics of the whole map"):
+        gridding.undilated(nn.Sequential(nn.Conv2d(2, 2, 3, 1, 2, 2), norm), 2)
+
+
+def test_nets_that_keep_tensors_come_apart():
+    seen = []
+    with pytest.warns(FutureWarning):
+        net = nn.Sequential(torch.nn.utils.weight_norm(nn.Conv2d(2, 2, 3, 1, 2, 2)), nn.ReLU())
+    net.kept = net(torch.rand(1, 2, 8, 8))
+    net[1].register_forward_hook(lambda module, inputs, output: seen.append(output))
+    dense = gridding.undilated(net, 2)
+    assert not seen and not net.kept.is_leaf and dense[0].dilation == (1, 1)
+    x = torch.rand(1, 2, 9, 8)
+    assert torch.allclose(gridding.sublattice_forward(net, x, 2), net(x), atol=1e-6)
+
+
+def test_nets_without_convolutions_and_without_values():
+    """The trial needs channels, which a layer tells or which do not matter; shapes alone have nothing to compare."""
+    assert gridding.undilated(nn.Sequential(nn.ReLU()), 3) and gridding.undilated(nn.BatchNorm2d(3), 2)
+    with torch.device("meta"):
+        net = Through(conv=nn.Conv2d(5, 2, 3, 1, 2, 2))
+    assert gridding.undilated(net, 2).conv.dilation == (1, 1)
+    wide = nn.Sequential(nn.BatchNorm2d(5), nn.Conv2d(5, 2, (1, 3), 1, (0, 2), (1, 2)), nn.Conv2d(2, 2, 5, 1, 0, 2))
+    assert gridding.undilated(wide, 2)[2].dilation == (1, 1)
+
+
+def test_random_numbers_go_on_as_if_nothing_was_tried():
+    net = Through(after=lambda x: x + 0 * torch.rand(()))
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    gridding.undilated(net, 2)
+    assert torch.equal(torch.rand(3), expected)

@@ -15,7 +15,15 @@ from drn_lib.conversion import dilate
 from drn_lib.geometry.axis import pair
 from drn_lib.localization import equations
 from drn_lib.localization.cam import cam_boxes, upsample
-from drn_lib.localization.equations import boxes, class_evidence, localize, map_jump, peak_points, tight_boxes
+from drn_lib.localization.equations import (
+    boxes,
+    class_evidence,
+    class_map,
+    localize,
+    map_jump,
+    peak_points,
+    tight_boxes,
+)
 from drn_lib.localization.options import BoxOptions
 
 # Equal values must occur, so the maps hold few different ones.
@@ -218,14 +226,18 @@ def test_cam_boxes_take_the_largest_part_of_each_image():
         (torch.ones(1, 3, 2, 2, dtype=torch.int64), [0], {}, "floating-point"),
         (torch.zeros(2, 3, 2, 2), [0], {}, "one whole class"),
         (torch.zeros(1, 3, 2, 2), [0.0], {}, "one whole class"),
+        (torch.zeros(1, 3, 2, 2), [0j], {}, "one whole class"),
         (torch.zeros(1, 3, 2, 2), [3], {}, r"0\.\.2"),
         (torch.zeros(1, 3, 2, 2), [-1], {}, r"0\.\.2"),
-        (torch.zeros(1, 3, 2, 2), [0], {"scores": "sigmoid"}, "scores must"),
-        (torch.zeros(1, 3, 2, 2), [0], {"cell_edges": "middle"}, "cell_edges must"),
-        (torch.zeros(1, 3, 2, 2), [0], {"empty": "guess"}, "empty must"),
-        (torch.zeros(1, 3, 2, 2), [0], {"one_cell": "guess"}, "one_cell must"),
+        (torch.zeros(1, 3, 2, 2), [0], {"scores": "sigmoid"}, "no choice of scores called"),
+        (torch.zeros(1, 3, 2, 2), [0], {"cell_edges": "middle"}, "no choice of cell_edges called"),
+        (torch.zeros(1, 3, 2, 2), [0], {"empty": "guess"}, "no choice of empty called"),
+        (torch.zeros(1, 3, 2, 2), [0], {"one_cell": "guess"}, "no choice of one_cell called"),
         (torch.zeros(1, 3, 2, 2), [True], {}, "one whole class"),
-        (torch.zeros(1, 3, 2, 2), [0], {"threshold": math.nan}, "threshold"),
+        (torch.zeros(1, 3, 2, 2), [0], {"threshold": math.nan}, "the threshold must be a number or a tensor"),
+        (torch.zeros(1, 3, 2, 2), [0], {"threshold": [[0.0]]}, "the threshold must be a number or a tensor"),
+        (torch.zeros(1, 3, 2, 2), [0], {"threshold": None}, "the threshold must be a number or a tensor"),
+        (torch.zeros(1, 3, 2, 2), [0], {"threshold": "0.5"}, "the threshold must be a number or a tensor"),
         (torch.zeros(1, 3, 7, 9), [0], {}, "does not follow"),
     ],
 )
@@ -239,12 +251,52 @@ def test_other_bad_input_is_refused():
     pytest.raises(ValueError, cam_boxes, torch.zeros(1, 2, 2), 1.5, 64).match("fraction")
     pytest.raises(ValueError, cam_boxes, torch.full((1, 2, 2), math.inf), 0.5, 64).match("finite")
     pytest.raises(ValueError, peak_points, torch.zeros(1, 0, 2), 64, jump=8).match("finite")
-    with pytest.raises(ValueError, match="scores must"):
+    with pytest.raises(ValueError, match="no choice of scores called"):
         class_evidence(torch.zeros(1, 3, 2, 2), torch.tensor([0]), "probability")
     with pytest.raises(ValueError, match="finite"):
         tight_boxes(torch.full((1, 2, 2), math.nan), torch.ones(1, 2, 2, dtype=torch.bool), 0.0, 64)
+    with pytest.raises(ValueError, match="scores hold real numbers, not torch.complex64"):
+        cam_boxes(torch.zeros(1, 2, 2, dtype=torch.complex64), 0.5, 64)
     with pytest.raises(ValueError, match="differ in shape"):
         tight_boxes(torch.zeros(1, 2, 2), torch.ones(1, 2, 3, dtype=torch.bool), 0.0, 64)
+
+
+@pytest.mark.parametrize("wrong", [[[0.0]], np.zeros((1, 3, 2, 2)), 3, None, "map"], ids=repr)
+def test_what_is_no_tensor_is_refused(wrong):
+    score_map, classes = torch.zeros(1, 3, 2, 2), torch.tensor([0])
+    kind = type(wrong).__name__
+    for call, name in [
+        (lambda: boxes(wrong, classes, 0.0, 64), "the score map must be of type Tensor"),
+        (lambda: class_map(wrong), "the score map must be of type Tensor"),
+        (lambda: boxes(score_map, wrong, 0.0, 64), "the classes must be of type Tensor"),
+        (lambda: boxes(score_map, classes, 0.0, 64, wrong), "options must be of type BoxOptions"),
+        (
+            lambda: tight_boxes(score_map[:, 0], score_map[:, 0] > 0, 0.0, 64, wrong),
+            "options must be of type BoxOptions",
+        ),
+        (lambda: tight_boxes(wrong, score_map[:, 0] > 0, 0.0, 64), "the scores must be of type Tensor"),
+        (lambda: cam_boxes(wrong, 0.5, 64), "the scores must be of type Tensor"),
+        (lambda: peak_points(wrong, 64, jump=8), "the scores must be of type Tensor"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{name}, not {kind}$"):
+            call()
+
+
+@pytest.mark.parametrize("wrong", [0, -8, 64.0, "64", None, True, (64, 64.0), (0, 64)], ids=repr)
+def test_sizes_and_jumps_are_whole_numbers(wrong):
+    scores = torch.zeros(1, 8, 8)
+    for call in (
+        lambda: boxes(scores[None], torch.tensor([0]), 0.0, wrong),
+        lambda: boxes(scores[None], torch.tensor([0]), 0.0, wrong, jump=8),
+        lambda: cam_boxes(scores, 0.5, wrong),
+        lambda: peak_points(scores, wrong, jump=8),
+        lambda: map_jump((8, 8), wrong),
+    ):
+        with pytest.raises(ValueError, match="a side of the image must be a whole number of 1 or more, not"):
+            call()
+    if wrong is not None:
+        with pytest.raises(ValueError, match="the jump must be a whole number of 1 or more|do not lie in 8 pixels"):
+            peak_points(scores, 8, jump=wrong)
 
 
 def test_small_integers_may_name_the_classes():

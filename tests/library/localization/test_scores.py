@@ -125,6 +125,19 @@ def test_no_image_and_other_counts_are_refused():
         with pytest.raises(ValueError, match="one overlap for each of 3 images"):
             scoring.localization_error(logits, labels, ious)
     pytest.raises(ValueError, scoring.gt_known_error, torch.zeros(0)).match("at least one image")
+    for value in (float("nan"), float("inf")):
+        ious = torch.tensor([0.1, value, 0.9])
+        pytest.raises(ValueError, scoring.gt_known_error, ious).match("the overlaps holds values that are not finite")
+        with pytest.raises(ValueError, match="the overlaps holds values that are not finite"):
+            scoring.localization_error(logits, labels, ious)
+    for wrong in ([0.5, 0.5, 0.5], 0.5, None):
+        says = f"the overlaps must be of type Tensor, not {type(wrong).__name__}"
+        pytest.raises(ValueError, scoring.gt_known_error, wrong).match(says)
+        pytest.raises(ValueError, scoring.localization_error, logits, labels, wrong).match(says)
+        says = f"the true boxes must be of type Tensor, not {type(wrong).__name__}"
+        pytest.raises(ValueError, scoring.size_terciles, wrong).match(says)
+        pytest.raises(ValueError, scoring.best_iou, torch.zeros(1, 4), wrong).match(says)
+        pytest.raises(ValueError, scoring.pointing_hits, torch.zeros(1, 2), wrong).match(says)
     pytest.raises(ValueError, scoring.best_fixed_box, torch.zeros(0, 4), 64).match("at least one image")
 
 
