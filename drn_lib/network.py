@@ -50,12 +50,15 @@ class Block(nn.Module):
         rows: the block's convolutions, its shortcut last (`architecture.block_convolutions`). A shortcut that is never
             added (DRN-C's levels 7 and 8) has no row: its parameters would get no gradient.
         residual: whether the input, or the shortcut's map of it, is added to what the last convolution gives.
+
+    `link` is what that is multiplied by: 1 with a residual link, 0 without. A training may let a link fade
+    (`training.starts`).
     """
 
     def __init__(self, rows: Sequence[Convolution], residual: bool, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.convs = nn.ModuleList(ConvNorm(row, norm) for row in rows if not row.shortcut)
-        self.residual = residual
+        self.link = float(residual)
         self.shortcut = next((ConvNorm(row, norm) for row in rows if row.shortcut), None)
         self.relu = nn.ReLU(inplace=True)
 
@@ -64,8 +67,8 @@ class Block(nn.Module):
         for conv in self.convs[:-1]:
             out = self.relu(conv(out))
         out = self.convs[-1](out)
-        if self.residual:
-            out += x if self.shortcut is None else self.shortcut(x)
+        if self.link:
+            out.add_(x if self.shortcut is None else self.shortcut(x), alpha=self.link)
         return self.relu(out)
 
 

@@ -88,7 +88,7 @@ CLASSES = [
         {"folder": None, "device": "cpu", "workers": 0, "sync_batch_norm": False, "tensorboard": False}
         | {"full_precision": False, "max_steps": None, "engine": "plain"},
     ),
-    (classification.Init, {"dilation_rule": None, "weights": None, "head": "strict"}),
+    (classification.Init, {"dilation_rule": None, "weights": None, "head": "strict", "tail": "fresh"}),
     (batches.BatchPlan, {"rank": 0, "world": 1, "first_step": 0}),
     (geometry.Layer, {"stride": 1, "dilation": 1, "padding": 0, "kind": "convolution"}),
     (geometry.Axis, {"jump": 1, "first": 0, "last": 0}),
