@@ -124,7 +124,7 @@ def _train(variant: Variant, seed: int, folder: Path, device: str) -> tuple[Trai
         (images, labels),
         len(classes),
         parts["tune"].arrays(),
-        Init(variant.dilation_rule, f"{variant.start}-s{seed}" if variant.start else None, variant.head),
+        Init(variant.dilation_rule, f"{variant.start}-s{seed}" if variant.start else None, variant.head, variant.tail),
         RunOptions(folder, device, full_precision=True),
     )
     about = {
@@ -185,6 +185,7 @@ def _record(
         "start": variant.start,
         "start_sha256": provenance.sha256(find_shipped(f"{variant.start}-s{seed}")) if variant.start else None,
         "head": variant.head,
+        "tail": variant.tail,
         "dilation_rule": trained.model.table.dilation_rule,
         "seed": seed,
         "dataset": about,
