@@ -16,7 +16,14 @@ _SPECIAL = {
     "drn_a_18_levels": "DRN-A-18, rule levels",
     "drn_a_18_released": "DRN-A-18, rule released",
 }
-_ENDS = {"_128px": " at 128 px", "_scratch": ", from scratch", "_smooth": ", smoothed", "_mean": ", mean of 4x4 cells"}
+_ENDS = {
+    "_128px": " at 128 px",
+    "_scratch": ", from scratch",
+    "_smooth": ", smoothed",
+    "_mean": ", mean of 4x4 cells",
+    "_identity": ", tail from identity",
+    "_fading": ", links fading out",
+}
 
 
 def display_name(name: str) -> str:
