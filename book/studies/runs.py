@@ -225,8 +225,11 @@ def _localization_sets(recipe: ClassificationRecipe) -> list[ImageDataset]:
         return [open_dataset("pets", part, **recipe.dataset_options) for part in parts]
     if recipe.dataset not in ("tiny-imagenet", "clutter"):
         return []
-    plain = [open_dataset("tiny-imagenet", part, partition=BOOK_PARTITION) for part in parts]
-    return [*plain, *map(open_clutter, parts)]
+    images = {"partition": recipe.partition or BOOK_PARTITION}
+    return [
+        *(open_dataset("tiny-imagenet", part, **images) for part in parts),
+        *(open_clutter(p, **images) for p in parts),
+    ]
 
 
 def _lattice_metrics(variant: Variant, seed: int, model: Network, images: torch.Tensor, classes: int) -> dict:

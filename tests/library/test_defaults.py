@@ -42,7 +42,7 @@ FUNCTIONS = [
     (weights.load_weights, {"head": "strict"}),
     (onnx.save_onnx, {"storage": "float16"}),
     (onnx.onnx_model, {"storage": "float16"}),
-    (clutter.open_clutter, {"root": None, "seed": 0, "side": 128}),
+    (clutter.open_clutter, {"root": None, "seed": 0, "side": 128, "partition": "tiny-imagenet-20"}),
     (sets.SyntheticShapes, {"count": 2000, "size": 64, "seed": 0}),
     (sets.SyntheticStreets, {"count": 500, "size": 128, "seed": 0}),
     (downloads.download, {"checksum": None, "pause": 1.0, "record": True}),
