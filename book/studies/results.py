@@ -95,7 +95,7 @@ def wrong(study: str, name: str, key: str, root: Path | None = None) -> np.ndarr
     Raises:
         ResultsError: the seeds were not scored on the same number of images.
     """
-    outcomes = _outcomes(study, name, key, root)
+    outcomes = outcomes_of(study, name, key, root)
     return outcomes[0] if outcomes and outcomes[1]["statistic"] is percent else None
 
 
@@ -152,7 +152,7 @@ def difference(
     if not all(side.n for side in sides):
         return None
     if min(side.n for side in sides) > 1:
-        images = _outcomes(study, left, key, root), _outcomes(study, right, right_key or key, root)
+        images = outcomes_of(study, left, key, root), outcomes_of(study, right, right_key or key, root)
         if images[0] is not None and images[1] is not None:
             (left_counts, options), (right_counts, _) = images
             paired = are_paired(study, left, right, root) and sides[0].seeds == sides[1].seeds
@@ -192,7 +192,7 @@ def _require_same_images(study: str, left: str, right: str, root: Path | None) -
         )
 
 
-def _outcomes(study: str, name: str, key: str, root: Path | None) -> tuple[np.ndarray, dict] | None:
+def outcomes_of(study: str, name: str, key: str, root: Path | None) -> tuple[np.ndarray, dict] | None:
     """What each image counts for a metric, (seeds, images, ...), and how `bootstrap_difference` makes it the metric."""
     stored = runs(study, name, root)
     found = metrics.outcome(key, stored[0].dataset) if stored else None

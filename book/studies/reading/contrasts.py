@@ -38,7 +38,8 @@ class Contrast:
         one_of("predicted sign", self.predicted, SIGNS)
         real_number("smallest", self.smallest, 1e-6, 1e6)
         if self.beside is not None:
-            if len(strict.distinct("beside", self.beside)) != 2:
+            beside = list(self.beside) if isinstance(self.beside, tuple) else self.beside
+            if len(strict.distinct("beside", beside)) != 2:
                 raise ValueError(f"beside must be two variants, not {len(self.beside)}")
             object.__setattr__(self, "beside", tuple(self.beside))
         if len(set(self.variants)) != len(self.variants):
