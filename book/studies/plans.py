@@ -20,7 +20,7 @@ from drn_lib.architecture import architecture, list_ablations, list_models, list
 from drn_lib.checks import one_of, whole_number
 from drn_lib.datasets.splits import PARTS
 from drn_lib.training import starts
-from drn_lib.training.recipes import Recipe, SegmentationRecipe, recipe
+from drn_lib.training.recipes import ENGINES, Recipe, SegmentationRecipe, recipe
 
 SCORED = {"camvid": ("test", "val"), "cityscapes": ("val",), "imagenet": ("val",)}
 """The parts on which a run may be scored, by data set; of others those of a partition that are not trained on."""
@@ -63,6 +63,7 @@ class Plan:
 
     scored_part   the part of the data on which each finished run is scored: "test", or for a pilot "tune" or "val",
                   which may be looked at
+    engine        what computes the trainings' convolutions, one of `recipes.ENGINES`; "fast" is for CPUs
     families      the primary contrasts and what is expected of them, by the name of those that are corrected together
     """
 
@@ -70,6 +71,7 @@ class Plan:
     variants: dict[str, Variant]
     waves: tuple[Wave, ...]
     scored_part: str = "test"
+    engine: str = "plain"
     families: Mapping[str, tuple[Contrast, ...]] = field(default_factory=dict)
 
     def runs(self) -> list[tuple[str, int]]:
@@ -123,6 +125,7 @@ class Plan:
         trained = {**result.recipe, "network": result.architecture}
         for key in ("start", "head", "tail"):
             planned[key], trained[key] = getattr(known, key), getattr(result, key)
+        planned["engine"], trained["engine"] = self.engine, "fast" if result.engine else "plain"
         if known.dilation_rule is not None:
             planned["dilation_rule"], trained["dilation_rule"] = known.dilation_rule, result.dilation_rule
         return [key for key in {**planned, **trained} if planned.get(key) != trained.get(key)]
@@ -204,6 +207,7 @@ def _parsed(study: str, text: str) -> Plan:
     base = recipe(plan["recipe"])
     part = plan.get("scored_part", "test")
     one_of(f"part of {base.dataset} to score called", part, SCORED.get(base.dataset, PARTS[1:]))
+    engine = one_of("engine", plan.get("engine", "plain"), ENGINES)
     waves = []
     for number, row in enumerate(strict.distinct("waves", plan["waves"]), 1):
         with strict.within(f"wave {number}"):
@@ -229,7 +233,7 @@ def _parsed(study: str, text: str) -> Plan:
             raise ValueError(f"a primary comparison has two variants, not {len(pair)}")
     for key in strict.distinct("primary_outcomes", plan.get("primary_outcomes", []), 0):
         strict.text("a primary outcome", key)
-    return Plan(study, variants, tuple(waves), part, contrasts.read(plan.get("families", {})))
+    return Plan(study, variants, tuple(waves), part, engine, contrasts.read(plan.get("families", {})))
 
 
 def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:

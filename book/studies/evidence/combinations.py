@@ -56,7 +56,7 @@ def combine(study: str, terms: Sequence[Term], key: str, root: Path | None = Non
         root: another folder of results than `data/results/`.
 
     Raises:
-        ValueError: the weights do not sum to 0.
+        ValueError: the weights do not sum to 0, or networks that saw the same images were computed by two engines.
     """
     if abs(sum(term.weight for term in terms)) > 1e-9:
         raise ValueError(f"the weights {', '.join(f'{term.weight:g}' for term in terms)} do not sum to 0")
@@ -73,6 +73,8 @@ def combine(study: str, terms: Sequence[Term], key: str, root: Path | None = Non
         groups.setdefault(_images(study, term.network, root), []).append(place)
     total: np.ndarray | float = 0.0
     for seed, places in enumerate(groups.values()):
+        for place in places:
+            results.require_one_engine(study, terms[places[0]].network, terms[place].network, root)
         options = outcomes[places[0]][1]
         redrawn = intervals.redraw([outcomes[place][0] for place in places], 4000, seed, **options)
         total = total + sum(weights[place] * scores for place, scores in zip(places, redrawn, strict=True))

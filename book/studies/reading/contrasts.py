@@ -42,8 +42,8 @@ class Contrast:
             if len(strict.distinct("beside", beside)) != 2:
                 raise ValueError(f"beside must be two variants, not {len(self.beside)}")
             object.__setattr__(self, "beside", tuple(self.beside))
-        if len(set(self.variants)) != len(self.variants):
-            raise ValueError(f"{', '.join(self.variants)} has a variant twice")
+        if self.left == self.right or self.beside == (self.left, self.right):
+            raise ValueError(f"{' and '.join(self.variants)} are not different sides")
 
     @property
     def variants(self) -> tuple[str, ...]:

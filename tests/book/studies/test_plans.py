@@ -208,7 +208,7 @@ def test_what_yaml_offers_to_write_less_may_be_used(load):
             {"families": {"top": [{**CONTRAST, "smallest": 0}]}},
             "family top: contrast 1: smallest must be a number from",
         ),
-        ({"families": {"top": [{**CONTRAST, "right": "quick"}]}}, "quick, quick has a variant twice"),
+        ({"families": {"top": [{**CONTRAST, "right": "quick"}]}}, "quick and quick are not different sides"),
         ({"families": {"top": [{**CONTRAST, "beside": ["quick"]}]}}, "beside must be two variants, not 1"),
         ({"families": {"top": [{**CONTRAST, "excludes": ""}]}}, "excludes must not be empty"),
         ({"families": {"top": [{"left": "quick"}]}}, "a contrast lacks right, outcome"),
