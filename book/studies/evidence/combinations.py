@@ -51,7 +51,7 @@ def combine(study: str, terms: Sequence[Term], key: str, root: Path | None = Non
 
     Args:
         study: of the networks that name none.
-        terms: whose weights sum to 0: what all networks share falls out.
+        terms: of two networks or more; their weights sum to 0.
         key: the metric.
         root: another folder of results than `data/results/`.
 
@@ -60,6 +60,7 @@ def combine(study: str, terms: Sequence[Term], key: str, root: Path | None = Non
     """
     if abs(sum(term.weight for term in terms)) > 1e-9:
         raise ValueError(f"the weights {', '.join(f'{term.weight:g}' for term in terms)} do not sum to 0")
+    terms = _merged(study, terms)
     samples = [results.metric(study, term.network, key, root) for term in terms]
     if not all(sample.n for sample in samples):
         return None
@@ -79,6 +80,15 @@ def combine(study: str, terms: Sequence[Term], key: str, root: Path | None = Non
         redrawn = intervals.redraw([outcomes[place][0] for place in places], 4000, seed, **options)
         total = total + sum(weights[place] * scores for place, scores in zip(places, redrawn, strict=True))
     return Combined(intervals.of_redrawn(over_seeds.estimate, total, over_seeds.n), over_seeds)
+
+
+def _merged(study: str, terms: Sequence[Term]) -> list[Term]:
+    """Each network once, by its study and name: what is added and taken away of one training falls out."""
+    weights: dict[str, float] = {}
+    for term in terms:
+        name = "/".join(contrasts.split(study, term.network))
+        weights[name] = weights.get(name, 0.0) + term.weight
+    return [Term(weight, name) for name, weight in weights.items() if weight]
 
 
 def _over_seeds(weights: Sequence[float], samples: Sequence[Sample], level: float = 0.95) -> Interval:

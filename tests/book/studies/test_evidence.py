@@ -98,6 +98,8 @@ def test_a_sum_of_two_is_their_difference(folds):
 
 def test_a_change_of_a_difference_and_what_is_no_sum_of_differences(folds):
     found = combinations.combine("one", combinations.change("higher", "low", "high", "low"), KEY, folds)
+    assert found.difference == results.difference("one", "higher", "high", KEY, root=folds)  # the low ones fall out
+    found = combinations.combine("one", combinations.change("higher", "high", "low", "two/low"), KEY, folds)
     assert found.difference.estimate == pytest.approx(15) and found.difference.low < 15 < found.difference.high
     assert combinations.combine("one", combinations.change("higher", "low", "high", "gone"), KEY, folds) is None
     with pytest.raises(ValueError, match="the weights 1, 1 do not sum to 0"):
