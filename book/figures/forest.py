@@ -71,7 +71,9 @@ def _draw(ax: Axes, place: int, row: Comparison, key: str, with_numbers: bool) -
         ax.text(1.03, place, text, transform=ax.get_yaxis_transform(), fontsize=10, va="center", color=INK)
 
 
-def sign_matrix(columns: Mapping[str, Sequence[Comparison | None]], labels: Sequence[str], width: float = 6.2) -> Figure:
+def sign_matrix(
+    columns: Mapping[str, Sequence[Comparison | None]], labels: Sequence[str], width: float = 6.2
+) -> Figure:
     """Who has less of what: a row for each difference, a column for each outcome.
 
     Args:

@@ -17,6 +17,7 @@ import scipy
 
 from drn_lib.checks import real_number, require_finite, whole_number
 
+BOOTSTRAP = "bootstrap over seeds and images"
 MATCH_MARGIN = 1.0
 """Two networks *match* only where the whole interval of their difference lies within this many points of zero."""
 LEAST_SEEDS = 3
@@ -132,9 +133,8 @@ def bootstrap(errors: np.ndarray, draws: int = 4000, level: float = 0.95, seed: 
     """
     errors = np.atleast_2d(errors)
     _check(level, errors)
-    means = _redraw([errors], draws, seed)[0]
-    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(100 * errors.mean(), low, high, len(errors), "bootstrap over seeds and images")
+    low, high = np.quantile(redraw([errors], draws, seed)[0], [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(100 * errors.mean(), low, high, len(errors), BOOTSTRAP)
 
 
 def percent(share: np.ndarray) -> np.ndarray:
@@ -176,13 +176,16 @@ def bootstrap_difference(
         raise ValueError(f"the same images are needed on both sides, not {left.shape[1]} and {right.shape[1]}")
     if paired and len(left) != len(right):
         raise ValueError(f"paired sides have the same seeds, not {len(left)} and {len(right)}")
-    redrawn = _redraw([left, right], draws, seed, statistic, groups, paired)
-    difference = redrawn[0] - redrawn[1]
-    low, high = np.quantile(difference, [0.5 - level / 2, 0.5 + level / 2])
-    tail = min((difference <= 0).sum(), (difference >= 0).sum())
-    p = min(1.0, 2 * (tail + 1) / (draws + 1))
+    redrawn = redraw([left, right], draws, seed, statistic, groups, paired)
     estimate = float(statistic(left.mean(axis=1)).mean() - statistic(right.mean(axis=1)).mean())
-    return Interval(estimate, low, high, min(len(left), len(right)), "bootstrap over seeds and images", p)
+    return of_redrawn(estimate, redrawn[0] - redrawn[1], min(len(left), len(right)), level)
+
+
+def of_redrawn(estimate: float, redrawn: np.ndarray, n: int, level: float = 0.95) -> Interval:
+    """The interval of a difference from its redrawn values; `n` seeds of the smaller side."""
+    low, high = np.quantile(redrawn, [0.5 - level / 2, 0.5 + level / 2])
+    tail = min((redrawn <= 0).sum(), (redrawn >= 0).sum())
+    return Interval(estimate, low, high, n, BOOTSTRAP, min(1.0, 2 * (tail + 1) / (len(redrawn) + 1)))
 
 
 def expected_reach(left: np.ndarray, right: np.ndarray, seeds: float, level: float = 0.95) -> float:
@@ -197,13 +200,12 @@ def expected_reach(left: np.ndarray, right: np.ndarray, seeds: float, level: flo
         seeds: of each side; `math.inf` leaves the spread of the images alone.
         level: of the interval.
     """
-    sides = (left, right)
-    _check(level, *sides)
+    _check(level, left, right)
     if left.shape[1] != right.shape[1] or not min(seeds, len(left), len(right), left.shape[1]) >= 2:
         raise ValueError(f"two seeds a side and two shared images are the least: {left.shape}, {right.shape}, {seeds}")
-    between_seeds = sum(side.mean(axis=1).var(ddof=1) for side in sides) / seeds
+    between_seeds = sum(side.mean(axis=1).var(ddof=1) for side in (left, right)) / seeds
     # That single images come out differently from seed to seed is in the spread of the seeds already: it is taken out.
-    of_trainings = sum(side.var(axis=0, ddof=1).mean() / len(side) for side in sides)
+    of_trainings = sum(side.var(axis=0, ddof=1).mean() / len(side) for side in (left, right))
     of_images = (left.mean(axis=0) - right.mean(axis=0)).var(ddof=1) - of_trainings
     quantile = scipy.stats.t.ppf(0.5 + level / 2, 2 * (seeds - 1))
     return float(100 * quantile * math.sqrt(between_seeds + max(of_images, 0) / left.shape[1]))
@@ -283,7 +285,7 @@ def _check(level: float, *sides: object) -> None:
         require_finite(values, "what was measured")
 
 
-def _redraw(
+def redraw(
     sides: list[np.ndarray],
     draws: int,
     seed: int,

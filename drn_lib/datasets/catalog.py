@@ -44,7 +44,7 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
         root: The folder around the dataset, or its own folder or archive; nothing else is then looked at. Without it,
             the dataset is looked for in $DRN_DATA, then in the cache, then downloaded. Drawn sets take none.
         **options: What the dataset's own class takes: `partition` and `classes` of `TinyImageNet`; `count`, `size`
-            and `seed` of `SyntheticShapes` and `SyntheticStreets`; `seed` and `side` of `clutter.open_clutter`.
+            and `seed` of `SyntheticShapes` and `SyntheticStreets`; what `clutter.open_clutter` takes.
 
     Returns:
         The dataset; a sample is a dictionary (see `drn_lib.datasets.contract`).

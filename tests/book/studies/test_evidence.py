@@ -1,0 +1,129 @@
+"""What was predicted beside what was measured: planned contrasts, sums of differences, the grid of trained networks."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from book.studies import files, intervals, plans, results
+from book.studies.evidence import combinations, grid, planned
+from book.studies.reading.contrasts import Contrast
+from tests.book.studies.test_results import a_run
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """Stores grid contrasts of one network: three images, seeds 1 and 2."""
+    monkeypatch.setattr(files, "results_dir", lambda: tmp_path)
+    arrays = {
+        f"trained.drn_c_26-s{seed}.{name}.period_2": np.array([0.1, 0.2, 0.3], np.float16) * seed + above
+        for seed in (1, 2)
+        for name, above in (("level_7", 0.25), ("level_8", 0))
+    }
+    np.savez(tmp_path / "grid_measure.npz", **arrays)
+
+
+def test_a_prediction_is_read_image_by_image_and_paired_by_seed(measured, monkeypatch):
+    one = grid.Prediction("C9", ("drn_c_26", "level_7"), ("drn_c_26", "level_8"), 2)
+    monkeypatch.setattr(grid, "PREDICTIONS", (one, grid.Prediction("C9", one.right, one.left, 2)))
+    first, second = grid.tested()
+    assert first.holds and not second.holds and first.prediction is one
+    assert first.difference.estimate == pytest.approx(0.25, abs=1e-3) == -second.difference.estimate
+    assert first.difference.high - first.difference.low < 1e-3 and first.over_seeds.n == 2
+    assert grid.values("drn_c_26", "level_8", 2).shape == (2, 3)
+
+
+def test_what_was_not_measured_is_refused(measured):
+    with pytest.raises(ValueError, match="measured grid contrast called 'trained.drn_c_26-s0.level_7.period_2'"):
+        grid.values("drn_c_26", "level_7", 2, seeds=(0,))
+    with pytest.raises(ValueError, match="kind of maps 'fresh'"):
+        grid.values("drn_c_26", "level_7", 2, kind="fresh")
+
+
+def test_every_prediction_was_measured_and_the_page_says_which_failed():
+    assert set(grid.means()["drn_c_26"]) == {"0", "1", "2"} and set(grid.means("untrained")["drn_a_18"]) == {"0"}
+    failed = []
+    for one in grid.PREDICTIONS:
+        left, right = (grid.values(*side, one.period).mean() for side in (one.left, one.right))
+        failed += [one] if left < right else []
+    assert failed == [grid.Prediction("C9", ("drn_c_26", "level_6"), ("drn_c_26", "level_4"), 4)]
+    page = (files.studies_dir() / "grid_measure.md").read_text()
+    assert "| C9, 4 | level 6 of C - level 4 of C | -0.012 [-0.013, -0.010] | [-0.019, -0.004] | **failed** |" in page
+    assert intervals.LEAST_SEEDS > len(grid.TESTED_ON)  # so no verdict is taken from these two alone
+
+
+KEY = "final.test.top1"
+
+
+def store(root, study, name, wrong, images="0"):
+    """Runs of a variant, seeds 0 to 2, that get so many of 20 test images wrong, and one more from seed to seed."""
+    counts = {"train": 10, "test": 20}
+    for seed in range(3):
+        correct = np.arange(20) >= wrong + seed
+        dataset = {"name": "x", "counts": counts, "sha256": {"test": images * 64}}
+        run = a_run(study=study, architecture="drn_a_18", variant=name, seed=seed, dataset=dataset)
+        run["metrics"] = {KEY: 100 * (1 - correct.mean())}
+        (root / study).mkdir(exist_ok=True)
+        (root / study / f"{name}-s{seed}.json").write_text(json.dumps(run))
+        np.savez(root / study / f"{name}-s{seed}.npz", correct=correct)
+
+
+@pytest.fixture
+def folds(tmp_path):
+    for study, images, gap in (("one", "1", 10), ("two", "2", 6)):
+        store(tmp_path, study, "low", 2, images)
+        store(tmp_path, study, "high", 2 + gap, images)
+    store(tmp_path, "one", "higher", 15, "1")
+    return tmp_path
+
+
+def test_a_pooled_difference_is_the_mean_of_the_folds_and_surer_than_each(folds):
+    found = combinations.combine("one", combinations.pooled("high", "low", ("one", "two")), KEY, folds)
+    single = [results.difference(study, "high", "low", KEY, root=folds) for study in ("one", "two")]
+    assert [one.estimate for one in single] == pytest.approx([50, 30])
+    assert found.difference.estimate == pytest.approx(40) == found.over_seeds.estimate
+    assert found.difference.high - found.difference.low < min(one.high - one.low for one in single)
+    assert found.difference.n == 3 and 0 < found.over_seeds.low < found.over_seeds.high
+
+
+def test_a_sum_of_two_is_their_difference(folds):
+    terms = [combinations.Term(1, "high"), combinations.Term(-1, "low")]
+    found = combinations.combine("one", terms, KEY, folds)
+    assert found.difference == results.difference("one", "high", "low", KEY, root=folds)
+    welch = results.difference_over_seeds("one", "high", "low", KEY, root=folds)
+    assert (found.over_seeds.low, found.over_seeds.p) == pytest.approx((welch.low, welch.p))
+
+
+def test_a_change_of_a_difference_and_what_is_no_sum_of_differences(folds):
+    found = combinations.combine("one", combinations.change("higher", "low", "high", "low"), KEY, folds)
+    assert found.difference == results.difference("one", "higher", "high", KEY, root=folds)  # the low ones fall out
+    found = combinations.combine("one", combinations.change("higher", "high", "low", "two/low"), KEY, folds)
+    assert found.difference.estimate == pytest.approx(15) and found.difference.low < 15 < found.difference.high
+    assert combinations.combine("one", combinations.change("higher", "low", "high", "gone"), KEY, folds) is None
+    with pytest.raises(ValueError, match="the weights 1, 1 do not sum to 0"):
+        combinations.combine("one", [combinations.Term(1, "high"), combinations.Term(1, "low")], KEY, folds)
+
+
+def test_planned_contrasts_are_corrected_over_the_whole_family_measured_or_not(folds):
+    def contrast(left, right, predicted, beside=None):
+        return Contrast(left, right, KEY, predicted, 1.0, "the other", beside)
+
+    family = (contrast("high", "low", "greater"), contrast("high", "low", "less"), contrast("gone", "low", "less"))
+    first, second, third = planned.judged("one", "top", family, folds)
+    assert (first.verdict, first.excludes) == ("as predicted", "the other")
+    assert (second.verdict, second.excludes) == ("against the prediction", None)
+    assert (third.verdict, third.measured, third.p_adjusted) == ("not measured", None, 1.0)
+    assert first.p_adjusted == pytest.approx(3 * first.measured.difference.p)
+    (changed,) = planned.judged("one", "top", (contrast("higher", "low", "less", ("high", "low")),), folds)
+    assert changed.measured.difference.estimate == pytest.approx(15) and changed.verdict.startswith("against")
+
+
+def test_the_committed_plans_have_a_row_for_each_contrast():
+    for study in ("starts", "heldout"):
+        found = planned.rows(study)
+        families = plans.load_plan(study).families
+        assert [row.contrast for row in found] == [one for rows in families.values() for one in rows]
+    with pytest.raises(ValueError, match="first_networks.yml has no families"):
+        planned.rows("first_networks")
