@@ -9,19 +9,25 @@ import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from book.cells.photographs import photograph
 from book.studies.imagenet.readings import named, plan, read_as, store
 from drn_lib import probing
 from drn_lib.checkpoints.packages import REQUIREMENT, find_lite0, load_lite0
-from drn_lib.gridding import lattice_fraction
+from drn_lib.gridding import grid_contrast, lattice_fraction
 from drn_lib.images import normalize
 
 if TYPE_CHECKING:
     from drn_lib.lite import LiteNetwork
+
+LOST_AT = {5: 16, 6: 32, "score_map": 32}
+"""The output stride, as trained, of the maps that can lose strides."""
 
 
 def lite0() -> LiteNetwork | None:
@@ -49,19 +55,14 @@ def measure_readings(model: LiteNetwork) -> dict:
     as_trained = strided = None
     for reading in plan()["readings"]:
         network = read_as(model, reading)
-        last = {level: maps for level, maps in network.features(images).items() if level > 4}
-        last["score_map"] = network.score_map(images)
-        probability, index = last["score_map"].mean(dim=(2, 3)).softmax(dim=1).max(dim=1)
+        maps = {**network.features(images), "score_map": network.score_map(images)}
+        probability, index = maps["score_map"].mean(dim=(2, 3)).softmax(dim=1).max(dim=1)
         as_trained = index if as_trained is None else as_trained
         classes = [model.classes[number] for number in index]
-        row = {"cells": last["score_map"].shape[-1], "classes": classes, "probability": probability.tolist()}
+        row = {"cells": maps["score_map"].shape[-1], "classes": classes, "probability": probability.tolist()}
         row["named_as_trained"] = int((index == as_trained).sum())
         row["fits"] = sum(name in wanted for name, wanted in zip(classes, fits.values()) if wanted)
-        row["lattice"] = {}
-        for level, maps in last.items():
-            period = maps.shape[-1] * (16 if level == 5 else 32) // images.shape[-1]  # the strides lost up to there
-            if period > 1 and maps.shape[-1] >= 4 * period:
-                row["lattice"][str(level)] = [lattice_fraction(own, period) for own in maps]
+        row.update(grids(maps, images.shape[-1]))
         scores = network.double().score_map(images.double())
         strided = scores if strided is None else strided
         step = 32 // reading[0]
@@ -71,6 +72,32 @@ def measure_readings(model: LiteNetwork) -> dict:
     document["with_a_fitting_class"] = sum(bool(wanted) for wanted in fits.values())
     store("photographs", document)
     return document
+
+
+def grids(maps: Mapping[int | str, Tensor], size: int) -> dict[str, dict]:
+    """Lattice energy and grid contrast of the maps behind a lost stride, image by image, and their means.
+
+    The period is that of the strides lost before a map. Level 4, which has lost none, is measured at the last map's
+    period, so that it says what the photographs themselves bring along.
+
+    Args:
+        maps: (N, C, h, w) by level, and "score_map".
+        size: pixels a side of the images.
+
+    Returns:
+        {"lattice": {level: [N numbers]}, "contrast": ..., "mean_lattice": {level: number}, "mean_contrast": ...};
+        levels whose maps have too few cells are left out.
+    """
+    last = maps["score_map"].shape[-1] * 32 // size
+    found: dict[str, dict] = {"lattice": {}, "contrast": {}}
+    for level, own in maps.items():
+        side = own.shape[-1]
+        period = last if level == 4 else side * LOST_AT.get(level, 0) // size
+        if period > 1 and side >= 4 * period:
+            found["lattice"][str(level)] = [lattice_fraction(one, period) for one in own]
+            found["contrast"][str(level)] = grid_contrast(own, period).tolist()
+    means = {f"mean_{key}": {level: fmean(each) for level, each in rows.items()} for key, rows in found.items()}
+    return {**found, **means}
 
 
 if __name__ == "__main__":

@@ -38,11 +38,12 @@ class Chapter:
 
 
 def prose(source: str) -> str:
-    """The sentences of a Markdown cell: no headings, tables, code, formulas of their own, comments or addresses of links.
+    """The sentences of a Markdown cell: no headings, tables, code, displayed formulas, comments or addresses.
 
     Nor what stands between the comments of a filled table: nobody wrote its words.
     """
-    for pattern in (r"<!-- table:.*?<!-- /table -->", r"<!--.*?-->", r"```.*?```", r"\$\$.*?\$\$"):
+    generated, comment, code, formula = r"<!-- table:.*?<!-- /table -->", r"<!--.*?-->", r"```.*?```", r"\$\$.*?\$\$"
+    for pattern in (generated, comment, code, formula):
         source = re.sub(pattern, "", source, flags=re.DOTALL)
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("|", "#"))]
     return re.sub(r"\]\([^)]*\)", "]", " ".join(lines))

@@ -1,18 +1,21 @@
-"""The opening picture: one real network's map of one photograph, coarse, dense, and dense by the other rule."""
+"""A real ImageNet network's maps: the book's opening picture, and the grid that one reading of it makes."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from book import ROOT
 from book.cells.photographs import photograph
 from book.figures.panels import Panel, panels
-from book.figures.style import use_style
-from book.studies.imagenet.readings import read_as
+from book.figures.style import ACCENT, GREY, INK, LIGHT, use_style
+from book.studies.imagenet.readings import read_as, stored
 from drn_lib import paths
 from drn_lib.geometry import cell_centre
 from drn_lib.images import normalize
@@ -26,22 +29,55 @@ READINGS = {"as trained": (32, "exact"), "exact": (8, "exact"), "levels": (8, "l
 def opening(model: LiteNetwork, name: str = "coffee", wanted: str | None = None) -> Figure:
     """A photograph, and where the network sees a class: 49 cells, 784 by the rule `exact`, 784 by `levels`.
 
-    Each map lies where its cells truly are, unsmoothed, in its own range of greys; below it stands the probability that
-    the mean of the map gives the class.
+    Each map lies on the photograph where its cells truly are, unsmoothed, in its own range of greys; where no cell
+    looks the photograph shows, paled. Below a map stands the probability that its mean gives the class.
 
     Args:
         model: as trained, with the names of its classes.
         name: of `book.cells.photographs`.
         wanted: the class; None takes the one that the network as trained names.
     """
+    return _wide(*_read(model, name, wanted))
+
+
+def _read(model: LiteNetwork, name: str, wanted: str | None = None) -> tuple[list[Panel], list[str]]:
+    """The panels of the opening picture and their titles."""
     image = photograph(name)
     index = None if wanted is None else model.classes.index(wanted)
-    row, columns = [Panel(image)], ["photograph"]
+    row, titles = [Panel(image)], ["photograph"]
     for title, reading in READINGS.items():
         own, probability, cells, index = class_map(read_as(model, reading), image, index)
-        row.append(Panel(own, note=f"{model.classes[index]}: {100 * probability:.0f} %"))
-        columns.append(f"{cells} cells, {title}")
-    return panels([row], columns)
+        row.append(Panel(laid_on(own, image), note=f"{model.classes[index]}: {100 * probability:.0f} %"))
+        titles.append(f"{cells} cells, {title}")
+    return row, titles
+
+
+def _wide(row: list[Panel], titles: list[str]) -> Figure:
+    return panels([row], titles)
+
+
+def _stacked(row: list[Panel], titles: list[str]) -> Figure:
+    """Two rows, for a telephone: what stands above and below a panel stands below it."""
+    row = [replace(panel, note="\n".join(filter(None, (t, panel.note)))) for panel, t in zip(row, titles, strict=True)]
+    figure = panels([row[:2], row[2:]], ["", ""], width=3.5)
+    figure.set_size_inches(3.5, 4.35)
+    return figure
+
+
+def _social(row: list[Panel], titles: list[str]) -> Figure:
+    """Twice as wide as high, with the book's title."""
+    figure = panels([row], titles)
+    figure.set_size_inches(9, 4.5)
+    figure.suptitle("Dilated Residual Networks, chapter by chapter", y=0.88, fontsize=20, color=INK)
+    return figure
+
+
+STORED = {
+    "data/figures/lite0_opening.png": (_wide, 720),
+    "book/_static/opening_stacked.png": (_stacked, 700),
+    "book/_static/social.png": (_social, 1280),
+}
+"""The stored forms of the opening picture, each with its width in pixels."""
 
 
 def show_opening(model: LiteNetwork | None) -> None:
@@ -49,27 +85,64 @@ def show_opening(model: LiteNetwork | None) -> None:
     from IPython.display import Image, display
 
     if model is None:
-        display(Image(filename=stored_opening()))
+        display(Image(filename=ROOT / next(iter(STORED))))
     else:
         opening(model)
 
 
-def stored_opening() -> Path:
-    """The stored opening picture."""
-    return paths.data_dir() / "figures" / "lite0_opening.png"
+def store_opening(model: LiteNetwork, root: Path = ROOT) -> list[Path]:
+    """Write every form of the opening picture, by default where `show_opening` and the pages find it.
 
-
-def store_opening(model: LiteNetwork, file: Path | None = None) -> Path:
-    """Write the opening picture, by default where `show_opening` finds it; returns the file.
-
-    From the root of the checkout: `python -m book.figures.lite0`.
+    From the root of the checkout: `python -m book.figures.lite0`. Returns the files.
     """
     use_style()
-    figure = opening(model)
-    with paths.replacing(file or stored_opening()) as temporary:
-        figure.savefig(temporary, format="png")
-    plt.close(figure)
-    return file or stored_opening()
+    row, titles = _read(model, "coffee")
+    for place, (draw, width) in STORED.items():
+        figure = draw(row, titles)
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        with paths.replacing(root / place) as temporary:
+            figure.savefig(temporary, format="png", dpi=width / figure.get_figwidth())
+        plt.close(figure)
+    return [root / place for place in STORED]
+
+
+@torch.no_grad()
+def grid_in_maps(model: LiteNetwork, name: str = "coffee") -> Figure:
+    """One photograph's maps of 28 x 28 cells, level by level, under the rules `exact` and `levels`.
+
+    Of each level the channel with the highest mean magnitude under `exact` is drawn under both rules, then the map of
+    the class that the network as trained names. Level 4 lies before the first lost stride.
+    """
+    images = normalize(photograph(name)[None])
+    wanted, rows, channels = int(model(images).argmax()), [], {}
+    for rule in ("exact", "levels"):
+        network = read_as(model, (8, rule))
+        maps = {level: own[0] for level, own in network.features(images).items() if level > 3}  # (C, 28, 28)
+        for level, own in maps.items():
+            channels.setdefault(level, int(own.abs().mean(dim=(1, 2)).argmax()))
+        rows.append([own[channels[level]] for level, own in maps.items()] + [network.score_map(images)[0, wanted]])
+    titles = [f"level {level}" for level in channels]
+    return panels(rows, [*titles, model.classes[wanted]], labels=["exact", "levels"], width=7.2)
+
+
+def grid_measured() -> Figure:
+    """The stored grid contrast and lattice energy of nine photographs' maps under both rules, a dot for each."""
+    readings = stored("photographs")["readings"]
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.1))
+    titles = {"contrast": "grid contrast", "lattice": "lattice energy"}
+    for ax, (measure, title) in zip(axes, titles.items(), strict=True):
+        for shift, (name, color) in zip((-0.12, 0.12), {"exact_8": GREY, "levels_8": ACCENT}.items(), strict=True):
+            rows = readings[name][measure]
+            for place, values in enumerate(rows.values()):
+                ax.plot([place + shift] * len(values), values, "o", color=color, alpha=0.5, markersize=5, mew=0)
+                ax.plot(place + shift, np.mean(values), "_", color=color, markersize=16, mew=2.5)
+            ax.plot([], [], "o", color=color, label=name.removesuffix("_8"))
+        ax.axhline(0, color=LIGHT, linewidth=1, zorder=0)
+        places = [f"level {level}" if level.isdigit() else "score map" for level in rows]
+        ax.set_xticks(range(len(places)), places)
+        ax.set_title(title)
+    axes[0].legend(loc="upper left", fontsize=9)
+    return figure
 
 
 @torch.no_grad()
@@ -77,18 +150,32 @@ def class_map(network: LiteNetwork, image: Tensor, index: int | None = None) -> 
     """A class's map of an image uint8 (3, H, W) at its true place, unsmoothed.
 
     Returns:
-        The map (H, W), the class's probability, how many cells the map has, and the class, where it was not given.
+        The map (H, W), NaN where a pixel is further than half a step from every cell's middle; the class's
+        probability; how many cells the map has; and the class, where it was not given.
     """
     scores = network.score_map(normalize(image[None]))[0]  # (C, h, w)
     probability = scores.mean(dim=(1, 2)).softmax(dim=0)
     index = int(probability.argmax()) if index is None else index
     size, jump = tuple(image.shape[1:]), network.feature_info[-1].reduction
-    place = {"cell_edges": "measured", "centre": cell_centre(network, size)}
-    rows, columns = cells_of_pixels(tuple(scores.shape[1:]), size, jump, **place)
-    return scores[index][rows][:, columns], probability[index].item(), scores[0].numel(), index
+    centre = cell_centre(network, size)
+    rows, columns = cells_of_pixels(tuple(scores.shape[1:]), size, jump, cell_edges="measured", centre=centre)
+    own = scores[index][rows][:, columns].clone()
+    for axis, (nearest, first) in enumerate(zip((rows, columns), centre)):
+        outside = (torch.arange(len(nearest)) - first - jump * nearest).abs() > jump / 2
+        own.index_fill_(axis, outside.nonzero()[:, 0], torch.nan)
+    return own, probability[index].item(), scores[0].numel(), index
+
+
+def laid_on(own: Tensor, image: Tensor) -> Tensor:
+    """A map (H, W) in its range of greys, black to white, on its image, uint8 (3, H, W); the image pales where NaN."""
+    seen = ~own.isnan()
+    low, high = own[seen].min(), own[seen].max()
+    greys = 255 * (own - low) / (high - low).clamp(min=1e-12)
+    pale = 0.3 * image + 0.7 * 255
+    return torch.where(seen, greys, pale).round().byte()
 
 
 if __name__ == "__main__":
     from drn_lib.checkpoints import load_lite0
 
-    print(store_opening(load_lite0()))
+    print(*store_opening(load_lite0()), sep="\n")

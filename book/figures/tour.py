@@ -1,23 +1,20 @@
-"""Figures of chapter 00 and of the front page: a picture, unveiled where a network scores a class high."""
+"""Figures of chapter 00: a picture, unveiled where a network scores a class high."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
 from book.cells.photographs import wall
 from book.figures.style import ACCENT, show_map, show_row, use_style
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
 from drn_lib.names import display_name
-from drn_lib.paths import replacing
 
 WALL = ("chelsea", "hubble_deep_field", "rocket", "brick", "astronaut", "grass", "coffee", "retina", "gravel")
 """The photographs of the tour's wall, row by row."""
@@ -95,18 +92,6 @@ def maps_in_a_row(picture: torch.Tensor, maps: dict[str, torch.Tensor]) -> Figur
     """A picture (3, S, S) and one class's scores in several networks, {network: (cells, cells)}; white is high."""
     titles = ["the picture", *map(display_name, maps)]
     return show_row([picture.permute(1, 2, 0), *maps.values()], titles, height=9 / len(titles))
-
-
-def readme_picture(path: str | Path = "book/_static/readme.png") -> Path:
-    """Draw the picture of the README and of the front page, with the trained networks that come with the book.
-
-    From the root of the checkout: `python -c "from book.figures.tour import readme_picture; readme_picture()"`.
-    Writes a PNG to `path`, and returns it.
-    """
-    pixels = answers_on_the_wall("first_networks/{}-s0", ("resnet_18", "drn_c_26"), width=8.2)
-    with replacing(Path(path)) as temporary:
-        Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
-    return Path(path)
 
 
 def answers_on_the_wall(weights: str, networks: Sequence[str], width: float = 9.0) -> np.ndarray:

@@ -19,7 +19,7 @@ from book import ROOT
 from book.explorers import data
 from book.live import pictures
 from book.numbers import claims, markers, solutions, status
-from book.numbers.tables import classification, live, localization, segmentation
+from book.numbers.tables import classification, lite0, live, localization, segmentation
 from drn_lib.paths import replacing
 
 TABLES = {
@@ -28,6 +28,7 @@ TABLES = {
     **classification.TABLES,
     **localization.TABLES,
     **live.TABLES,
+    **lite0.TABLES,
     **segmentation.TABLES,
     "solutions": solutions.solutions,
 }

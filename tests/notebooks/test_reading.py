@@ -65,8 +65,10 @@ def test_one_exercise_asks_why(path):
 def test_what_is_counted(tmp_path):
     """The counts themselves can fail."""
     new = nbformat.v4
-    prose = "# 09 X\n\nIt is not seen to fall (by more than a little),"
-        " 3 of 12.5 in Section 4 by DRN-A-18.\n\n| 1 |\n| --- |\n"
+    prose = (
+        "# 09 X\n\nIt is not seen to fall (by more than a little), 3 of 12.5 in Section 4 by DRN-A-18.\n\n"
+        "| 1 |\n| --- |\n| 2 |\n"
+    )
     stream = new.new_output("stream", text="x" * 80 + "\nequal: True\n")
     cells = [
         new.new_markdown_cell(prose),

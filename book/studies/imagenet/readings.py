@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from book.studies import cache, files
 from book.studies.intervals import holm
-from drn_lib.conversion import dilate
-from drn_lib.lite import LiteNetwork
+
+if TYPE_CHECKING:
+    from drn_lib.lite import LiteNetwork
 
 
 def plan() -> dict:
@@ -26,6 +28,8 @@ def named(reading: Sequence) -> str:
 
 def read_as(model: LiteNetwork, reading: Sequence) -> LiteNetwork:
     """The network with its own weights at another output stride: (output stride, dilation rule)."""
+    from drn_lib.conversion import dilate  # only here is torch needed
+
     return model if reading[0] == 32 else dilate(model, *reading)
 
 

@@ -4,10 +4,12 @@ import pytest
 import torch
 from PIL import Image
 
+from book import ROOT
 from book.cells.photographs import photograph
 from book.figures import lite0
 from drn_lib.checkpoints import load_lite0
 from drn_lib.conversion import dilate
+from drn_lib.gridding import grid_contrast
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +27,17 @@ def test_the_opening_picture_shows_one_class_in_three_readings(model):
     assert min(probabilities[:2]) > 90 > 60 > probabilities[2]
 
 
-def test_the_stored_picture_is_light_and_what_the_network_draws(model, tmp_path, monkeypatch):
-    assert lite0.stored_opening().stat().st_size <= 150_000
-    files = lite0.stored_opening(), lite0.store_opening(model, tmp_path / "opening.png")
-    old, new = (np.asarray(Image.open(file).convert("RGB"), dtype=float) for file in files)
-    assert old.shape == new.shape and np.abs(old - new).mean() < 3
+def test_the_stored_pictures_are_light_and_what_the_network_draws(model, tmp_path, monkeypatch):
+    drawn = lite0.store_opening(model, tmp_path)
+    for file, (place, (_, width)) in zip(drawn, lite0.STORED.items(), strict=True):
+        assert (ROOT / place).stat().st_size <= 200_000
+        old, new = (np.asarray(Image.open(path).convert("RGB"), dtype=float) for path in (ROOT / place, file))
+        assert old.shape == new.shape and old.shape[1] == width and np.abs(old - new).mean() < 3
+    assert Image.open(drawn[-1]).size == (1280, 640)  # what the services that show links ask for
     shown = []
     monkeypatch.setattr(IPython.display, "display", shown.append)
     lite0.show_opening(None)
-    assert shown[0].data == files[0].read_bytes()
+    assert shown[0].data == (ROOT / "data" / "figures" / "lite0_opening.png").read_bytes()
 
 
 @torch.no_grad()
@@ -45,3 +49,28 @@ def test_the_dense_map_lies_where_the_coarse_one_does(model):
     middles = torch.arange(31, 128, 32)
     assert cells == 16 and coarse.shape == dense.shape == (128, 128)
     assert (coarse[middles][:, middles] - dense[middles][:, middles]).abs().max() < 1e-4
+    for own, first in ((coarse, 31 - 16), (dense, 31 - 4)):
+        assert own[: first - 1].isnan().all() and own[first + 1 :, first + 1 :].isfinite().all()
+
+
+def test_a_map_lies_on_its_paled_image():
+    image, own = torch.full((3, 2, 2), 100).byte(), torch.tensor([[1.0, torch.nan], [3.0, 2.0]])
+    assert lite0.laid_on(own, image)[0].tolist() == [[0, round(30 + 0.7 * 255)], [255, 128]]
+
+
+def test_the_grid_is_drawn_level_by_level(model):
+    figure = lite0.grid_in_maps(model)
+    assert [ax.get_title() for ax in figure.axes[:4]] == ["level 4", "level 5", "level 6", "espresso"]
+    exact, levels = ([ax.images[0].get_array() for ax in figure.axes[start : start + 4]] for start in (0, 4))
+    assert {own.shape for own in (*exact, *levels)} == {(28, 28)}
+    assert (exact[0] == levels[0]).all()
+    contrasts = [float(grid_contrast(torch.tensor(own[-1]), 4)) for own in (exact, levels)]
+    assert contrasts[0] < 0.05 < contrasts[1]
+
+
+def test_a_dot_for_each_photograph():
+    axes = lite0.grid_measured().axes
+    assert [ax.get_title() for ax in axes] == ["grid contrast", "lattice energy"]
+    assert [label.get_text() for label in axes[0].get_xticklabels()] == ["level 4", "level 5", "level 6", "score map"]
+    dots = [line for line in axes[0].lines if len(line.get_xdata()) == 9]
+    assert len(dots) == 8 and max(dots[3].get_ydata()) <= 0 < min(dots[7].get_ydata())

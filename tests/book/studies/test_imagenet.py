@@ -155,5 +155,18 @@ def test_the_table_of_photographs(narrow, monkeypatch):
     assert len(document["photographs"]) == 9 and document["with_a_fitting_class"] == 5 and len(rows) == 7
     assert rows["exact_8"]["difference"] < 1e-12 < rows["levels_8"]["difference"]
     assert rows["as_trained"]["named_as_trained"] == 9 and rows["as_trained"]["lattice"] == {}
-    assert set(rows["exact_8"]["lattice"]) == {"5", "6", "score_map"} and len(rows["exact_8"]["lattice"]["6"]) == 9
-    assert set(rows["levels_16"]["lattice"]) == {"6", "score_map"}
+    for measure in ("lattice", "contrast"):
+        assert set(rows["exact_8"][measure]) == {"4", "5", "6", "score_map"} and len(rows["exact_8"][measure]["6"]) == 9
+        assert set(rows["levels_16"][measure]) == {"4", "6", "score_map"}
+        assert rows["exact_8"][measure]["4"] == rows["levels_8"][measure]["4"] != rows["levels_16"][measure]["4"]
+        assert rows["exact_8"][f"mean_{measure}"]["6"] == pytest.approx(np.mean(rows["exact_8"][measure]["6"]))
+
+
+def test_a_grid_is_measured_at_the_period_of_the_strides_that_were_lost():
+    """Maps of 28 cells for 224 px: in level 5 one stride was lost, in level 6 two; level 4 is read like the last."""
+    stripes = {p: (torch.arange(28) % p == 0).float().expand(2, 1, 28, 28) for p in (2, 4)}
+    found = cell.grids({3: stripes[4], 4: stripes[4], 5: stripes[2], 6: stripes[4], "score_map": stripes[4]}, 224)
+    assert all(value > 0.9 for each in found["lattice"].values() for value in each)
+    assert set(found["mean_contrast"]) == {"4", "5", "6", "score_map"} and min(found["mean_contrast"].values()) > 0.3
+    assert cell.grids({5: stripes[4], "score_map": stripes[4]}, 224)["mean_contrast"]["5"] < 0.1
+    assert cell.grids({6: torch.zeros(1, 1, 7, 7), "score_map": torch.zeros(1, 1, 7, 7)}, 224)["lattice"] == {}
