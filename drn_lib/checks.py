@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,12 @@ def real_number(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
         raise ValueError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
     return float(value)
+
+
+def require_device(name: str) -> None:
+    """Raise ValueError where --device names neither cpu nor cuda; whether it is there is not asked."""
+    if not re.fullmatch(r"(cpu|cuda)(:\d{1,3})?", name):
+        raise ValueError(f"--device {name}: the book's code runs on cpu or cuda")
 
 
 def require_finite(values: Tensor | np.ndarray, name: str) -> None:

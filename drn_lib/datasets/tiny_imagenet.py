@@ -23,11 +23,11 @@ from torch import Tensor
 from drn_lib.datasets.archives import FileTree, open_tree, read_lines, require_samples
 from drn_lib.datasets.base import FileDataset
 from drn_lib.datasets.contract import DataError
-from drn_lib.datasets.splits import PARTS, assign_parts, read_partition, write_partition
+from drn_lib.datasets.splits import BOOK_PARTITIONS, PARTS, assign_parts, read_partition, write_partition
 
 FOLDER = "tiny-imagenet-200"
 SIZE = 64
-BOOK_PARTITION = "tiny-imagenet-20"
+BOOK_PARTITION = BOOK_PARTITIONS["tiny-imagenet"]
 BOOK_CLASSES, BOOK_TRAIN, BOOK_TUNE = 20, 360, 40
 
 

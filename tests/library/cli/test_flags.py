@@ -8,7 +8,7 @@ import pytest
 
 from drn_lib.cli import commands, options, segment, train
 from drn_lib.datasets import DataError
-from drn_lib.segmentation.inference import Inference
+from drn_lib.segmentation.options import Inference
 from drn_lib.training.recipes import recipe
 
 READING = {"arch": None, "device": None, "window": None, "scales": "1", "mirror": False, "log_average": False}
@@ -27,7 +27,14 @@ COMMANDS = {
     | {"output_stride": None, "dilation_rule": None},
     "segment a.png --weights w": {"images": [Path("a.png")], "weights": "w", "shorter_side": None, **READING}
     | {"out": Path("segmented")},
-    "score-segmentation w": {"weights": "w", "dataset": "camvid", "split": None, "root": None, "predictions": None}
+    "score-segmentation w": {
+        "file": "w",
+        "weights": None,
+        "dataset": "camvid",
+        "split": None,
+        "root": None,
+        "predictions": None,
+    }
     | READING,
     "export --out a.onnx": {"arch": None, "weights": None, "out": Path("a.onnx"), "storage": "float16"},
 }
@@ -49,9 +56,7 @@ def test_every_command_is_there():
     }
 
 
-@pytest.mark.parametrize(
-    "line", ["segment a.png", "train", "export", "localize", "data", "score-segmentation", "segmented a.png"]
-)
+@pytest.mark.parametrize("line", ["segment a.png", "train", "export", "localize", "data", "segmented a.png"])
 def test_what_is_left_out_and_needed_is_one_line_and_status_2(line, capsys):
     with pytest.raises(SystemExit) as ended:
         parsed(line)
@@ -86,16 +91,16 @@ def test_what_is_no_list_of_scales_is_one_sentence(text):
 
 def test_how_a_training_is_carried_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    line = "train --arch drn_c_26 --device cpu --recipe shapes-live --set lr=0.02 --set batch_size=8"
+    line = "train --arch drn_c_26 --device cpu --recipe imagenet --set lr=0.02 --set batch_size=8"
     plan, how = train._start(
-        parsed(f"{line} --seed 3 --epochs 5 --workers 2 --tensorboard"), recipe("shapes-live").__class__
+        parsed(f"{line} --seed 3 --epochs 5 --workers 2 --tensorboard"), recipe("imagenet").__class__
     )
-    assert plan == recipe("shapes-live", lr=0.02, batch_size=8, epochs=5)
-    assert how.folder == Path("runs/shapes-live/drn_c_26-s3") and (how.device, how.workers) == ("cpu", 2)
+    assert plan == recipe("imagenet", lr=0.02, batch_size=8, epochs=5)
+    assert how.folder == Path("runs/imagenet/drn_c_26-s3") and (how.device, how.workers) == ("cpu", 2)
     assert (how.sync_batch_norm, how.tensorboard, how.full_precision, how.max_steps) == (False, True, False, None)
-    plan, how = train._start(parsed(f"{line} --out here --sync-batch-norm"), recipe("shapes-live").__class__)
+    plan, how = train._start(parsed(f"{line} --out here --sync-batch-norm"), recipe("imagenet").__class__)
     assert (how.folder, how.sync_batch_norm, how.tensorboard, how.workers) == (Path("here"), True, False, 4)
-    assert plan.epochs == recipe("shapes-live").epochs
+    assert plan.epochs == recipe("imagenet").epochs
 
 
 def test_the_split_that_is_scored_while_choices_are_made():
