@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
@@ -67,6 +68,12 @@ def require_type(value: object, kind: type, name: str) -> None:
     """Raise ValueError, which names it, where a value is of another type: a list for a Tensor, a name for a network."""
     if not isinstance(value, kind):
         raise ValueError(f"{name} must be of type {kind.__name__}, not {type(value).__name__}")
+
+
+def require_device(name: str) -> None:
+    """Raise ValueError where --device names neither cpu nor cuda; whether it is there is not asked."""
+    if not re.fullmatch(r"(cpu|cuda)(:\d{1,3})?", name):
+        raise ValueError(f"--device {name}: the book's code runs on cpu or cuda")
 
 
 def require_finite(values: Tensor | np.ndarray, name: str) -> None:

@@ -21,6 +21,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from drn_lib.checks import require_device
+
 ENDED = ".a-process-ended"
 """A file that the first process to notice another's end makes in the run's folder, so that only one speaks."""
 
@@ -70,12 +72,8 @@ def device_of(named: str | None) -> str:
     """The device that --device names, cpu or cuda, if it is there; without a name the GPU where torch sees one."""
     if named is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind, index = torch.device(named).type, torch.device(named).index or 0
-    except RuntimeError:
-        kind = None
-    if kind not in ("cpu", "cuda"):
-        raise ValueError(f"--device {named}: the book's code runs on cpu or cuda")
+    require_device(named)
+    kind, index = torch.device(named).type, torch.device(named).index or 0
     if kind == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"--device {named}: torch sees no CUDA GPU here; leave --device out for the CPU")
     if kind == "cuda" and index >= torch.cuda.device_count():

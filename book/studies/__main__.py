@@ -46,10 +46,14 @@ def _parser() -> argparse.ArgumentParser:
 def _study(options: argparse.Namespace) -> None:
     if options.of_a_pool:
         _end_with_parent()
-    from book.studies import plans, pool
-    from drn_lib.distributed import device_of
+    from book.studies import plans
 
     plan = plans.load_plan(options.study)
+    by_name = {plan.run_name(*run): run for run in plan.runs()}
+    if options.run:
+        checks.one_of("run", options.run, by_name)
+    from book.studies import pool  # here and below, as torch is imported only where something is computed
+
     if options.status:
         print(pool.report(plan))
     elif options.list:
@@ -58,22 +62,23 @@ def _study(options: argparse.Namespace) -> None:
         for line in pool.merge(plan, options.merge):
             print(line)
     elif options.run:
-        _run_one(plan, options.run, device_of(options.device))
+        _run_one(plan, options.run, by_name[options.run], options.device)
     else:
+        from drn_lib.distributed import device_of
+
         with _ended_by_sigterm():
             pool.run(plan, options.workers, device_of(options.device))
 
 
-def _run_one(plan: Plan, name: str, device: str) -> None:
-    from book.studies import runs
-
-    by_name = {plan.run_name(*run): run for run in plan.runs()}
-    run = by_name[checks.one_of("run", name, by_name)]
+def _run_one(plan: Plan, name: str, run: tuple[str, int], device: str | None) -> None:
     if plan.result(*run) is not None:
         print(f"{name} is already done: {plan.result_file(name)}")
         return
+    from book.studies import runs
+    from drn_lib.distributed import device_of
+
     try:
-        print(runs.run_one(plan, *run, device))
+        print(runs.run_one(plan, *run, device_of(device)))
     except locks.Busy as error:  # nothing is wrong: a scheduler, and a pool, may try it again later
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         sys.exit(locks.TRY_LATER)

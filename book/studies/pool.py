@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import safe_open
 
-from book.studies import files, provenance, results, runs
+from book.studies import files, provenance, results
 from book.studies.plans import Plan, Variant
 from book.studies.reading import records
 from drn_lib import costs, locks, paths
@@ -59,6 +58,8 @@ def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
             that is for another device.
     """
     whole_number("workers", workers, 1)
+    from book.studies import runs  # here, as it imports torch, which a list of what is done does not need
+
     runs.check_engine(plan, device)
     runs.check_folders(plan)
     left = [status.name for status in status(plan) if not status.done]
@@ -120,12 +121,16 @@ def status(plan: Plan) -> list[RunStatus]:
 
 def _progress(recipe: Recipe, folder: Path) -> tuple[int, int, float]:
     """Steps done, steps in all and seconds of the run in `folder`; zeros where it has not begun or is damaged."""
+    if not (folder / "state.pt").exists():
+        return 0, 0, 0.0
+    import torch
+
     try:
         state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
         total = recipe.epochs * recipe.steps_per_epoch(json.loads(state["run"])["images"])
         step, seconds = int(state["step"]), float(state["seconds"])
         return (step, total, seconds) if 0 <= step <= total and 0 <= seconds < math.inf else (0, 0, 0.0)
-    except Exception:  # there is none, or the run itself says in its log what is wrong with it
+    except Exception:  # the run itself says in its log what is wrong with it
         return 0, 0, 0.0
 
 

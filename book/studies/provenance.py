@@ -8,14 +8,14 @@ import re
 import subprocess
 from pathlib import Path
 
-import torch
-
 from book.studies.reading.records import GPU, UNKNOWN
 from drn_lib.paths import data_dir, replacing
 
 
 def device_name(device: str) -> str:
     """The name of the GPU, or of the processor, that computes, as far as the system tells it."""
+    import torch
+
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device) + GPU
     cpuinfo = Path("/proc/cpuinfo")

@@ -65,7 +65,21 @@ def weights_named(weights: str | None, arch: str | None) -> str:
         raise ValueError("say which network: --arch for one of this book's, or --weights for another")
     if arch is not None:
         one_of("network", arch, [*list_models(), *list_ablations(), *list_remedies()])
+    if weights == "released" and arch is None:
+        raise ValueError("--weights released needs --arch, for instance --arch drn_c_26")
     return weights or SHIPPED.format(arch)
+
+
+def require_weights(weights: str | None, arch: str | None) -> str:
+    """`weights_named`, where that is a file, a shipped name or one that was released; nothing is read or fetched.
+
+    Raises:
+        FileNotFoundError, ValueError: as `find_weights` and `weights_named`.
+    """
+    name = weights_named(weights, arch)
+    if find_shipped(source := arch if name == "released" else name) is None:
+        _require_released(source)
+    return name
 
 
 def find_weights(path_or_name: str | Path) -> Path:
@@ -165,16 +179,21 @@ def not_found(name: str | Path, known: list[str]) -> FileNotFoundError:
     return FileNotFoundError(f"the file of {name} is not there")
 
 
-def _released_file(name: str) -> Path:
-    """The file of a released network in the cache, downloaded where it is not there yet."""
-    from drn_lib.datasets.downloads import DownloadError, download, one_at_a_time
-
+def _require_released(name: str) -> None:
+    """Raise FileNotFoundError where the authors published no weights of this name."""
     if name not in RELEASED and name in list_models():
         advice = "torchvision has some: pass its state dict" if name.startswith("resnet") else "train it"
         there = f"there are weights for {', '.join(RELEASED)}"
         raise FileNotFoundError(f"no weights were published for {name} ({advice}); {there}")
     if name not in RELEASED:
         raise not_found(name, [*RELEASED, *list_trained()])
+
+
+def _released_file(name: str) -> Path:
+    """The file of a released network in the cache, downloaded where it is not there yet."""
+    from drn_lib.datasets.downloads import DownloadError, download, one_at_a_time
+
+    _require_released(name)
     file = paths.cache_dir() / "weights" / f"{name}-{RELEASED[name]}.pth"
     known = f"its SHA-256 begins with {RELEASED[name]}"
     if file.is_file():

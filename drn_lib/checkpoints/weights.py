@@ -106,8 +106,6 @@ def load_any(weights: str | None, arch: str | None = None) -> Network:
     """
     weights = files.weights_named(weights, arch)
     if weights == "released":
-        if arch is None:
-            raise ValueError("--weights released needs --arch, for instance --arch drn_c_26")
         return load_weights(create_model(arch), arch).eval()
     file = files.find_shipped(weights)
     if arch is None or file is None or files.read_weights(file)[1] is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from drn_lib.cli.options import add_flags
+from drn_lib.cli.options import add_flags, begin
 
 
 def add_commands(commands) -> None:
@@ -20,10 +20,15 @@ def add_commands(commands) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    from drn_lib.datasets import open_dataset
+    from drn_lib.datasets.catalog import require_names
 
     partition = partition_options(options.name, options.partition)
     split = options.split or ("trainval" if options.name == "pets" and not options.partition else "train")
+    require_names(options.name, split, **partition)
+    begin(f"opening {options.name} {split}")
+
+    from drn_lib.datasets import open_dataset
+
     dataset = open_dataset(options.name, split, options.root, **partition)
     print(f"{options.name} {split}: {len(dataset)} images, {len(dataset.classes)} classes")
     print(", ".join(dataset.classes))

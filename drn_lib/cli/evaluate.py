@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from drn_lib.checkpoints.files import require_weights
 from drn_lib.cli.data import partition_options
-from drn_lib.cli.options import RECIPES, add_flags
+from drn_lib.cli.options import RECIPES, add_flags, add_weights, begin, named_once
 from drn_lib.cli.published import published_errors
+from drn_lib.images import CROPS
 
 
 def add_commands(commands) -> None:
@@ -17,10 +19,12 @@ def add_commands(commands) -> None:
         description="evaluate WEIGHTS scores them on --dataset; evaluate --recipe imagenet --arch drn_c_26 "
         "--weights released scores on the recipe's data, beside the paper's numbers.",
     )
-    evaluate.add_argument("file", nargs="?", metavar="WEIGHTS", help="the same as --weights")
-    add_flags(evaluate, "--weights", "--arch")
+    add_weights(evaluate)
+    add_flags(evaluate, "--arch")
     evaluate.add_argument("--recipe", help=f"score on its data and at its size, instead of --dataset: {RECIPES}")
-    evaluate.add_argument("--crops", type=int, default=1, help="1 or 10, for a recipe that reads files (default 1)")
+    evaluate.add_argument(
+        "--crops", type=int, choices=CROPS, default=1, help="1 or 10, for a recipe that reads files (default 1)"
+    )
     evaluate.add_argument("--dataset", default="tiny-imagenet", help="default %(default)s")
     evaluate.add_argument(
         "--partition",
@@ -34,23 +38,25 @@ def add_commands(commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from drn_lib import evaluation, images
-    from drn_lib.checkpoints import load_any
-    from drn_lib.datasets import open_dataset
     from drn_lib.datasets.catalog import require_names
-    from drn_lib.distributed import device_of
     from drn_lib.training.recipes import ClassificationRecipe, recipe
 
-    if (options.file is None) == (options.weights is None):
-        raise ValueError("name the weights once: evaluate WEIGHTS, or evaluate --weights WEIGHTS")
+    weights = named_once(options)
     plan = recipe(options.recipe, ClassificationRecipe) if options.recipe else None
     reads_files = plan is not None and plan.reads_files
-    if options.crops not in images.CROPS or (options.crops != 1 and not reads_files):
+    if options.crops != 1 and not reads_files:
         raise ValueError("--crops is 1, or 10 for a recipe that reads files, such as imagenet")
     name, split, data_options = _scored_data(options, plan)
     require_names(name, split, **data_options)
+    require_weights(weights, options.arch)
+    begin(f"evaluating {weights} on {name} {split}")
+
+    from drn_lib import evaluation
+    from drn_lib.checkpoints import load_any
+    from drn_lib.datasets import open_dataset
+    from drn_lib.distributed import device_of
+
     device = device_of(options.device)
-    weights = options.weights or options.file
     model = load_any(weights, options.arch)
     dataset = open_dataset(name, split, options.root, **data_options)
     known, found = model.classifier.out_channels, len(dataset.classes)

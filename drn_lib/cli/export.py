@@ -12,8 +12,8 @@ import argparse
 
 from drn_lib import paths
 from drn_lib.checkpoints import onnx
-from drn_lib.checkpoints.files import find_weights, weights_named
-from drn_lib.cli.options import add_flags, add_network
+from drn_lib.checkpoints.files import find_weights, require_weights
+from drn_lib.cli.options import add_flags, add_network, begin
 
 
 def add_commands(commands) -> None:
@@ -32,13 +32,15 @@ def add_commands(commands) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from drn_lib.checkpoints import load_any
-
     if options.out.suffix != ".onnx":
         raise ValueError(f"--out is a file whose name ends in .onnx, not {options.out}")
     paths.output_file(options.out)
-    model = load_any(options.weights, options.arch)  # says in a sentence what is wrong with names and files
-    weights = weights_named(options.weights, options.arch)
+    weights = require_weights(options.weights, options.arch)
+    begin(f"exporting {weights}")
+
+    from drn_lib.checkpoints import load_any
+
+    model = load_any(options.weights, options.arch)  # says in a sentence what is wrong with a file
     file = find_weights(options.arch if weights == "released" else weights)
     tensors = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
     trained = onnx.trained_in(file, model.table, tensors, model.classes)

@@ -22,11 +22,12 @@ import numpy as np
 
 from drn_lib import paths
 from drn_lib.architecture import DILATION_RULES
-from drn_lib.checkpoints.files import find_shipped, task_of, weights_named
+from drn_lib.checkpoints.files import find_shipped, require_weights, task_of
 from drn_lib.checkpoints.packages import LITE0, REQUIREMENT, load_lite0
 from drn_lib.checks import whole_number
-from drn_lib.cli.options import add_flags, add_network, for_each
-from drn_lib.cli.outputs import free_name, save_picture
+from drn_lib.cli.options import add_flags, add_network, begin, for_each, images_of
+from drn_lib.cli.outputs import counted, free_name, save_picture, written
+from drn_lib.images import MOST_SIDE, read_photograph
 from drn_lib.localization.options import CELL_EDGES, EMPTY, ONE_CELL, SCORES, BoxOptions
 from drn_lib.localization.photographs import CLASS_FROM, CROPS, SIZE, Found, class_index, find_object
 
@@ -158,42 +159,47 @@ def _require_own(file: Path) -> None:
         print(f"{file} of an earlier run will be replaced")
 
 
-def _network(options: argparse.Namespace) -> tuple[Network | LiteNetwork, str]:
-    """The network that the flags name, dilated where they say so, and where its weights are from."""
-    from drn_lib.checkpoints import load_any
-    from drn_lib.conversion import dilate
-    from drn_lib.segmentation.network import TASK
-
+def _weights(options: argparse.Namespace) -> str:
+    """Where the weights of the network are from that the flags name; ValueError for what they cannot be. No torch."""
     if options.dilation_rule and options.output_stride is None:
         raise ValueError("--dilation-rule says how to dilate a network: give --output-stride too")
     if options.arch == LITE0:
         if options.weights is not None:
             raise ValueError(f"{LITE0} has the weights of its package: leave --weights out")
-        model, weights = load_lite0(), REQUIREMENT
-    else:
-        weights = weights_named(options.weights, options.arch)
-        file = find_shipped(weights)
-        if file is not None and task_of(file) == TASK:
-            raise ValueError(f"{weights} names every pixel and gives no boxes: use the command segment for it")
-        model = load_any(weights, options.arch)
+        return REQUIREMENT
+    weights = require_weights(options.weights, options.arch)
+    file = find_shipped(weights)
+    if file is not None and task_of(file) == "segmentation":
+        raise ValueError(f"{weights} names every pixel and gives no boxes: use the command segment for it")
+    return weights
+
+
+def _network(options: argparse.Namespace, weights: str) -> Network | LiteNetwork:
+    """The network with these weights, dilated where the flags say so."""
+    from drn_lib.checkpoints import load_any
+    from drn_lib.conversion import dilate
+
+    model = load_lite0() if options.arch == LITE0 else load_any(weights, options.arch)
     if options.output_stride not in (None, model.feature_info[-1].reduction):
         model = dilate(model, options.output_stride, options.dilation_rule or "exact")
-    return model, weights
+    return model
 
 
 def _localize(options: argparse.Namespace) -> None:
-    from drn_lib.distributed import device_of
-    from drn_lib.images import MOST_SIDE, read_photograph
-
     paths.output_folder(options.out)
     books = options.weights is None and options.arch != LITE0
     size = options.size if options.size is not None else BOOK_SIZE if books else SIZE
     whole_number("--size", size, 1, MOST_SIDE)
     if math.isnan(options.threshold):
         raise ValueError("--threshold is a number, not nan")
+    weights = _weights(options)
+    options.images = images_of(options)
+    begin(f"looking for objects in {counted(len(options.images), 'image')} by {weights}")
+
+    from drn_lib.distributed import device_of
+
     device = device_of(options.device)
-    model, weights = _network(options)
-    model = model.to(device)
+    model = _network(options, weights).to(device)
     options.cell_edges = options.cell_edges or getattr(model, "cell_edges", _default("cell_edges"))
     index = None if options.wanted is None else class_index(model, options.wanted)
     classes = model.classes or [f"class {number}" for number in range(model.classifier.out_channels)]
@@ -201,13 +207,14 @@ def _localize(options: argparse.Namespace) -> None:
     choices = {"size": size, "crop": options.crop, "class_from": options.class_from, "options": box_options}
     _require_own(options.out / "boxes.json")
     taken: set[str] = set()
-    done = []  # ((name, height, width), what was found) of each photograph
+    done, pictures = [], []  # ((name, height, width), what was found) of each photograph
 
     def localize_one(file: Path) -> None:
         image = read_photograph(file)
         one = find_object(model, image, options.threshold, index, **choices)
         name = free_name(options.out, f"{len(done) + 1:04d}_{file.stem}", [".png"], taken)
-        save_picture(draw_found(image, one), options.out / f"{name}.png")
+        pictures.append(options.out / f"{name}.png")
+        save_picture(draw_found(image, one), pictures[-1])
         done.append(((file.as_posix(), *image.shape[1:]), one))
 
     def note() -> str:
@@ -223,9 +230,13 @@ def _localize(options: argparse.Namespace) -> None:
         with paths.replacing(options.out / "boxes.json") as temporary:
             temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         boxes = len(document["annotations"])
-        said = f"{boxes} boxes in {len(done)} of {count} images: {options.out / 'boxes.json'}, and pictures beside it"
-        if boxes < len(done):
-            said += f"\n{len(done) - boxes} images have no box: no cell qualifies (lower --threshold, or see --empty)"
+        files = written([options.out / "boxes.json", *pictures])
+        said = f"{counted(boxes, 'box')} in {len(done)} of {count} images: {files}"
+        if missing := len(done) - boxes:
+            without = (
+                f"{counted(missing, 'image')} without a box: no cell qualifies (lower --threshold, or see --empty)"
+            )
+            said += f"\n{without}"
         return said
 
     for_each(options, localize_one, end)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from drn_lib.checks import whole_number
+from drn_lib import __version__
+from drn_lib.checks import require_device, whole_number
 from drn_lib.cli.errors import PLAIN, reader_has_gone, tell
 from drn_lib.training.recipes import ClassificationRecipe, list_recipes
 
@@ -40,6 +41,10 @@ LIMITS = {
 class OneLineParser(argparse.ArgumentParser):
     """A parser that says what is wrong with the flags in one line, without repeating the usage; exit status 2."""
 
+    def add_version(self) -> None:
+        """Add --version, the library's."""
+        self.add_argument("--version", action="version", version=f"drn-lib {__version__}")
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see --help\n")
 
@@ -50,10 +55,49 @@ def add_flags(command, *names: str, **changes: object) -> None:
         command.add_argument(name, **{**FLAGS[name], **changes})
 
 
+def add_weights(command) -> None:
+    """Add --weights to a command that scores them and takes no other file, so that they may stand without the flag."""
+    command.add_argument("file", nargs="?", metavar="WEIGHTS", help="the same as --weights")
+    add_flags(command, "--weights")
+
+
+def named_once(options: argparse.Namespace) -> str:
+    """The weights that were named by the flags of `add_weights`; ValueError where they were not, or twice."""
+    if (options.file is None) == (options.weights is None):
+        command = options.command
+        raise ValueError(f"name the weights once: {command} WEIGHTS, or {command} --weights WEIGHTS")
+    return options.weights or options.file
+
+
 def add_network(command) -> None:
     """Add --arch and --weights to a command that takes the book's own network where only --arch is given."""
     add_flags(command, "--arch", help="the network, e.g. drn_c_26; without --weights the trained one of this book")
     add_flags(command, "--weights")
+
+
+def begin(text: str) -> None:
+    """Say what begins once all names are known to be right: the import of torch takes a while, and says nothing.
+
+    Of several processes, the first one says it.
+    """
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{text} ...", flush=True)
+
+
+def images_of(options: argparse.Namespace) -> list[Path]:
+    """The images that are named, and those in folders that are.
+
+    Raises:
+        DataError: none of them is there, or a folder holds none. One that is missing among others is told at the end.
+    """
+    from drn_lib.datasets.contract import DataError
+    from drn_lib.images import list_images
+
+    files = list_images(options.images)
+    if not any(file.exists() for file in files):
+        which = f"{files[0]} is" if len(files) == 1 else f"all {len(files)} images are"
+        raise DataError(f"{which} not there: correct the path")
+    return files
 
 
 def scored_split(dataset: str) -> str:
@@ -64,17 +108,16 @@ def scored_split(dataset: str) -> str:
 def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Callable[[int], str]) -> None:
     """Do the work for each image of `options.images`, with a progress bar; DataError at the end for what went wrong.
 
-    Whatever goes wrong with one image leaves the others alone. `options.out` is a folder to make, and what earlier runs
-    wrote into it is no image to work on. `end` gives what is printed in the end, from the number of files, and is
-    called after an interruption too.
+    The images are files, as of `images_of`. Whatever goes wrong with one leaves the others alone. `options.out` is
+    a folder to make, and what earlier runs wrote into it is no image to work on. `end` gives what is printed in the
+    end, from the number of files, and is called after an interruption too.
     """
     from tqdm import tqdm
 
     from drn_lib.cli.outputs import without_ours
-    from drn_lib.datasets import DataError
-    from drn_lib.images import list_images
+    from drn_lib.datasets.contract import DataError
 
-    files, failed = without_ours(list_images(options.images), options.out), []
+    files, failed = without_ours(options.images, options.out), []
     verb, cause = "read", None
     options.out.mkdir(parents=True, exist_ok=True)
     try:
@@ -110,6 +153,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None, resumable:
         for name in LIMITS.keys() & vars(options).keys():
             if (value := getattr(options, name)) is not None:
                 whole_number(f"--{name.replace('_', '-')}", value, *LIMITS[name])
+        if (device := getattr(options, "device", None)) is not None:
+            require_device(device)
         options.function(options)
         sys.stdout.flush()  # on a full disk this fails, and it is said
     except Exception as error:

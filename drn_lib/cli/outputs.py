@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MARK = "python -m drn_lib"
 """What the text chunk "Software" of a PNG file says that one of the commands wrote."""
 NAMED = 5
-"""How many of the files that are left out are named."""
+"""How many files a line names."""
 
 
 def save_picture(pixels: np.ndarray, file: Path) -> None:
@@ -54,6 +54,20 @@ def without_ours(files: Sequence[Path], out: Path) -> list[Path]:
     if len(own) == len(files):
         raise DataError(f"all images that were named are pictures that an earlier run wrote into {out}: name others")
     return [file for file in files if file not in own]
+
+
+def counted(number: int, what: str) -> str:
+    """ "1 image", "2 images", "2 boxes"."""
+    return f"{number} {what}{'' if number == 1 else 'es' if what.endswith('x') else 's'}"
+
+
+def written(files: Sequence[Path]) -> str:
+    """What a command wrote, in a few words: the files by their names, or the folder that they are in."""
+    if not files:
+        return "nothing was written"
+    if len(files) <= NAMED:
+        return f"wrote {', '.join(map(str, files))}"
+    return f"wrote {files[0]} and {len(files) - 1} more files beside it"
 
 
 def free_name(folder: Path, stem: str, ends: Sequence[str], taken: set[str]) -> str:

@@ -13,11 +13,13 @@ import colorsys
 from pathlib import Path
 
 from drn_lib import paths
+from drn_lib.checkpoints.files import require_weights
 from drn_lib.checks import one_of, whole_number
-from drn_lib.cli.options import add_flags, for_each, scored_split
-from drn_lib.cli.outputs import free_name, save_picture
+from drn_lib.cli.options import add_flags, add_weights, begin, for_each, images_of, named_once, scored_split
+from drn_lib.cli.outputs import counted, free_name, save_picture, written
 from drn_lib.cli.published import published_iou
 from drn_lib.images import MOST_SIDE, read_photograph
+from drn_lib.segmentation.options import Inference
 
 WHOLE_PIXELS = 2048 * 1024
 """Larger images are read by windows where --window does not say otherwise: then no more than a window of the network's
@@ -35,19 +37,21 @@ def add_commands(commands) -> None:
     add_flags(segment, "--out", default=Path("segmented"))
     size = "resize photographs to it first, e.g. 360 for CamVid's networks"
     segment.add_argument("--shorter-side", type=int, metavar="N", help=size)
-    _add_reading(segment, "--weights", required=True)
+    what = "a segmentation network's file or shipped name, for instance segmentation/drn_c_26-s0"
+    add_flags(segment, "--weights", required=True, help=what)
+    _add_reading(segment)
     segment.set_defaults(function=_segment)
     score = commands.add_parser("score-segmentation", help="mean IoU and more of a trained segmentation network")
+    add_weights(score)
     score.add_argument("--dataset", default="camvid", help="camvid, cityscapes or streets (default %(default)s)")
     score.add_argument("--split", help="default val, of streets tune; test is only for final results")
     add_flags(score, "--root")
     score.add_argument("--predictions", type=Path, help="folder for label-id PNGs that the official evaluator reads")
-    _add_reading(score, "weights")
+    _add_reading(score)
     score.set_defaults(function=_score)
 
 
-def _add_reading(command, weights: str, **options) -> None:
-    command.add_argument(weights, help="a segmentation network's file or shipped name", **options)
+def _add_reading(command) -> None:
     add_flags(command, "--arch", "--device")
     windows = "read by windows of N px a side; 0: whole (default: by image size)"
     command.add_argument("--window", type=int, metavar="N", help=windows)
@@ -57,21 +61,26 @@ def _add_reading(command, weights: str, **options) -> None:
 
 
 def _segment(options: argparse.Namespace) -> None:
-    from drn_lib.segmentation import predict_labels
-
     paths.output_folder(options.out)
     whole_number("--shorter-side", 1 if options.shorter_side is None else options.shorter_side, 1, MOST_SIDE)
-    model = _load(options)
-    taken, done = set(), []
+    _require_reading(options, options.weights)
+    options.images = images_of(options)
+    begin(f"segmenting {counted(len(options.images), 'image')} by {options.weights}")
+
+    from drn_lib.segmentation import predict_labels
+
+    model = _load(options, options.weights)
+    taken, done, files = set(), [], []
 
     def segment_one(file: Path) -> None:
         image = read_photograph(file, options.shorter_side)
         labels = predict_labels(model, image, _inference(options, tuple(image.shape[1:]), model.output_stride))
-        write_pictures(options.out, free_name(options.out, file.stem, ENDS, taken), image, labels, model.num_classes)
+        name = free_name(options.out, file.stem, ENDS, taken)
+        files.extend(write_pictures(options.out, name, image, labels, model.num_classes))
         done.append(file)
 
     def end(count: int) -> str:
-        return f"{len(done)} of {count} images segmented: labels, colors and overlays in {options.out}"
+        return f"{len(done)} of {count} images segmented: {written(files)}"
 
     for_each(options, segment_one, end)
 
@@ -109,17 +118,22 @@ def write_pictures(folder: Path, name: str, image, labels, num_classes: int) -> 
     return files
 
 
-def _load(options: argparse.Namespace):
-    """The network of the options, on their device, after all checks that need no network."""
+def _require_reading(options: argparse.Namespace, weights: str) -> None:
+    """Refuse what is wrong with the flags of `_add_reading` and with the name of the weights. No torch."""
+    whole_number("--window", options.window or 0, 0, MOST_SIDE)
+    _inference(options, (1, 1), 1)  # which says what is wrong with the options
+    if weights == "released":
+        raise ValueError("no segmentation weights can be fetched by name: give a file of them in place of 'released'")
+    require_weights(weights, options.arch)
+
+
+def _load(options: argparse.Namespace, weights: str):
+    """The network that the weights are of, on the device of the options."""
     from drn_lib.distributed import device_of
     from drn_lib.segmentation import load_segmentation
 
-    whole_number("--window", options.window or 0, 0, MOST_SIDE)
-    _inference(options, (1, 1), 1)  # which says what is wrong with the options
-    if options.weights == "released":
-        raise ValueError("no segmentation weights can be fetched by name: give a file of them in place of 'released'")
     device = device_of(options.device)
-    model = load_segmentation(options.weights, options.arch).to(device)
+    model = load_segmentation(weights, options.arch).to(device)
     if (options.window or 0) % model.output_stride:
         raise ValueError(f"--window is a multiple of the network's output stride, {model.output_stride}, or 0")
     return model
@@ -132,10 +146,8 @@ def _scales(text: str) -> tuple[float, ...]:
         raise ValueError(f"--scales {text} is no list of factors, for instance 0.75,1,1.25") from None
 
 
-def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
+def _inference(options: argparse.Namespace, size: tuple[int, int], step: int) -> Inference:
     """How an image of (height, width) is read."""
-    from drn_lib.segmentation import Inference
-
     scales, window = _scales(options.scales), options.window
     if window is None:
         window = WINDOW if size[0] * size[1] * min(max(scales), 1e6) ** 2 > WHOLE_PIXELS else 0
@@ -145,17 +157,21 @@ def _inference(options: argparse.Namespace, size: tuple[int, int], step: int):
 
 
 def _score(options: argparse.Namespace) -> None:
-    from drn_lib.datasets import open_dataset
-    from drn_lib.datasets.catalog import READERS, SYNTHETIC, require_names
-    from drn_lib.segmentation import score_segmentation
+    from drn_lib.datasets.catalog import WITH_MASKS, require_names
 
+    weights = named_once(options)
     if options.predictions:
         paths.output_folder(options.predictions, "--predictions")
     split = options.split or scored_split(options.dataset)
-    masked = [name for name, kind in {**READERS, **SYNTHETIC}.items() if hasattr(kind, "mask_classes")]
-    one_of("dataset with masks", options.dataset, masked)
+    one_of("dataset with masks", options.dataset, WITH_MASKS)
     require_names(options.dataset, split)
-    model = _load(options)
+    _require_reading(options, weights)
+    begin(f"scoring {weights} on {options.dataset} {split}")
+
+    from drn_lib.datasets import open_dataset
+    from drn_lib.segmentation import score_segmentation
+
+    model = _load(options, weights)
     dataset = open_dataset(options.dataset, split, options.root)
     how = _inference(options, tuple(dataset.image(0).shape[1:]), model.output_stride)
     metrics, _ = score_segmentation(model, dataset, how, progress=True, predictions=options.predictions)

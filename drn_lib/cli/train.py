@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from drn_lib import locks, paths
 from drn_lib.architecture import architecture
-from drn_lib.cli.options import RECIPES, add_flags, scored_split
+from drn_lib.checkpoints.files import require_weights
+from drn_lib.cli.options import RECIPES, add_flags, begin, scored_split
 from drn_lib.training import recipes
 from drn_lib.training.recipes import ClassificationRecipe, SegmentationRecipe
 
@@ -58,6 +59,8 @@ def _add_flags(command, files, default: str, known: str) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    plan, how = _start(options, ClassificationRecipe)
+
     import torch
 
     from drn_lib import distributed
@@ -65,7 +68,6 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
     from drn_lib.training import Init, train, train_from_files
 
-    plan, how = _start(options, ClassificationRecipe)
     scored = "val" if plan.reads_files else "tune"
 
     def save(file: Path) -> str:
@@ -90,12 +92,12 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _train_segmentation(options: argparse.Namespace) -> None:
+    plan, how = _start(options, SegmentationRecipe)
+
     import torch
 
     from drn_lib.datasets import open_dataset
     from drn_lib.segmentation import make_backbone, save_segmentation, train_segmentation
-
-    plan, how = _start(options, SegmentationRecipe)
 
     def save(file: Path) -> str:
         save_segmentation(trained.model, file, train_set.mask_classes, recipe=plan.as_dict())
@@ -122,7 +124,10 @@ def _start(options: argparse.Namespace, kind: type) -> tuple[Any, RunOptions]:
     if kind is ClassificationRecipe and not plan.reads_files and (options.sync_batch_norm or options.tensorboard):
         raise ValueError(f"--sync-batch-norm and --tensorboard are for recipes that read files, unlike {plan.name}")
     architecture(options.arch, options.dilation_rule)  # says that there is no such network before anything is opened
+    if getattr(options, "weights", None) is not None:
+        require_weights(options.weights, options.arch)
     out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
+    begin(f"training {options.arch} by the recipe {plan.name} on {plan.dataset}, into {out}")
 
     from drn_lib.distributed import device_of
     from drn_lib.training import RunOptions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
 from drn_lib.datasets.archives import FileTree
 from drn_lib.datasets.contract import DataError
@@ -59,7 +61,8 @@ class ImageDataset(Dataset):
         if self.labels is None:
             raise DataError(f"{type(self).__name__} has no image labels: read its samples one by one instead.")
         images = torch.empty((len(self), *self.image(0).shape), dtype=torch.uint8)
-        for index, name in enumerate(self.names):
+        silent = os.environ.get("DRN_PROGRESS") == "0"  # and what takes a second has no bar
+        for index, name in enumerate(tqdm(self.names, "images", unit="image", delay=1, leave=False, disable=silent)):
             image = self.image(index)
             if image.shape != images.shape[1:]:
                 raise DataError(

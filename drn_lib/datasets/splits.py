@@ -20,6 +20,8 @@ from drn_lib.datasets.contract import DataError
 from drn_lib.paths import replacing, splits_dir
 
 PARTS = ("train", "tune", "test")
+BOOK_PARTITIONS = {"tiny-imagenet": "tiny-imagenet-20", "pets": "pets-3"}
+"""The split of the book's experiments, by dataset; the other datasets take no `partition`."""
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,12 @@ from drn_lib.checks import one_of
 from drn_lib.datasets.archives import FileTree, open_tree, read_lines, require_samples
 from drn_lib.datasets.base import FileDataset
 from drn_lib.datasets.contract import DataError
-from drn_lib.datasets.splits import PARTS, assign_parts, read_partition, write_partition
+from drn_lib.datasets.splits import BOOK_PARTITIONS, PARTS, assign_parts, read_partition, write_partition
 
 FOLDER = "tiny-imagenet-200"
 SIZE = 64
-BOOK_PARTITION, HELDOUT_PARTITION = "tiny-imagenet-20", "tiny-imagenet-20-heldout"
+BOOK_PARTITION = BOOK_PARTITIONS["tiny-imagenet"]
+HELDOUT_PARTITION = "tiny-imagenet-20-heldout"
 BOOK_CLASSES, BOOK_TRAIN, BOOK_TUNE = 20, 360, 40
 FOLDS = {BOOK_PARTITION: 0, HELDOUT_PARTITION: BOOK_CLASSES}
 """The book's splits, and which class of the archive of 50 is the first of their 20. No split has the last 10."""

@@ -3,8 +3,9 @@
 from drn_lib.lazy import attach
 
 _HOMES = {
-    "inference": "Inference predict_labels predict_probabilities",
+    "inference": "predict_labels predict_probabilities",
     "network": "load_segmentation make_backbone save_segmentation SegmentationNetwork upsample",
+    "options": "Inference",
     "scores": "score_segmentation",
     "training": "train_segmentation",
 }

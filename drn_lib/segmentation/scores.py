@@ -23,9 +23,10 @@ from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.street_scenes import CLASSES, write_prediction
 from drn_lib.distributed import Group
 from drn_lib.evaluation.confusion import confusion_matrix, require_labels
-from drn_lib.segmentation.inference import WHOLE, Inference, predict_labels
+from drn_lib.segmentation.inference import predict_labels
 from drn_lib.segmentation.metrics import summarize
 from drn_lib.segmentation.network import SegmentationNetwork
+from drn_lib.segmentation.options import WHOLE, Inference
 
 BAND = 4
 """Half the width in pixels of the band around boundaries: half a cell of output stride 8."""

@@ -19,6 +19,7 @@ from drn_lib.evaluation import classification as evaluation
 from drn_lib.localization import cam, equations, photographs, scores
 from drn_lib.segmentation import inference
 from drn_lib.segmentation import network as segmentation
+from drn_lib.segmentation import options as reading
 from drn_lib.segmentation import scores as segmentation_scores
 from drn_lib.segmentation import training as segmentation_training
 from drn_lib.training import batches, classification, loop
@@ -67,8 +68,8 @@ FUNCTIONS = [
     (segmentation.upsample, {"upsampling": "bilinear"}),
     (segmentation.make_backbone, {"width": 1.0, "weights": None, "dilation_rule": None, "output_stride": None}),
     (segmentation.load_segmentation, {"arch": None, "num_classes": 19}),
-    (inference.predict_labels, {"how": inference.Inference()}),
-    (inference.predict_probabilities, {"how": inference.Inference()}),
+    (inference.predict_labels, {"how": reading.Inference()}),
+    (inference.predict_probabilities, {"how": reading.Inference()}),
     (segmentation_scores.boundary_band, {"radius": 4}),
     (segmentation_scores.find_specks, {"size": 64}),
     (segmentation_training.train_segmentation, {"val_every": 1, "options": loop.RunOptions()}),
@@ -80,7 +81,7 @@ FUNCTIONS = [
 CLASSES = [
     (localization.BoxOptions, {"scores": "logits", "cell_edges": "tile", "empty": "none", "one_cell": "box"}),
     (
-        inference.Inference,
+        reading.Inference,
         {"window": None, "overlap": 128, "scales": (1.0,), "mirror": False, "average": "probabilities"},
     ),
     (
@@ -111,8 +112,8 @@ def test_numbers_that_stored_results_and_other_programs_lean_on():
     assert locks.TRY_LATER == getattr(os, "EX_TEMPFAIL", 75) and contract.IGNORE == 255
     assert (loop.STATE_EVERY_SECONDS, loop.LAST_SEED) == (30.0, torch.iinfo(torch.uint64).max)
     assert (segmentation.HEAD_STD, probing.TOLERANCE, checks.LISTED) == (0.01, 1e-9, 12)
-    assert inference.RELEASED_SCALES == inference.Inference(scales=(1.0, 0.5, 0.75, 1.25, 1.5, 1.75), average="log")
-    assert inference.MULTI_SCALE == inference.Inference(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), mirror=True)
+    assert reading.RELEASED_SCALES == reading.Inference(scales=(1.0, 0.5, 0.75, 1.25, 1.5, 1.75), average="log")
+    assert reading.MULTI_SCALE == reading.Inference(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), mirror=True)
     assert photographs.MARGIN * 224 == 256 and scores.LEVELS == (0.3, 0.5, 0.7)
 
 

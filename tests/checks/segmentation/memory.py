@@ -15,7 +15,7 @@ import torch
 
 from book.studies.files import results_dir
 from drn_lib import paths, segmentation
-from drn_lib.segmentation import inference
+from drn_lib.segmentation import inference, options
 
 ARCH, HEIGHT, WIDTH, CLASSES = "drn_c_26", 1024, 2048, 19
 WAYS = {"whole": None, "window_1024": 1024, "window_512": 512}
@@ -32,7 +32,7 @@ def read(way: str) -> float:
     if way != NOTHING:
         window = WAYS[way]
         overlap = int(OVERLAP * window) if window else 0
-        how = inference.Inference(window, overlap) if window else inference.WHOLE
+        how = options.Inference(window, overlap) if window else options.WHOLE
         labels = inference.predict_labels(model, image, how)
         assert labels.shape == (HEIGHT, WIDTH)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -158,7 +158,9 @@ NO_OUTS = [["evaluate", WEIGHTS], ["score-segmentation", "first_streets/resnet_1
 
 
 @pytest.mark.parametrize("arguments", OUTS + NO_OUTS)
-def test_a_gpu_that_is_not_there_is_one_sentence(arguments, capsys, monkeypatch, asked):
+def test_a_gpu_that_is_not_there_is_one_sentence(arguments, capsys, monkeypatch, tmp_path, asked):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.jpg").touch()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main([*arguments, "--device", "cuda"]) == 1
     said = capsys.readouterr().err
@@ -302,7 +304,10 @@ def test_without_torch_a_sentence_says_how_to_get_it(capsys, monkeypatch):
         (["localize", "a.jpg", "--arch", "resnet_18"], "starts again"),
     ],
 )
-def test_an_interruption_says_whether_anything_is_kept(arguments, says, capsys, monkeypatch):
+def test_an_interruption_says_whether_anything_is_kept(arguments, says, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.jpg").touch()
+
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 

@@ -11,7 +11,7 @@ import torch
 
 from drn_lib.cli import commands, options, segment, train
 from drn_lib.datasets import DataError
-from drn_lib.segmentation.inference import Inference
+from drn_lib.segmentation.options import Inference
 from drn_lib.training.recipes import ClassificationRecipe, recipe
 
 READING = {"arch": None, "device": None, "window": None, "scales": "1", "mirror": False, "log_average": False}
@@ -30,7 +30,14 @@ COMMANDS = {
     | {"output_stride": None, "dilation_rule": None},
     "segment a.png --weights w": {"images": [Path("a.png")], "weights": "w", "shorter_side": None, **READING}
     | {"out": Path("segmented")},
-    "score-segmentation w": {"weights": "w", "dataset": "camvid", "split": None, "root": None, "predictions": None}
+    "score-segmentation w": {
+        "file": "w",
+        "weights": None,
+        "dataset": "camvid",
+        "split": None,
+        "root": None,
+        "predictions": None,
+    }
     | READING,
     "export --out a.onnx": {"arch": None, "weights": None, "out": Path("a.onnx"), "storage": "float16"},
 }
@@ -52,9 +59,7 @@ def test_every_command_is_there():
     }
 
 
-@pytest.mark.parametrize(
-    "line", ["segment a.png", "train", "export", "localize", "data", "score-segmentation", "segmented a.png"]
-)
+@pytest.mark.parametrize("line", ["segment a.png", "train", "export", "localize", "data", "segmented a.png"])
 def test_what_is_left_out_and_needed_is_one_line_and_status_2(line, capsys):
     with pytest.raises(SystemExit) as ended:
         parsed(line)

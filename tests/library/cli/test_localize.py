@@ -286,7 +286,7 @@ def test_a_class_can_be_asked_for_and_a_box_may_be_missing(weights, tmp_path, ca
     file = photograph(tmp_path / "a.png")
     common = ["localize", file, "--weights", weights, "--size", "48", "--class", "bird", "--out", str(tmp_path / "out")]
     assert main([*common, "--threshold", "1e9"]) == 0
-    assert "1 images have no box: no cell qualifies" in capsys.readouterr().out
+    assert "1 image without a box: no cell qualifies" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "boxes.json").read_text())["annotations"] == []
     assert main([*common, "--threshold", "1e9", "--empty", "image"]) == 0
     (entry,) = json.loads((tmp_path / "out" / "boxes.json").read_text())["annotations"]

@@ -14,8 +14,9 @@ from drn_lib.datasets.street_scenes import CLASS_COLORS, TRAIN_ID_OF_ID
 from drn_lib.datasets.synthetic.world import CLASSES
 from drn_lib.images import read_photograph  # from where the notebooks take it
 from drn_lib.network import create_model
-from drn_lib.segmentation.inference import Inference, predict_labels
+from drn_lib.segmentation.inference import predict_labels
 from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation, save_segmentation
+from drn_lib.segmentation.options import Inference
 
 
 def run(*arguments) -> None:
@@ -145,10 +146,11 @@ def test_files_for_folders_and_sizes_without_pixels_are_refused(arguments, says,
 
 
 def test_a_window_is_a_multiple_of_the_networks_step(weights, tmp_path):
+    file = photograph(tmp_path / "a.png")
     for size in (20, 7):
         with pytest.raises(ValueError, match="--window is a multiple of the network's output stride, 8, or 0"):
-            run("segment", "a.png", "--weights", weights, "--out", tmp_path / "out", "--window", size)
-    assert list(tmp_path.iterdir()) == []
+            run("segment", file, "--weights", weights, "--out", tmp_path / "out", "--window", size)
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_photograph_does_not_grow_beyond_the_memory(weights, tmp_path, capsys):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.cli.commands import main
-from drn_lib.datasets import catalog, list_datasets, open_dataset, sources, splits
+from drn_lib.datasets import catalog, downloads, list_datasets, open_dataset, sources, splits
 from drn_lib.datasets.contract import DataError, DatasetNotFound
 from drn_lib.datasets.downloads import DownloadError
 from drn_lib.datasets.sources import locate
@@ -261,7 +261,7 @@ def test_camvid_is_converted_from_its_repository(tmp_path):
     sample = open_dataset("camvid", "train", tmp_path)[0]
     assert torch.equal(sample["image"], torch.from_numpy(noise(3, 6, 8, 3)).permute(2, 0, 1))
     assert sample["mask"][::2, ::2].flatten().tolist() == [10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255]
-    assert catalog.CamVid.present == (0, 1, 2, 4, 5, 7, 8, 10, 11, 12, 13)
+    assert catalog.dataset_class("camvid").present == (0, 1, 2, 4, 5, 7, 8, 10, 11, 12, 13)
     assert sorted(p.name for p in folder.parent.iterdir()) == ["a.zip", "camvid"]
 
 
@@ -495,7 +495,7 @@ def test_a_missing_dataset_says_what_to_do(name, tmp_path, monkeypatch):
 def test_a_folder_that_does_not_exist_is_said_and_nothing_is_fetched(tiny, tmp_path, monkeypatch):
     monkeypatch.delenv("DRN_OFFLINE")
     monkeypatch.setenv("DRN_DATA", str(tiny.parent))
-    monkeypatch.setattr(sources, "download", None)
+    monkeypatch.setattr(downloads, "download", None)
     for name in ("tiny-imagenet", "camvid"):
         with pytest.raises(DatasetNotFound, match=f"dataset {name} is not in .*mistyped, which does not exist"):
             locate(name, tmp_path / "mistyped")
@@ -504,7 +504,7 @@ def test_a_folder_that_does_not_exist_is_said_and_nothing_is_fetched(tiny, tmp_p
 @pytest.mark.parametrize("name", ["tiny-imagenet", "pets", "camvid"])
 def test_a_split_that_does_not_exist_is_said_before_anything_is_fetched(name, monkeypatch):
     monkeypatch.delenv("DRN_OFFLINE")
-    monkeypatch.setattr(sources, "download", None)
+    monkeypatch.setattr(downloads, "download", None)
     refuses("has no split 'tunes': use one of tra", name, "tunes")
     if name != "camvid":
         says = "The partition pets-3 has no split 'trainval': use one of train, tune, test"
@@ -523,7 +523,7 @@ def test_two_processes_fetch_a_set_once(tiny, tmp_path, monkeypatch):
         return Path(shutil.copy(archive, target))
 
     archive = zipped(tiny)
-    monkeypatch.setattr(sources, "download", slow)
+    monkeypatch.setattr(downloads, "download", slow)
     found = []
     fetchers = [threading.Thread(target=lambda: found.append(locate("tiny-imagenet"))) for _ in range(2)]
     monkeypatch.setattr("builtins.print", lambda *_: waiting.set())  # the second one says that it waits
@@ -544,7 +544,7 @@ def test_small_sets_are_downloaded_and_large_ones_never(tiny, tmp_path, monkeypa
         return write(target, archive.read_bytes())
 
     archive = zipped(tiny)
-    monkeypatch.setattr(sources, "download", fake)
+    monkeypatch.setattr(downloads, "download", fake)
     monkeypatch.setattr(sources, "CAMVID_COUNTS", {"train": 1, "val": 1, "test": 1})
     assert len(open_dataset("tiny-imagenet", "val", partition=None)) == 4
     assert locate("tiny-imagenet") == tmp_path / "cache" / "tiny-imagenet-200.zip"
@@ -569,7 +569,7 @@ def test_pets_are_put_together_from_two_archives(pets, tmp_path, monkeypatch):
         target.parent.mkdir(parents=True, exist_ok=True)
         return Path(shutil.make_archive(str(target).removesuffix(".tar.gz"), "gztar", pets, part))
 
-    monkeypatch.setattr(sources, "download", fake)
+    monkeypatch.setattr(downloads, "download", fake)
     with pytest.raises(DatasetNotFound, match="no network"):
         open_dataset("pets", "test")
     fails.clear()
@@ -582,7 +582,7 @@ def test_pets_are_put_together_from_two_archives(pets, tmp_path, monkeypatch):
 def test_a_failed_download_is_part_of_the_sentence(monkeypatch):
     monkeypatch.delenv("DRN_OFFLINE")
 
-    monkeypatch.setattr(sources, "download", Mock(side_effect=DownloadError("the address cannot be reached")))
+    monkeypatch.setattr(downloads, "download", Mock(side_effect=DownloadError("the address cannot be reached")))
     with pytest.raises(DatasetNotFound, match=r"the address cannot be reached.*248 MB.*DRN_DATA"):
         open_dataset("tiny-imagenet", "train")
 

@@ -11,10 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from drn_lib.datasets import catalog, open_dataset
+from drn_lib.datasets import open_dataset
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.sources import locate
-from drn_lib.datasets.street_scenes import CLASS_COLORS, TRAIN_ID_OF_ID, label_ids, train_ids, write_prediction
+from drn_lib.datasets.street_scenes import (
+    CLASS_COLORS,
+    TRAIN_ID_OF_ID,
+    CamVid,
+    Cityscapes,
+    label_ids,
+    train_ids,
+    write_prediction,
+)
 
 REAL = os.environ.get("DRN_DATA", "")
 needs_data = pytest.mark.skipif(not REAL, reason="DRN_DATA is not set: no real data here")
@@ -64,7 +72,7 @@ def test_the_ids_colors_and_names_are_the_official_ones():
     assert {key for key, label in official.items() if not label.ignoreInEval} == set(TRAIN_ID_OF_ID)
     for key, train_id in TRAIN_ID_OF_ID.items():
         assert tuple(CLASS_COLORS[train_id]) == official[key].color
-        assert catalog.Cityscapes.classes[train_id] == official[key].name
+        assert Cityscapes.classes[train_id] == official[key].name
 
 
 @pytest.mark.parametrize("end", ["_leftImg8bit.png", "_leftImg8bit.jpg", ".png"])
@@ -81,8 +89,8 @@ def test_a_prediction_is_named_as_the_evaluator_looks_for_it(tmp_path, end):
 @pytest.mark.parametrize(
     ("reader", "says", "does_not_say"),
     [
-        (catalog.Cityscapes, "unpack gtFine_trainvaltest.zip beside leftImg8bit", "camvid"),
-        (catalog.CamVid, "python -m drn_lib data camvid", "gtFine_trainvaltest"),
+        (Cityscapes, "unpack gtFine_trainvaltest.zip beside leftImg8bit", "camvid"),
+        (CamVid, "python -m drn_lib data camvid", "gtFine_trainvaltest"),
     ],
 )
 def test_missing_labels_are_answered_as_the_set_is_published(reader, says, does_not_say, tmp_path):
@@ -95,4 +103,4 @@ def test_missing_labels_are_answered_as_the_set_is_published(reader, says, does_
 
 
 def test_the_embedded_streets_have_the_same_classes():
-    assert open_dataset("streets", "train", count=1, size=64).mask_classes == catalog.Cityscapes.mask_classes
+    assert open_dataset("streets", "train", count=1, size=64).mask_classes == Cityscapes.mask_classes

@@ -7,15 +7,9 @@ from hypothesis import strategies as st
 
 from drn_lib.network import create_model
 from drn_lib.segmentation import inference
-from drn_lib.segmentation.inference import (
-    MULTI_SCALE,
-    RELEASED_SCALES,
-    Inference,
-    _starts,
-    predict_labels,
-    predict_probabilities,
-)
+from drn_lib.segmentation.inference import _starts, predict_labels, predict_probabilities
 from drn_lib.segmentation.network import SegmentationNetwork
+from drn_lib.segmentation.options import MULTI_SCALE, RELEASED_SCALES, Inference
 
 
 def network(classes: int = 4) -> SegmentationNetwork:
