@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from drn_lib.architecture import Architecture, Convolution, convolutions
+from drn_lib.architecture import Architecture, Convolution, convolutions, filters
+
+BLUR_TAPS = 9
+"""Of the average after a max pooling of stride 1."""
 
 
 def map_sides(table: Architecture, size: int) -> list[tuple[Convolution, int]]:
@@ -24,18 +27,25 @@ def weights(row: Convolution) -> int:
 
 
 def multiply_adds(table: Architecture, size: int, num_classes: int = 1000) -> int:
-    """Multiply-adds of one square image of `size` pixels a side: convolutions and the classifier after pooling.
+    """Multiply-adds of a square image of `size` pixels a side: convolutions, filters and the classifier after pooling.
 
     Args:
         table: of `architecture(name)`, at its final width (`scale_width`).
         size: pixels a side; where a stride does not divide a map, the map is rounded up, as with odd kernels.
         num_classes: of the classifier.
     """
-    # One for each weight and output cell; taps that read padding are counted too.
-    return sum(weights(row) * side**2 for row, side in map_sides(table, size)) + table.out_channels * num_classes
+    # One for each weight and output cell; taps that read padding are counted too. A filter makes a map of one size.
+    total = table.out_channels * num_classes
+    for row, side in map_sides(table, size):
+        total += weights(row) * side**2
+        total += BLUR_TAPS * row.in_channels * (side * row.stride) ** 2 if row.pooled == "blur" else 0
+        total += row.before.kernel**2 * row.in_channels * side**2 if row.before else 0
+        total += row.after.kernel**2 * row.out_channels * side**2 if row.after else 0
+    return total
 
 
 def parameters(table: Architecture, num_classes: int = 1000) -> int:
-    """Learned numbers: kernels, two for each normalized channel, the classifier with its biases."""
-    classifier = (table.out_channels + 1) * num_classes
-    return sum(weights(row) + 2 * row.out_channels for row in convolutions(table)) + classifier
+    """Learned numbers: kernels, two for each normalized channel, learned filters, the classifier with its biases."""
+    learned = sum(one.kernel**2 for _, one in filters(table) if one.learned)
+    learned += (table.out_channels + 1) * num_classes
+    return sum(weights(row) + 2 * row.out_channels for row in convolutions(table)) + learned

@@ -8,6 +8,13 @@ _SPECIAL = {
     "ladder_a_22": "A-22",
     "ladder_a_22_falling": "A-22, falling dilation",
     "ladder_a_22_unlinked": "A-22, falling, no residuals",
+    "ladder_a_22_rising": "A-22, rising, no residuals",
+    "ladder_a_22_undilated": "A-22, tail undilated, no residuals",
+    "ladder_a_22_blurpool": "A-22, BlurPool",
+    "ladder_a_22_hdc": "A-22, hybrid dilations",
+    "ladder_a_22_shared": "A-22, smoothing before dilation",
+    "ladder_a_22_shared_end": "A-22, smoothing at the end",
+    "ladder_a_22_fixed_blur": "A-22, fixed blur at the end",
     "ladder_front_22": "front alone, 22",
     "ladder_c_26_constant": "C-26, tail at dilation 4",
     "resnet_18_wide": "ResNet-18, wider",
@@ -16,7 +23,14 @@ _SPECIAL = {
     "drn_a_18_levels": "DRN-A-18, rule levels",
     "drn_a_18_released": "DRN-A-18, rule released",
 }
-_ENDS = {"_128px": " at 128 px", "_scratch": ", from scratch", "_smooth": ", smoothed", "_mean": ", mean of 4x4 cells"}
+_ENDS = {
+    "_128px": " at 128 px",
+    "_scratch": ", from scratch",
+    "_smooth": ", smoothed",
+    "_mean": ", mean of 4x4 cells",
+    "_identity": ", tail from identity",
+    "_fading": ", links fading out",
+}
 
 
 def display_name(name: str) -> str:

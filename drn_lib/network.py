@@ -15,7 +15,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from drn_lib.architecture import (
     Architecture,
@@ -50,12 +52,15 @@ class Block(nn.Module):
         rows: the block's convolutions, its shortcut last (`architecture.block_convolutions`). A shortcut that is never
             added (DRN-C's levels 7 and 8) has no row: its parameters would get no gradient.
         residual: whether the input, or the shortcut's map of it, is added to what the last convolution gives.
+
+    `link` is what that is multiplied by: 1 with a residual link, 0 without. A training may let a link fade
+    (`training.starts`).
     """
 
     def __init__(self, rows: Sequence[Convolution], residual: bool, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.convs = nn.ModuleList(ConvNorm(row, norm) for row in rows if not row.shortcut)
-        self.residual = residual
+        self.link = float(residual)
         self.shortcut = next((ConvNorm(row, norm) for row in rows if row.shortcut), None)
         self.relu = nn.ReLU(inplace=True)
 
@@ -64,9 +69,76 @@ class Block(nn.Module):
         for conv in self.convs[:-1]:
             out = self.relu(conv(out))
         out = self.convs[-1](out)
-        if self.residual:
-            out += x if self.shortcut is None else self.shortcut(x)
+        if self.link:
+            out.add_(x if self.shortcut is None else self.shortcut(x), alpha=self.link)
         return self.relu(out)
+
+
+class SharedFilter(nn.Module):
+    """A learned kernel that is applied to every channel alike: (N, C, H, W) to the same. It begins as the identity."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(kernel, kernel))
+        if not self.weight.is_meta:
+            nn.init.dirac_(self.weight[None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _each_channel(x, self.weight)
+
+
+class Average(nn.Module):
+    """The mean of the cells around each cell or every `stride`-th one, in a map, by fixed weights along both axes.
+
+    At the borders it is the mean of the cells inside the map.
+    """
+
+    def __init__(self, line: Sequence[float], stride: int = 1) -> None:
+        super().__init__()
+        self.line, self.stride = tuple(line), stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        line = torch.tensor(self.line, dtype=x.dtype, device=x.device)
+        kernel = torch.outer(line, line)
+        inside = torch.ones(1, 1, *x.shape[2:], dtype=x.dtype, device=x.device)
+        return _each_channel(x, kernel, self.stride) / _each_channel(inside, kernel, self.stride)
+
+
+def _each_channel(x: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
+    """A kernel (k, k) over each channel of maps (N, C, H, W), with zeros around."""
+    images, channels, height, width = x.shape
+    out = conv2d(x.reshape(images * channels, 1, height, width), kernel[None, None], None, stride, len(kernel) // 2)
+    return out.reshape(images, channels, *out.shape[2:])
+
+
+class SmoothedBlock(Block):
+    """A block with smoothing filters before its dilated convolutions, or one on its sum, before the ReLU."""
+
+    def __init__(self, rows: Sequence[Convolution], residual: bool, norm: Norm = nn.BatchNorm2d) -> None:
+        super().__init__(rows, residual, norm)
+        chain = [row for row in rows if not row.shortcut]
+        self.before = nn.ModuleDict(
+            {str(index): SharedFilter(row.before.kernel) for index, row in enumerate(chain) if row.before}
+        )
+        last = chain[-1].after
+        self.after = nn.Identity() if last is None else SharedFilter(last.kernel) if last.learned else Average(SMOOTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x
+        for index, conv in enumerate(self.convs):
+            out = self.relu(out) if index else out
+            out = conv(self.before[str(index)](out) if str(index) in self.before else out)
+        if self.link:
+            out.add_(x if self.shortcut is None else self.shortcut(x), alpha=self.link)
+        return self.relu(self.after(out))
+
+
+SMOOTH = (1, 2, 3, 4, 3, 2, 1)
+"""[1 2 1] at dilation 2, then at dilation 1: 0 at 1/4 and 1/2 cycles a cell, so that grids of period 4 and 2 vanish."""
+POOLS = {
+    "max": lambda: nn.MaxPool2d(3, stride=2, padding=1),
+    "blur": lambda: nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), Average((1, 2, 1), stride=2)),
+}
 
 
 @dataclass(frozen=True)
@@ -98,13 +170,15 @@ class Network(nn.Module):
         self.classes: list[str] | None = None
         self.stem = ConvNorm(next(convolutions(table)), norm)
         self.relu = nn.ReLU(inplace=True)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if any(level.pool for level in table.levels) else None
+        self.pool = next((POOLS[level.pool]() for level in table.levels if level.pool), None)
         self.levels = nn.ModuleDict()
         channels = table.stem.channels
         for level in table.levels:
             blocks = []
             for index in range(level.blocks):
-                blocks.append(Block(list(block_convolutions(level, index, channels)), level.residual, norm))
+                rows = list(block_convolutions(level, index, channels))
+                kind = SmoothedBlock if any(row.before or row.after for row in rows) else Block
+                blocks.append(kind(rows, level.residual, norm))
                 channels = level.out_channels
             self.levels[str(level.number)] = nn.Sequential(*blocks)
         self.classifier = nn.Conv2d(channels, num_classes, 1)

@@ -6,17 +6,20 @@ What one run does and leaves is `runs.py`'s subject; `pool.py` carries a plan's 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from book.studies import files
-from book.studies.reading import outcomes, strict
+from book.studies.reading import contrasts, outcomes, strict
+from book.studies.reading.contrasts import Contrast
 from book.studies.reading.records import StoredRun
 from drn_lib import paths
-from drn_lib.architecture import architecture, list_ablations, list_models
+from drn_lib.architecture import architecture, list_ablations, list_models, list_remedies
 from drn_lib.checks import one_of, whole_number
 from drn_lib.datasets.splits import PARTS
+from drn_lib.training import starts
 from drn_lib.training.recipes import Recipe, SegmentationRecipe, recipe
 
 SCORED = {"camvid": ("test", "val"), "cityscapes": ("val",), "imagenet": ("val",)}
@@ -31,7 +34,7 @@ class Variant:
     The recipe's kind says what is trained: a classifier, or a network that names every pixel.
     `start` are shipped weights to start from, "classification/resnet_18": those of the same seed. A ResNet's may start
     the DRN-A of its depth, which so is the ResNet dilated by the exact rule. With `head` "drop" the classifier begins
-    fresh, for other classes than theirs.
+    fresh, for other classes than theirs. `tail` is how an unlinked tail begins (`training.starts`).
     """
 
     name: str
@@ -40,6 +43,7 @@ class Variant:
     dilation_rule: str | None = None
     start: str | None = None
     head: str = "strict"
+    tail: str = "fresh"
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,14 @@ class Plan:
 
     scored_part   the part of the data on which each finished run is scored: "test", or for a pilot "tune" or "val",
                   which may be looked at
+    families      the primary contrasts and what is expected of them, by the name of those that are corrected together
     """
 
     study: str
     variants: dict[str, Variant]
     waves: tuple[Wave, ...]
     scored_part: str = "test"
+    families: Mapping[str, tuple[Contrast, ...]] = field(default_factory=dict)
 
     def runs(self) -> list[tuple[str, int]]:
         """(variant, seed) in the order in which they are carried out: wave by wave, all variants of a seed first."""
@@ -113,8 +119,10 @@ class Plan:
     def changed(self, result: StoredRun) -> list[str]:
         """In what a run was trained otherwise than its variant is planned now; empty where in nothing."""
         known = self.variants[result.variant]
-        planned = {**known.recipe.as_dict(), "network": known.network, "start": known.start, "head": known.head}
-        trained = {**result.recipe, "network": result.architecture, "start": result.start, "head": result.head}
+        planned = {**known.recipe.as_dict(), "network": known.network}
+        trained = {**result.recipe, "network": result.architecture}
+        for key in ("start", "head", "tail"):
+            planned[key], trained[key] = getattr(known, key), getattr(result, key)
         if known.dilation_rule is not None:
             planned["dilation_rule"], trained["dilation_rule"] = known.dilation_rule, result.dilation_rule
         return [key for key in {**planned, **trained} if planned.get(key) != trained.get(key)]
@@ -160,6 +168,7 @@ def load_plan(study: str) -> Plan:
             if variant.start is not None:
                 with strict.within(f"variant {variant.name}"):
                     _check_start(plan, variant)
+        contrasts.check(plan.families, study, lambda home: list((plan if home == study else _read(home)).variants))
     return plan
 
 
@@ -220,7 +229,7 @@ def _parsed(study: str, text: str) -> Plan:
             raise ValueError(f"a primary comparison has two variants, not {len(pair)}")
     for key in strict.distinct("primary_outcomes", plan.get("primary_outcomes", []), 0):
         strict.text("a primary outcome", key)
-    return Plan(study, variants, tuple(waves), part)
+    return Plan(study, variants, tuple(waves), part, contrasts.read(plan.get("families", {})))
 
 
 def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
@@ -237,9 +246,9 @@ def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
 
 
 def _variant(
-    name: str, base: Recipe, /, network=None, dilation_rule=None, start=None, head="strict", **changes
+    name: str, base: Recipe, /, network=None, dilation_rule=None, start=None, head="strict", tail="fresh", **changes
 ) -> Variant:
-    networks = [*list_models(), *list_ablations()]
+    networks = [*list_models(), *list_ablations(), *list_remedies()]
     network = one_of("network", name if network is None else network, networks)
     if name in networks and name != network:
         raise ValueError(f"its network is {network}, so it needs another name than that of a network")
@@ -250,10 +259,13 @@ def _variant(
         raise ValueError("head: drop is for a classifier that has a start")
     if start is not None:
         strict.text("start", start)
+    starts.require_start(architecture(network, dilation_rule), strict.text("tail", tail))
+    if tail != "fresh" and (start is not None or isinstance(base, SegmentationRecipe)):
+        raise ValueError(f"tail: {tail} is for a classifier without a start")
     own = [field.name for field in fields(base) if field.name not in ("name", "dataset")]
-    for field in changes:
-        one_of("field of a variant called", field, [*_VARIANT, *own])
-    return Variant(name, network, recipe(base.name, **changes), dilation_rule, start, head)
+    for change in changes:
+        one_of("field of a variant called", change, [*_VARIANT, *own])
+    return Variant(name, network, recipe(base.name, **changes), dilation_rule, start, head, tail)
 
 
 def _check_start(plan: Plan, variant: Variant) -> None:

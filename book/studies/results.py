@@ -13,9 +13,9 @@ import numpy as np
 
 from book.studies import cache, files, metrics, plans
 from book.studies.intervals import Interval, Sample, percent, student_t_difference
-from book.studies.reading import outcomes, strict
+from book.studies.reading import contrasts, outcomes, strict
 from book.studies.reading.records import StoredRun
-from drn_lib.architecture import list_ablations, list_models
+from drn_lib.architecture import list_ablations, list_models, list_remedies
 
 
 def runs(study: str, name: str | None = None, root: Path | None = None) -> list[StoredRun]:
@@ -23,16 +23,18 @@ def runs(study: str, name: str | None = None, root: Path | None = None) -> list[
 
     Args:
         study: a folder under `data/results/`.
-        name: only this variant's runs, for example "drn_a_18".
+        name: only this variant's runs, for example "drn_a_18"; a variant of another study is "clutter/drn_a_18" here
+            and wherever a network of a study is named.
         root: another folder of results than `data/results/`.
 
     Raises:
         ResultsError: a file is damaged or was changed by hand, or the study's plan has no such run.
         ValueError: `study` or `name` is a path.
     """
-    for what, given in (("a study", study), ("a variant", name)):
-        if given is not None:
-            strict.name(what, given)
+    if name is not None:
+        study, name = contrasts.split(study, name)
+        strict.name("a variant", name)
+    strict.name("a study", study)
     folder = (root or files.results_dir()) / study
     loaded = [files.load_run(path) for path in sorted(folder.glob(f"{name}-s*.json" if name else "*.json"))]
     if root is None and (plan := plans.find_plan(study)) is not None:
@@ -40,7 +42,7 @@ def runs(study: str, name: str | None = None, root: Path | None = None) -> list[
             plan.accept(run)
     kept = [run for run in loaded if name in (None, run.variant)]
     # The book's order: ResNet, then A, B, C, D, then the ladder; a network before its variants.
-    order = {network: place for place, network in enumerate([*list_models(), *list_ablations()])}
+    order = {network: place for place, network in enumerate([*list_models(), *list_ablations(), *list_remedies()])}
     return sorted(kept, key=lambda run: (order.get(run.architecture, len(order)), run.variant, run.seed))
 
 
@@ -114,7 +116,7 @@ def per_image(study: str, name: str, array: str, root: Path | None = None) -> np
     """
     rows = []
     for run in runs(study, name, root):
-        path = (root or files.results_dir()) / study / f"{run.name}.npz"
+        path = (root or files.results_dir()) / run.study / f"{run.name}.npz"
         rows.append(outcomes.read(path).get(array) if path.is_file() else None)
     if all(row is None for row in rows):
         return None
@@ -141,7 +143,11 @@ def difference(
 
     Returns:
         The `Interval`, or None where one side was not measured yet.
+
+    Raises:
+        ResultsError: the sides are of two studies that were not scored on the same images.
     """
+    _require_same_images(study, left, right, root)
     sides = metric(study, left, key, root), metric(study, right, right_key or key, root)
     if not all(side.n for side in sides):
         return None
@@ -166,6 +172,24 @@ def are_paired(study: str, left: str, right: str, root: Path | None = None) -> b
     """Whether a seed's two runs have weights in common: they are one run, or began from the same weights."""
     starts = [runs(study, name, root)[0].start for name in (left, right)]
     return left == right or (starts[0] == starts[1] and starts[0] is not None)
+
+
+def _require_same_images(study: str, left: str, right: str, root: Path | None) -> None:
+    """Two studies may have as many test images each, and other ones."""
+    sides = [runs(study, name, root)[:1] for name in (left, right)]
+    if contrasts.split(study, left)[0] == contrasts.split(study, right)[0] or not all(sides):
+        return
+    (one,), (other,) = sides
+    ours, theirs = (side.dataset.get("sha256", {}) for side in (one, other))
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        ours, theirs = (
+            [hashes.get(key) for key in ("test", "clutter") if key in ours.keys() & theirs.keys()]
+            for hashes in (ours, theirs)
+        )
+    if ours != theirs:
+        raise files.ResultsError(
+            f"{one.name} of {one.study} and {other.name} of {other.study} were not scored on the same images"
+        )
 
 
 def _outcomes(study: str, name: str, key: str, root: Path | None) -> tuple[np.ndarray, dict] | None:

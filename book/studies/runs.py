@@ -124,7 +124,7 @@ def _train(variant: Variant, seed: int, folder: Path, device: str) -> tuple[Trai
         (images, labels),
         len(classes),
         parts["tune"].arrays(),
-        Init(variant.dilation_rule, f"{variant.start}-s{seed}" if variant.start else None, variant.head),
+        Init(variant.dilation_rule, f"{variant.start}-s{seed}" if variant.start else None, variant.head, variant.tail),
         RunOptions(folder, device, full_precision=True),
     )
     about = {
@@ -185,6 +185,7 @@ def _record(
         "start": variant.start,
         "start_sha256": provenance.sha256(find_shipped(f"{variant.start}-s{seed}")) if variant.start else None,
         "head": variant.head,
+        "tail": variant.tail,
         "dilation_rule": trained.model.table.dilation_rule,
         "seed": seed,
         "dataset": about,
@@ -224,8 +225,11 @@ def _localization_sets(recipe: ClassificationRecipe) -> list[ImageDataset]:
         return [open_dataset("pets", part, **recipe.dataset_options) for part in parts]
     if recipe.dataset not in ("tiny-imagenet", "clutter"):
         return []
-    plain = [open_dataset("tiny-imagenet", part, partition=BOOK_PARTITION) for part in parts]
-    return [*plain, *map(open_clutter, parts)]
+    images = {"partition": recipe.partition or BOOK_PARTITION}
+    return [
+        *(open_dataset("tiny-imagenet", part, **images) for part in parts),
+        *(open_clutter(p, **images) for p in parts),
+    ]
 
 
 def _lattice_metrics(variant: Variant, seed: int, model: Network, images: torch.Tensor, classes: int) -> dict:

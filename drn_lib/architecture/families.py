@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from drn_lib.architecture.tables import CHANNEL_STEP, MOST_WIDTH, Architecture, Level, Stem, scale_width
 from drn_lib.checks import one_of
@@ -61,6 +62,21 @@ _ABLATIONS = {
     "ladder_c_26_constant": ("ladder_c_constant", 18, 1),
 }
 
+# Remedies for the grid, on ladder_a_22, most of them from after the paper: each changes one thing. "rising" and
+# "undilated": tails without residual links whose dilations are 1, 2 and 1, 1; "blurpool": max pooling without aliasing
+# (Zhang 2019); "hdc": dilations without a common factor, in levels 5, 6 and 7 with 8 the same sums (Wang et al. 2018);
+# "shared": smoothing before each dilated convolution, or once at the end (Wang and Ji 2018); "fixed_blur": a low-pass
+# at the end.
+_REMEDIES = {
+    "ladder_a_22_rising": ("ladder_a_rising", 18, 1),
+    "ladder_a_22_undilated": ("ladder_a_undilated", 18, 1),
+    "ladder_a_22_blurpool": ("ladder_a_blurpool", 18, 1),
+    "ladder_a_22_hdc": ("ladder_a_hdc", 18, 1),
+    "ladder_a_22_shared": ("ladder_a_shared", 18, 1),
+    "ladder_a_22_shared_end": ("ladder_a_shared_end", 18, 1),
+    "ladder_a_22_fixed_blur": ("ladder_a_fixed_blur", 18, 1),
+}
+
 # The rules each family can be built by, its default first. The authors never released a DRN-B, so there is no
 # "released" reading of it, nor of the ablations, which are ours.
 _RULES = {
@@ -69,6 +85,7 @@ _RULES = {
     "ladder_a": ("exact",),  # levels 5 and 6 stay DRN-A's
     "ladder_a_falling": ("exact",),
     "ladder_a_unlinked": ("exact",),
+    **{family: ("exact",) for family, *_ in _REMEDIES.values()},
     "ladder_front": ("levels",),  # levels 5 and 6 are DRN-B's and DRN-C's
     "ladder_c_constant": ("levels",),
     "drn_b": ("levels", "exact"),  # Fig. 5, so that B and C differ only in their residual links
@@ -86,14 +103,27 @@ class _Ends:
     tail: str | None = None  # kind of the degridding levels 7 and 8
     tail_residual: bool = False
     tail_dilations: tuple[int, int] = (2, 1)
+    pool: str = "max"  # before level 3, where there is no front
+    rates: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # by level, its blocks' dilations
+    smoothing: Mapping[int, str] = field(default_factory=dict)  # by level
 
 
+_LINKED = _Ends(Stem(64, 2), tail="basic", tail_residual=True, tail_dilations=(4, 4))
+_UNLINKED = _Ends(Stem(64, 2), tail="basic")
+_HYBRID = {5: ((1, 2), (1, 3)), 6: ((1, 2), (5, 6)), 7: ((2, 3),), 8: ((5, 6),)}
 _ENDS = {
     "resnet": _Ends(Stem(64, 2)),
     "drn_a": _Ends(Stem(64, 2)),
-    "ladder_a": _Ends(Stem(64, 2), tail="basic", tail_residual=True, tail_dilations=(4, 4)),
+    "ladder_a": _LINKED,
     "ladder_a_falling": _Ends(Stem(64, 2), tail="basic", tail_residual=True),
-    "ladder_a_unlinked": _Ends(Stem(64, 2), tail="basic"),
+    "ladder_a_unlinked": _UNLINKED,
+    "ladder_a_rising": replace(_UNLINKED, tail_dilations=(1, 2)),
+    "ladder_a_undilated": replace(_UNLINKED, tail_dilations=(1, 1)),
+    "ladder_a_blurpool": replace(_LINKED, pool="blur"),
+    "ladder_a_hdc": replace(_LINKED, rates=_HYBRID),
+    "ladder_a_shared": replace(_LINKED, smoothing=dict.fromkeys((5, 6, 7, 8), "before")),
+    "ladder_a_shared_end": replace(_LINKED, smoothing={8: "after"}),
+    "ladder_a_fixed_blur": replace(_LINKED, smoothing={8: "fixed"}),
     "ladder_front": _Ends(Stem(16, 1), front="basic"),
     "drn_b": _Ends(Stem(16, 1), front="basic", tail="basic", tail_residual=True),
     "drn_c": _Ends(Stem(16, 1), front="basic", tail="basic"),
@@ -110,6 +140,11 @@ def list_models(pattern: str | None = None) -> list[str]:
 def list_ablations() -> list[str]:
     """Names of the ablations between DRN-A-18 and DRN-C-26, which `create_model` knows too; not in the paper."""
     return list(_ABLATIONS)
+
+
+def list_remedies() -> list[str]:
+    """Names of the remedies for the grid on one network, which `create_model` knows too; not in the paper."""
+    return list(_REMEDIES)
 
 
 def dilation_rules(name: str) -> tuple[str, ...]:
@@ -147,7 +182,7 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
     if ends.front:
         for number, channels, stride in ((1, 16, 1), (2, 32, 2)):
             levels.append(Level(number, ends.front, channels, 1, stride, residual=ends.front != "plain"))
-    levels.append(Level(3, kind, 64, blocks[0], stride=2 if ends.front else 1, pool=not ends.front))
+    levels.append(Level(3, kind, 64, blocks[0], stride=2 if ends.front else 1, pool=None if ends.front else ends.pool))
     levels.append(Level(4, kind, 128, blocks[1], stride=2))
     if rule is None:
         levels.append(Level(5, kind, 256, blocks[2], stride=2))
@@ -160,11 +195,20 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
     if ends.tail:
         for number, d in zip((7, 8), ends.tail_dilations, strict=True):
             levels.append(Level(number, ends.tail, 512, tail_blocks, 1, d, (d, d), ends.tail_residual))
-    return Architecture(name, family, ends.stem, tuple(levels), rule)
+    levels = (replace(level, smoothing=ends.smoothing.get(level.number)) for level in levels)
+    return Architecture(name, family, ends.stem, tuple(_with_rates(level, ends.rates) for level in levels), rule)
+
+
+def _with_rates(level: Level, rates: Mapping[int, tuple[tuple[int, int], ...]]) -> Level:
+    """The level with other dilations, where there are any for it; its own is then the largest."""
+    if level.number not in rates:
+        return level
+    own = rates[level.number]
+    return replace(level, rates=own, first_dilation=own[0], dilation=max(map(max, own)))
 
 
 def _entry(name: str) -> tuple[str, int, int]:
-    known = {**_NETWORKS, **_ABLATIONS}
+    known = {**_NETWORKS, **_ABLATIONS, **_REMEDIES}
     return known[one_of("network", name, known)]
 
 

@@ -23,6 +23,27 @@ class Stem:
     kernel: int = 7
 
 
+POOLINGS = ("max", "blur")
+"""3x3 max pooling of stride 2, or of stride 1 with every second cell of [1 2 1] / 4 averages after it (Zhang 2019)."""
+SMOOTHINGS = ("before", "after", "fixed")
+"""What smooths the maps of a level, each channel alike, by name:
+
+``before``  a learned kernel of 2 d - 1 cells a side before each 3x3 convolution of dilation d above 1, which all
+            channels share; it begins as the identity (Wang and Ji 2018)
+``after``   the same once, on the sum that leaves the level's last block, before its ReLU
+``fixed``   there the mean with weights 1 2 3 4 3 2 1 along both axes, nothing learned: grids of period 2 and 4 vanish
+"""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A kernel of one channel that is applied to every channel of a map; `name` is its module's."""
+
+    name: str
+    kernel: int
+    learned: bool = True
+
+
 @dataclass(frozen=True)
 class Level:
     """One level: `blocks` blocks of one `kind`.
@@ -34,7 +55,9 @@ class Level:
     dilation        of the level's 3x3 convolutions
     first_dilation  of the 3x3 convolutions of the first block, in order (a bottleneck has one: the first)
     residual        whether a shortcut is added around each block
-    pool            whether a 3x3 max pooling of stride 2 stands before the first block
+    pool            which of `POOLINGS` stands before the first block; None: none
+    rates           dilations of the 3x3 convolutions block by block; empty: `first_dilation`, then `dilation`
+    smoothing       one of `SMOOTHINGS`; None: nothing smooths
     """
 
     number: int
@@ -45,7 +68,9 @@ class Level:
     dilation: int = 1
     first_dilation: tuple[int, int] = (1, 1)
     residual: bool = True
-    pool: bool = False
+    pool: str | None = None
+    rates: tuple[tuple[int, int], ...] = ()
+    smoothing: str | None = None
 
     @property
     def out_channels(self) -> int:
@@ -56,6 +81,12 @@ class Level:
     def reduction(self) -> int:
         """Cells of the level's input between neighbouring cells of its map, along one axis."""
         return 2 * self.stride if self.pool else self.stride
+
+    def dilations(self, block: int) -> tuple[int, int]:
+        """Of the 3x3 convolutions of one block, counted from 0, in their order."""
+        if self.rates:
+            return self.rates[block]
+        return (self.dilation, self.dilation) if block else self.first_dilation
 
 
 @dataclass(frozen=True)
@@ -103,7 +134,9 @@ class Convolution:
     name       of its module: "stem", "levels.6.0.convs.1" or "levels.6.0.shortcut"
     level      whose map it helps to make; for the stem the level that has its map, or level 1
     shortcut   whether it stands beside the block's other convolutions, from the block's input to its sum
-    pooled     whether a 3x3 max pooling of stride 2 stands before it
+    pooled     which of `POOLINGS` stands before it; None: none
+    before     the filter that smooths what it reads
+    after      the filter that smooths the sum of its block, of which it is the last one on the longest path
     """
 
     name: str
@@ -114,7 +147,9 @@ class Convolution:
     stride: int = 1
     dilation: int = 1
     shortcut: bool = False
-    pooled: bool = False
+    pooled: str | None = None
+    before: Filter | None = None
+    after: Filter | None = None
 
     @property
     def padding(self) -> int:
@@ -129,17 +164,43 @@ def block_convolutions(level: Level, block: int, in_channels: int) -> Iterator[C
     """
     inside, outside = level.channels, level.out_channels
     stride = level.stride if block == 0 else 1
-    first, second = level.first_dilation if block == 0 else (level.dilation, level.dilation)
+    first, second = level.dilations(block)
     rows = {
         "plain": [(in_channels, inside, 3, stride, first)],
         "basic": [(in_channels, inside, 3, stride, first), (inside, inside, 3, 1, second)],
         "bottleneck": [(in_channels, inside, 1, 1, 1), (inside, inside, 3, stride, first), (inside, outside, 1, 1, 1)],
     }[level.kind]
-    name, pooled = f"levels.{level.number}.{block}", level.pool and block == 0
+    name = f"levels.{level.number}.{block}"
     for index, row in enumerate(rows):
-        yield Convolution(f"{name}.convs.{index}", level.number, *row, pooled=pooled and index == 0)
+        yield Convolution(
+            f"{name}.convs.{index}",
+            level.number,
+            *row,
+            pooled=level.pool if block == index == 0 else None,
+            before=_filter_before(level, f"{name}.before.{index}", *row[2::2]),
+            after=_filter_after(level, f"{name}.after")
+            if block == level.blocks - 1 and index == len(rows) - 1
+            else None,
+        )
     if level.residual and (stride != 1 or in_channels != outside):
         yield Convolution(f"{name}.shortcut", level.number, in_channels, outside, 1, stride, shortcut=True)
+
+
+def _filter_before(level: Level, name: str, kernel: int, dilation: int) -> Filter | None:
+    smoothed = level.smoothing == "before" and kernel > 1 and dilation > 1
+    return Filter(name, 2 * dilation - 1) if smoothed else None
+
+
+def _filter_after(level: Level, name: str) -> Filter | None:
+    if level.smoothing == "fixed":
+        return Filter(name, 7, learned=False)
+    return Filter(name, 2 * level.dilation - 1) if level.smoothing == "after" else None
+
+
+def filters(table: Architecture) -> Iterator[tuple[Convolution, Filter]]:
+    """Every smoothing filter of a network beside the convolution that it belongs to, in the order of computation."""
+    for row in convolutions(table):
+        yield from ((row, one) for one in (row.before, row.after) if one is not None)
 
 
 def convolutions(table: Architecture) -> Iterator[Convolution]:

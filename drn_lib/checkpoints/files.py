@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from drn_lib import paths
-from drn_lib.architecture import list_ablations, list_models
+from drn_lib.architecture import list_ablations, list_models, list_remedies
 from drn_lib.checkpoints import forms
 from drn_lib.checkpoints.descriptions import parse
 from drn_lib.checks import UnknownName, one_of
@@ -64,7 +64,7 @@ def weights_named(weights: str | None, arch: str | None) -> str:
     if weights is None and arch is None:
         raise ValueError("say which network: --arch for one of this book's, or --weights for another")
     if arch is not None:
-        one_of("network", arch, [*list_models(), *list_ablations()])
+        one_of("network", arch, [*list_models(), *list_ablations(), *list_remedies()])
     return weights or SHIPPED.format(arch)
 
 

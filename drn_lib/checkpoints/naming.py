@@ -10,7 +10,7 @@ of ours. Nothing here imports torch.
 
 from __future__ import annotations
 
-from drn_lib.architecture import Architecture, Level, convolutions
+from drn_lib.architecture import Architecture, Level, convolutions, filters
 
 SCHEMES = ("ours", "released", "segmentation", "pytorchcv")
 """The naming schemes, by name:
@@ -26,6 +26,8 @@ _CLASSIFIERS = {"ours": "classifier", "released": "fc", "segmentation": "seg", "
 
 def schemes(table: Architecture) -> tuple[str, ...]:
     """The naming schemes that exist for this network."""
+    if any(one.learned for _, one in filters(table)):
+        return ("ours",)  # no other code has such filters
     return SCHEMES if table.family in ("drn_c", "drn_d") else SCHEMES[:-1]
 
 
@@ -45,6 +47,7 @@ def module_names(table: Architecture, scheme: str) -> list[tuple[str, str]]:
     for row in convolutions(table):
         conv, norm = _conv_norm_names(table, scheme, row.name)
         names += [(f"{row.name}.conv", conv), (f"{row.name}.norm", norm)]
+    names += [(one.name, one.name) for _, one in filters(table) if one.learned]
     return [*names, ("classifier", _CLASSIFIERS[scheme])]
 
 

@@ -85,12 +85,14 @@ def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
 
     Raises:
         RuntimeError: the package onnx is not installed.
-        ValueError: another storage, a tensor that is missing, of another shape, without floating-point numbers or not
-            finite, or a kernel with a value that 16 bits do not hold.
+        ValueError: another storage, a network with smoothing filters, a tensor that is missing, of another shape,
+            without floating-point numbers or not finite, or a kernel with a value that 16 bits do not hold.
     """
     onnx = _onnx()
     if storage not in STORAGES:
         raise ValueError(f"the storage is {' or '.join(STORAGES)}, not {storage}")
+    if any(row.before or row.after or row.pooled == "blur" for row in convolutions(trained.table)):
+        raise ValueError(f"{trained.table.name} smooths its maps by filters, which are not written as ONNX")
     graph = _Graph(trained, storage)
     last = graph.network()
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT

@@ -43,7 +43,7 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
         split: "train", "tune", "trainval", "val" or "test": what the dataset has.
         root: A folder to look in first, or the dataset's own folder or archive, which must exist.
         **options: What the dataset's own class takes: `partition` and `classes` of `TinyImageNet`; `count`, `size`
-            and `seed` of `SyntheticShapes` and `SyntheticStreets`; `seed` and `side` of `clutter.open_clutter`.
+            and `seed` of `SyntheticShapes` and `SyntheticStreets`; what `clutter.open_clutter` takes.
 
     Returns:
         The dataset; a sample is a dictionary (see `drn_lib.datasets.contract`).

@@ -2,10 +2,12 @@
 
 In four of ten images of Tiny-ImageNet the object takes more than half of the frame, and a box around the middle says
 nothing about the network. Here a 64 px image lies, with its gt box, somewhere on a 128 px canvas of four others, from
-the 30 classes that the book's networks were not trained on. A canvas is a pure function of (seed, part, index). The
-image covers its middle, so read a pointing error beside `clutter.trivial` in a run's metrics, or on the canvases whose
-object leaves the middle free (`pointing_error_off_middle`).
-`python -m drn_lib.datasets.clutter` writes the list of tiles, `data/splits/tiny-imagenet-clutter.csv`, again.
+classes that the network was not trained on: for the book's first 20 classes the 30 others, for the 20 that were held
+out the first 20. A canvas is a pure function of (seed, part, index). The image covers its middle, so read a pointing
+error beside `clutter.trivial` in a run's metrics, or on the canvases whose object leaves the middle free
+(`pointing_error_off_middle`).
+`python -m drn_lib.datasets.clutter` writes the lists of tiles, `data/splits/tiny-imagenet-clutter.csv` and
+`tiny-imagenet-clutter-heldout.csv`, again.
 """
 
 from __future__ import annotations
@@ -18,21 +20,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from drn_lib.checks import one_of
 from drn_lib.datasets.archives import read_lines
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.sources import locate
 from drn_lib.datasets.splits import PARTS, rank, write_partition
-from drn_lib.datasets.tiny_imagenet import BOOK_CLASSES, TinyImageNet, pixel_digests
+from drn_lib.datasets.tiny_imagenet import (
+    BOOK_CLASSES,
+    BOOK_PARTITION,
+    HELDOUT_PARTITION,
+    TinyImageNet,
+    pixel_digests,
+)
 
 SEED, SIDE = 0, 128  # of the canvases that every network of the book is measured on; pixels a side
-TILES = "tiny-imagenet-clutter"  # the split that lists the tiles
+TILES, HELDOUT_TILES = "tiny-imagenet-clutter", "tiny-imagenet-clutter-heldout"  # the splits that list the tiles
+TILES_OF = {BOOK_PARTITION: TILES, HELDOUT_PARTITION: HELDOUT_TILES}
+"""By the split of the images."""
 FINGERPRINTS = {
     "tune": "db5604babf119325e0f84cb030f0c5b59374a4e1b22bc4b1a204b48050eaad0f",
     "test": "36b680ca550ad9ddcd29a3482c3437139986380296851b423e68cd05955bad70",
 }
 """sha256 of the canvases at SEED and SIDE: source files, boxes, tiles and places (`Clutter.fingerprint`)."""
 TILES_PER_CLASS = {"train": 150, "tune": 20, "test": 50}
+HELDOUT_TILES_PER_CLASS = {"train": 225, "tune": 30, "test": 75}
+"""As many tiles in all, of 20 classes instead of 30."""
 
 
 class Clutter(ImageDataset):
@@ -106,21 +119,31 @@ class Clutter(ImageDataset):
         return self.source.identity(index) + f" {self.side} {left} {top} {tiles}".encode()
 
 
-def open_clutter(part: str, root: str | Path | None = None, seed: int = SEED, side: int = SIDE) -> Clutter:
+def open_clutter(
+    part: str,
+    root: str | Path | None = None,
+    seed: int = SEED,
+    side: int = SIDE,
+    partition: str = BOOK_PARTITION,
+) -> Clutter:
     """The book's Tiny-ImageNet images in clutter, one canvas for each image of the part.
 
     Args:
         part: "tune" and "test" to measure on, "train" to train on (without boxes).
         root: A folder to look in for Tiny-ImageNet first, as for `open_dataset`.
         seed, side: Of places and tiles; of the canvas in pixels.
+        partition: The split of the images, one of `tiny_imagenet.FOLDS`.
 
     Raises:
         DatasetNotFound: Tiny-ImageNet is nowhere; the sentence says what to do.
         DataError: there is no such part, or an archive without the classes of the tiles.
+        ValueError: there are no canvases of that split.
     """
     _check_part(part)  # before anything is downloaded
+    tiles = TILES_OF[one_of("split with canvases called", partition, TILES_OF)]
     archive = locate("tiny-imagenet", root)
-    return Clutter(TinyImageNet(archive, part), TinyImageNet(archive, part, partition=TILES), part, seed, side)
+    images = TinyImageNet(archive, part, partition=partition)
+    return Clutter(images, TinyImageNet(archive, part, partition=tiles), part, seed, side)
 
 
 def training_canvases(canvases: Clutter, seed: int) -> Callable[[int], Tensor]:
@@ -131,28 +154,32 @@ def training_canvases(canvases: Clutter, seed: int) -> Callable[[int], Tensor]:
     return lambda epoch: canvases.redrawn(1 + 1000 * seed + epoch).arrays()[0]
 
 
-def make_tile_partition(path: Path, folder: Path | None = None) -> Path:
-    """Writes the list of tiles: of every class after the book's 20, 150 training images to train, 20 tune, 50 test.
+def make_tile_partition(path: Path, folder: Path | None = None, name: str = TILES) -> Path:
+    """Writes a list of tiles: of every class after the book's 20, 150 training images to train, 20 tune, 50 test.
 
-    Within a class the images are ranked as in the book's split. An image of which the archive of 50 classes at `path`
-    holds a copy is left out, so that no tile shows a test image. Returns the path of the CSV file, in `folder` or
-    `data/splits/`.
+    `HELDOUT_TILES` are of the book's 20 classes, 225, 30 and 75 each. Within a class the images are ranked as in the
+    book's split. An image of which the archive of 50 classes at `path` holds a copy is left out, so that no tile shows
+    a test image. Returns the path of the CSV file, in `folder` or `data/splits/`.
     """
     train, val = (TinyImageNet(path, split, partition=None) for split in ("train", "val"))
     digests = pixel_digests(train, val)
     copies, rows = Counter(digests.values()), []
-    wnids = [line.strip() for line in read_lines(train.tree, "wnids.txt")][BOOK_CLASSES:]
+    wnids = [line.strip() for line in read_lines(train.tree, "wnids.txt")]
+    heldout = one_of("list of tiles called", name, TILES_OF.values()) == HELDOUT_TILES
+    wnids, wanted = (
+        (wnids[:BOOK_CLASSES], HELDOUT_TILES_PER_CLASS) if heldout else (wnids[BOOK_CLASSES:], TILES_PER_CLASS)
+    )
     for wnid in wnids:
         own = [name for name, label in zip(train.names, train.labels) if train.wnids[label] == wnid]
         files = [Path(name).name for name in own if copies[digests[name]] == 1]
         ranked = iter(sorted(files, key=rank))
-        for part, count in TILES_PER_CLASS.items():
+        for part, count in wanted.items():
             rows += [(wnid, next(ranked), part) for _ in range(count)]
     facts = {
         "rule": "datasets/clutter.py: sha256 of the file name ranks the images of a class; copied ones are left out",
         "classes": {wnid: train.classes[train.wnids.index(wnid)] for wnid in wnids},
     }
-    return write_partition(TILES, rows, facts, folder)
+    return write_partition(name, rows, facts, folder)
 
 
 def _check_part(part: str) -> None:
@@ -161,4 +188,5 @@ def _check_part(part: str) -> None:
 
 
 if __name__ == "__main__":
-    print(make_tile_partition(locate("tiny-imagenet")))
+    for tiles in TILES_OF.values():
+        print(make_tile_partition(locate("tiny-imagenet"), name=tiles))

@@ -7,7 +7,8 @@
     tiny-imagenet-200/val/val_annotations.txt           name, wnid, xmin, ymin, xmax, ymax
 
 The boxes of the files are inclusive and become pixel edges here: xmax + 1, ymax + 1.
-`python -m drn_lib.datasets.tiny_imagenet` writes the book's split, `data/splits/tiny-imagenet-20.csv`, again.
+`python -m drn_lib.datasets.tiny_imagenet` writes the book's two splits, `data/splits/tiny-imagenet-20.csv` and
+`tiny-imagenet-20-heldout.csv`, again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from drn_lib.checks import one_of
 from drn_lib.datasets.archives import FileTree, open_tree, read_lines, require_samples
 from drn_lib.datasets.base import FileDataset
 from drn_lib.datasets.contract import DataError
@@ -27,8 +29,10 @@ from drn_lib.datasets.splits import PARTS, assign_parts, read_partition, write_p
 
 FOLDER = "tiny-imagenet-200"
 SIZE = 64
-BOOK_PARTITION = "tiny-imagenet-20"
+BOOK_PARTITION, HELDOUT_PARTITION = "tiny-imagenet-20", "tiny-imagenet-20-heldout"
 BOOK_CLASSES, BOOK_TRAIN, BOOK_TUNE = 20, 360, 40
+FOLDS = {BOOK_PARTITION: 0, HELDOUT_PARTITION: BOOK_CLASSES}
+"""The book's splits, and which class of the archive of 50 is the first of their 20. No split has the last 10."""
 
 
 class TinyImageNet(FileDataset):
@@ -141,13 +145,15 @@ def _edges(tree: FileTree, rows: Sequence[tuple[str, str]]) -> Tensor:
     return torch.tensor(edges, dtype=torch.float32).reshape(-1, 4)
 
 
-def make_book_partition(path: Path, folder: Path | None = None) -> Path:
-    """Writes the split of every Tiny-ImageNet experiment in the book: 20 classes; 360, 40 and 150 images each.
+def make_book_partition(path: Path, folder: Path | None = None, partition: str = BOOK_PARTITION) -> Path:
+    """Writes a split of the Tiny-ImageNet experiments in the book: 20 classes; 360, 40 and 150 images each.
 
-    The classes are the first 20 lines of `wnids.txt` in the archive of 50 classes, or its folder, at `path`; the 50
-    validation images of a class are in test. Returns the path of the CSV file, in `folder` or `data/splits/`.
+    The classes are the first 20 lines of `wnids.txt` in the archive of 50 classes, or its folder, at `path`, or for
+    `HELDOUT_PARTITION` the next 20; the 50 validation images of a class are in test. Returns the path of the CSV file,
+    in `folder` or `data/splits/`.
     """
-    wnids = _wnids(_open_layout(path))[:BOOK_CLASSES]
+    first = FOLDS[one_of("split of the book called", partition, FOLDS)]
+    wnids = _wnids(_open_layout(path))[first : first + BOOK_CLASSES]
     train, val = (TinyImageNet(path, split, partition=None, classes=wnids) for split in ("train", "val"))
     digests = pixel_digests(train, val)
     copies = Counter(digests.values())
@@ -166,7 +172,7 @@ def make_book_partition(path: Path, folder: Path | None = None) -> Path:
         "classes": dict(zip(wnids, train.classes, strict=True)),
         "copies": sorted(name for name, digest in digests.items() if copies[digest] > 1),
     }
-    return write_partition(BOOK_PARTITION, rows, facts, folder)
+    return write_partition(partition, rows, facts, folder)
 
 
 def pixel_digests(*sets: TinyImageNet) -> dict[str, str]:
@@ -178,4 +184,5 @@ def pixel_digests(*sets: TinyImageNet) -> dict[str, str]:
 if __name__ == "__main__":
     from drn_lib.datasets.sources import locate
 
-    print(make_book_partition(locate("tiny-imagenet")))
+    for fold in FOLDS:
+        print(make_book_partition(locate("tiny-imagenet"), partition=fold))

@@ -159,7 +159,9 @@ class Connected(Block):
         out = x
         for conv in self.convs[:-1]:
             out = conv(out, relu=True)
-        added = None if not self.residual else x if self.shortcut is None else self.shortcut(x)
+        added = None if not self.link else x if self.shortcut is None else self.shortcut(x)
+        if self.link not in (0, 1):
+            added = self.link * added
         return self.convs[-1](out, added, relu=True)
 
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from drn_lib.architecture import Architecture, architecture, convolutions
+from drn_lib.architecture import Architecture, Filter, architecture, convolutions
 from drn_lib.geometry.axis import Axis, Layer, Pair, image_size
 from drn_lib.geometry.records import Geometry, Place, make_row
+
+_POOLS = {
+    None: (),
+    "max": (Layer("pool", 3, 2, 1, 1, "max pooling"),),
+    "blur": (Layer("pool.0", 3, 1, 1, 1, "max pooling"), Layer("pool.1", 3, 2, 1, 1)),
+}
 
 
 def layers(network: str | Architecture) -> list[Layer]:
@@ -17,11 +23,18 @@ def layers(network: str | Architecture) -> list[Layer]:
     """
     chain = []
     for row in convolutions(architecture(network) if isinstance(network, str) else network):
-        if row.pooled:
-            chain.append(Layer("pool", 3, 2, 1, 1, "max pooling"))
+        chain += _POOLS[row.pooled]
+        if row.before:
+            chain.append(_filter(row.before))
         if not row.shortcut:
             chain.append(Layer(f"{row.name}.conv", row.kernel, row.stride, row.dilation, row.padding))
+        if row.after:
+            chain.append(_filter(row.after))
     return chain
+
+
+def _filter(one: Filter) -> Layer:
+    return Layer(one.name, one.kernel, 1, 1, one.kernel // 2)
 
 
 def table(network: str | Architecture | Iterable[Layer], input_size: Pair = 224) -> Geometry:

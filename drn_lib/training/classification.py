@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from drn_lib.checkpoints.weights import load_weights
-from drn_lib.checks import whole_number
+from drn_lib.checks import one_of, whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.distributed import Group, join
 from drn_lib.images import normalize
 from drn_lib.network import Network, create_model, fingerprint
-from drn_lib.training import loop
+from drn_lib.training import loop, starts
 from drn_lib.training.batches import Source, from_files, from_memory
 from drn_lib.training.loop import DEFAULTS, RunOptions, Task, Trained
 from drn_lib.training.recipes import ClassificationRecipe
@@ -32,11 +33,18 @@ class Init:
     head            "strict" wants the classifier of these weights to fit; "drop" starts with a classifier of zeros, for
                     other classes: random weights would be large for few classes, and larger in one network's scale of
                     features than in another's
+    tail            how levels 7 and 8 begin where they have no residual links: one of `starts.TAILS`
     """
 
     dilation_rule: str | None = None
     weights: str | Path | None = None
     head: str = "strict"
+    tail: str = "fresh"
+
+    def __post_init__(self) -> None:
+        one_of("start of the tail", self.tail, starts.TAILS)
+        if self.weights is not None and self.tail != "fresh":
+            raise ValueError(f"a network that begins from weights has a tail already: leave out tail={self.tail!r}")
 
 
 FRESH = Init()
@@ -63,8 +71,8 @@ def train(
         val_set: images and labels that are scored after each epoch; never used for a gradient.
 
     Raises:
-        ValueError: labels out of range, weights that do not fit, a loss that is not finite, or the folder holds
-            another run's state.
+        ValueError: labels out of range, weights that do not fit, a tail that cannot start so, a loss that is not
+            finite, or the folder holds another run's state.
         ProcessEnded: another process of a distributed training run ended.
     """
     seed = whole_number("seed", seed, 0, loop.LAST_SEED)
@@ -80,10 +88,15 @@ def train(
                 nn.init.zeros_(parameter)
         more = {"start": str(init.weights), "beginning": fingerprint(model)}
         more.update({"head": init.head} if init.head != "strict" else {})
+    starts.begin(model, init.tail)
+    more.update({"tail": init.tail} if init.tail != "fresh" else {})
     if options.folder is not None:
         images, labels = train_set
         more["data"] = _fingerprint(labels if callable(images) else images, labels)
-    return loop.run(classification_task(recipe, model, seed, source, group, more), model, group, options)
+    task = classification_task(recipe, model, seed, source, group, more)
+    if init.tail == "fading":
+        task = replace(task, before_step=partial(starts.fade, model))
+    return loop.run(task, model, group, options)
 
 
 def train_from_files(

@@ -41,17 +41,19 @@ LAST_SEED = 2**64 - 1
 class Task:
     """What is trained, and on what.
 
-    title      for the progress bar
-    recipe     how long, in which batches, at which learning rate
-    seed       of the images' order
-    images     in the training set
-    identity   what makes a run this one: a saved state with another identity is refused
-    batches    from a plan: images uint8 (n, 3, S, S) and their labels, for each of its steps
-    inputs     those images as the network takes them, float (n, 3, S, S)
-    loss       from logits, labels and the number of images in the batch of all processes: this process's part, such
-               that the mean over the processes is the batch's loss
-    score      the network after an epoch, whose number is given (from 1): metrics by name
-    optimizer  for the network where it is trained; a parameter group's "factor" multiplies its learning rate
+    title        for the progress bar
+    recipe       how long, in which batches, at which learning rate
+    seed         of the images' order
+    images       in the training set
+    identity     what makes a run this one: a saved state with another identity is refused
+    batches      from a plan: images uint8 (n, 3, S, S) and their labels, for each of its steps
+    inputs       those images as the network takes them, float (n, 3, S, S)
+    loss         from logits, labels and the number of images in the batch of all processes: this process's part, such
+                 that the mean over the processes is the batch's loss
+    score        the network after an epoch, whose number is given (from 1): metrics by name
+    optimizer    for the network where it is trained; a parameter group's "factor" multiplies its learning rate
+    before_step  what changes in the network before a step, by the step's number and that of all: a pure function of
+                 both, so that a resumed run repeats it
     """
 
     title: str
@@ -64,6 +66,7 @@ class Task:
     loss: Callable[[Tensor, Tensor, int], Tensor]
     score: Callable[[nn.Module, int], dict[str, float]]
     optimizer: Callable[[nn.Module], torch.optim.Optimizer]
+    before_step: Callable[[int, int], None] = lambda step, steps: None
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAUL
         batches = task.batches(plan)
         while state.step < last_step:
             rate = recipe.learning_rate(state.step, total_steps)
+            task.before_step(state.step, total_steps)
             loss = batch_loss(task, replica, *next(batches), plan.size(state.step), precision, group.device)
             state.update(loss, rate)
             state.losses.append(group.mean(loss).item())

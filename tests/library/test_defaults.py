@@ -42,7 +42,7 @@ FUNCTIONS = [
     (weights.load_weights, {"head": "strict"}),
     (onnx.save_onnx, {"storage": "float16"}),
     (onnx.onnx_model, {"storage": "float16"}),
-    (clutter.open_clutter, {"root": None, "seed": 0, "side": 128}),
+    (clutter.open_clutter, {"root": None, "seed": 0, "side": 128, "partition": "tiny-imagenet-20"}),
     (sets.SyntheticShapes, {"count": 2000, "size": 64, "seed": 0}),
     (sets.SyntheticStreets, {"count": 500, "size": 128, "seed": 0}),
     (downloads.download, {"checksum": None, "pause": 1.0, "record": True}),
@@ -88,7 +88,7 @@ CLASSES = [
         {"folder": None, "device": "cpu", "workers": 0, "sync_batch_norm": False, "tensorboard": False}
         | {"full_precision": False, "max_steps": None, "engine": "plain"},
     ),
-    (classification.Init, {"dilation_rule": None, "weights": None, "head": "strict"}),
+    (classification.Init, {"dilation_rule": None, "weights": None, "head": "strict", "tail": "fresh"}),
     (batches.BatchPlan, {"rank": 0, "world": 1, "first_step": 0}),
     (geometry.Layer, {"stride": 1, "dilation": 1, "padding": 0, "kind": "convolution"}),
     (geometry.Axis, {"jump": 1, "first": 0, "last": 0}),

@@ -110,7 +110,7 @@ def test_b_and_c_differ_in_their_last_residual_links_alone():
     assert all(torch.equal(maps_b[level], maps_c[level]) for level in range(1, 7))
     for level in (7, 8):
         assert not torch.equal(maps_b[level], maps_c[level])
-        b.levels[str(level)][0].residual = False
+        b.levels[str(level)][0].link = 0.0
     assert torch.equal(b(images), c(images))
 
 

@@ -10,6 +10,7 @@ from book.studies import metrics
 from book.studies.reading import strict
 from drn_lib.architecture import architecture
 from drn_lib.checks import one_of, real_number, whole_number
+from drn_lib.training import starts
 
 GPU = " (GPU)"
 """Stands after the name of each GPU in a run's `device`."""
@@ -48,6 +49,7 @@ class StoredRun:
     start: str | None = None
     start_sha256: str | None = None
     head: str = "strict"
+    tail: str = "fresh"
     steps: int = 0
     threads: int = 1
     scored_commit: str | None = None
@@ -71,8 +73,9 @@ def check(run: StoredRun) -> None:
     """Raise ValueError where a field is out of range, or two of them contradict each other."""
     for key in ("study", "architecture", "variant"):
         strict.name(f"the {key}", getattr(run, key))
-    architecture(run.architecture, run.dilation_rule)
+    table = architecture(run.architecture, run.dilation_rule)
     one_of("way to treat the head called", run.head, ("strict", "drop"))
+    starts.require_start(table, run.tail)
     if run.start_sha256 is not None and not SHA256.fullmatch(run.start_sha256):
         raise ValueError("start_sha256 is not 64 hexadecimal digits")
     for key, least in (("seed", 0), ("steps", 0), ("threads", 1)):

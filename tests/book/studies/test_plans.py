@@ -18,6 +18,16 @@ BASE = {
 }
 
 
+CONTRAST = {
+    "left": "quick",
+    "right": "drn_a_18",
+    "outcome": "final.test.top1",
+    "predicted": "less",
+    "smallest": 1.5,
+    "excludes": "that nothing is learned",
+}
+
+
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Writes the file of the plan x, from its text or bytes; gives its path."""
@@ -183,6 +193,29 @@ def test_what_yaml_offers_to_write_less_may_be_used(load):
         ({"primary_comparisons": "quick"}, "primary_comparisons must be a list"),
         ({"primary_comparison": []}, "did you mean primary_comparisons"),
         ({"primary_outcomes": [1]}, "a primary outcome must be text"),
+        ({"variants": {"quick": {"network": "drn_c_26", "tail": "identiy"}}}, "did you mean identity"),
+        (
+            {"variants": {"quick": {"network": "drn_b_26", "tail": "identity"}}},
+            "drn_b_26 has no levels 7 and 8 without",
+        ),
+        ({"families": []}, "families must be a mapping"),
+        ({"families": {"Top": [CONTRAST]}}, "the name of a family has lower-case"),
+        ({"families": {"top": []}}, "family top: a family must not be empty"),
+        ({"families": {"top": [{**CONTRAST, "left": "quik"}]}}, "variant of x called 'quik'; did you mean quick?"),
+        ({"families": {"top": [{**CONTRAST, "left": "y/quick"}]}}, "no plan in data/studies called 'y'"),
+        ({"families": {"top": [{**CONTRAST, "predicted": "fewer"}]}}, "no predicted sign 'fewer'"),
+        (
+            {"families": {"top": [{**CONTRAST, "smallest": 0}]}},
+            "family top: contrast 1: smallest must be a number from",
+        ),
+        ({"families": {"top": [{**CONTRAST, "right": "quick"}]}}, "quick, quick has a variant twice"),
+        ({"families": {"top": [{**CONTRAST, "beside": ["quick"]}]}}, "beside must be two variants, not 1"),
+        ({"families": {"top": [{**CONTRAST, "excludes": ""}]}}, "excludes must not be empty"),
+        ({"families": {"top": [{"left": "quick"}]}}, "a contrast lacks right, outcome"),
+        (
+            {"families": {"top": [CONTRAST], "upon": [{**CONTRAST, "left": "drn_a_18", "right": "quick"}]}},
+            "family upon: contrast 1: drn_a_18 and quick are compared by final.test.top1 before",
+        ),
     ],
 )
 def test_a_wrong_field_is_one_sentence(changes, says, load):
@@ -332,6 +365,17 @@ def test_the_weights_that_the_classification_study_keeps_fit_into_40_mb():
     kept = [plan.variants[name] for name, seed in plan.runs() if plan.keeps_weights(name, seed)]
     tables = [scale_width(architecture(one.network), one.recipe.width) for one in kept]
     assert 30e6 < sum(2 * costs.parameters(table, classes) for table in tables) < 39e6  # float16, without file heads
+
+
+def test_a_plan_has_its_contrasts_by_family_and_they_may_name_another_plan(load, tmp_path):
+    (tmp_path / "y.yml").write_text(yaml.safe_dump({**BASE, "study": "y"}))
+    second = {**CONTRAST, "right": "y/drn_a_18", "beside": ["y/quick", "drn_a_18"]}
+    families = load(families={"top": [CONTRAST, second]}).families
+    assert [contrast.variants for contrast in families["top"]] == [
+        ("quick", "drn_a_18"),
+        ("quick", "y/drn_a_18", "y/quick", "drn_a_18"),
+    ]
+    assert (families["top"][0].predicted, families["top"][0].smallest) == ("less", 1.5)
 
 
 @pytest.mark.parametrize("study", ["classification", "segmentation"])

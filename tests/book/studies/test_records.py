@@ -23,6 +23,7 @@ def of_data(**changes):
 GOOD = [
     {},
     {"variant": "a_2", "head": "drop", "start_sha256": "0123456789abcdef" * 4},
+    {"architecture": "drn_c_26", "tail": "fading"},
     {"seed": 0, "steps": 0, "threads": 1, "seconds": 0},
     {"seconds": metrics.LARGEST},
     of_data(counts={"train": 0}, sequences={"old": 1}, classes=["a", "b"], sha256={"train": "f" * 64}),
@@ -42,6 +43,8 @@ BAD = [
     ({"architecture": "drn_z_18"}, "drn_z_18"),
     ({"dilation_rule": "exactly"}, "exactly"),
     ({"head": "tail"}, "no way to treat the head called 'tail'"),
+    ({"tail": "drop"}, "no start of the tail 'drop'"),
+    ({"tail": "identity"}, "drn_a_18 has no levels 7 and 8 without residual links"),
     ({"start_sha256": "0" * 63}, "start_sha256 is not 64"),
     ({"start_sha256": "G" * 64}, "start_sha256 is not 64"),
     ({"seed": -1}, "seed must be a whole number of 0 or more, not -1"),

@@ -163,6 +163,19 @@ def test_sides_with_weights_in_common_are_paired(tmp_path):
     assert not results.are_paired("trial", "drn_d_22", "drn_c_26", tmp_path)
 
 
+def test_a_network_of_another_study_is_compared_where_it_saw_the_same_images(tmp_path):
+    right = np.array([True, False, True, True])
+    for seed in (0, 1):
+        write(tmp_path, a_run(seed=seed), correct=right)
+        write(tmp_path, a_run(study="other", seed=seed), correct=~right)
+        write(tmp_path, a_run(study="third", seed=seed, dataset={**DATASET, "sha256": "1" * 64}), correct=right)
+    assert [run.study for run in results.runs("trial", "other/drn_a_18", root=tmp_path)] == ["other"] * 2
+    difference = results.difference("trial", "other/drn_a_18", "drn_a_18", "final.test.top1", root=tmp_path)
+    assert difference.estimate == 50.0 and difference.method.startswith("bootstrap")
+    with pytest.raises(files.ResultsError, match="drn_a_18-s0 of third .* not scored on the same images"):
+        results.difference("trial", "drn_a_18", "third/drn_a_18", "final.test.top1", root=tmp_path)
+
+
 def test_overlaps_with_masks_have_an_interval_over_photographs(tmp_path):
     generator = np.random.default_rng(0)
     for name, level in (("drn_a_18", 100), ("drn_c_26", 120)):

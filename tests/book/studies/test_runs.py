@@ -131,7 +131,9 @@ def test_a_pilot_opens_no_test_image(elsewhere):
 def test_objects_are_looked_for_at_the_scale_of_training(elsewhere, monkeypatch, dataset, trained_at, measured_at):
     """A network trained on canvases saw its objects at half of their side: so are the plain images shown to it."""
     monkeypatch.setattr(runs, "SIZE", 16)  # of the plain images here
-    monkeypatch.setattr(runs, "open_clutter", lambda part: SimpleNamespace(side=32, fingerprint="0" * 64, part=part))
+    monkeypatch.setattr(
+        runs, "open_clutter", lambda part, **_: SimpleNamespace(side=32, fingerprint="0" * 64, part=part)
+    )
     asked, epochs = [], []
     monkeypatch.setattr(
         runs, "training_canvases", lambda canvases, seed: lambda epoch: epochs.append((seed, epoch)) or canvases.images
@@ -192,6 +194,25 @@ def test_a_run_says_which_weights_it_began_from_and_which_code_began_it(elsewher
     assert run["start_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest() and run["head"] == "drop"
     with pytest.raises(ValueError, match="trained with another head"):
         pool.status(replace(plan, variants={"begun": replace(begun, head="strict")}))
+
+
+def test_a_run_says_how_its_tail_began(elsewhere):
+    begun = plans.Variant("begun", "ladder_a_22_unlinked", TINY, tail="fading")
+    plan = replace(PLAN, variants={"begun": begun}, waves=(plans.Wave(("begun",), (0,)),))
+    assert json.loads(runs.run_one(plan, "begun", 0).read_text())["tail"] == "fading"
+    with pytest.raises(ValueError, match="trained with another tail"):
+        pool.status(replace(plan, variants={"begun": replace(begun, tail="identity")}))
+
+
+def test_objects_are_looked_for_among_the_classes_that_were_trained(monkeypatch):
+    asked = []
+    monkeypatch.setattr(runs, "open_dataset", lambda name, part, partition: asked.append((name, partition)))
+    monkeypatch.setattr(runs, "open_clutter", lambda part, partition: asked.append(("clutter", partition)))
+    for partition in (None, "tiny-imagenet-20-heldout"):
+        asked.clear()
+        runs._localization_sets(replace(TINY, dataset="tiny-imagenet", partition=partition))
+        taken = partition or "tiny-imagenet-20"
+        assert asked == [("tiny-imagenet", taken)] * 2 + [("clutter", taken)] * 2
 
 
 def test_a_damaged_state_does_not_stop_the_study(begun):
@@ -311,7 +332,7 @@ def test_data_to_be_scored_that_are_missing_are_told_before_training(elsewhere, 
 
     monkeypatch.setattr(runs, "open_dataset", opens)
     monkeypatch.setattr(runs.segmentation, "open_dataset", opens)
-    monkeypatch.setattr(runs, "open_clutter", lambda part: opens("clutter", part))
+    monkeypatch.setattr(runs, "open_clutter", lambda part, **_: opens("clutter", part))
     for train in ((runs, "_train"), (runs.segmentation, "train")):
         monkeypatch.setattr(*train, lambda *arguments: pytest.fail("it trains"))
     tiny = replace(TINY, dataset=dataset)

@@ -105,6 +105,20 @@ def test_the_committed_tiles_are_disjoint_and_of_other_classes():
         assert set(Counter(wnid for wnid, _ in tiles.members[part]).values()) == {count}
 
 
+def test_the_held_out_tiles_are_of_the_first_20_classes_and_as_many():
+    tiles, images = read_partition(clutter.HELDOUT_TILES), read_partition("tiny-imagenet-20-heldout")
+    assert set(tiles.classes) == set(read_partition("tiny-imagenet-20").classes)
+    assert not set(tiles.classes) & set(images.classes)
+    for part, count in clutter.HELDOUT_TILES_PER_CLASS.items():
+        assert set(Counter(wnid for wnid, _ in tiles.members[part]).values()) == {count}
+        assert len(tiles.members[part]) == len(read_partition(clutter.TILES).members[part])
+
+
+def test_canvases_of_an_unknown_split_are_refused():
+    with pytest.raises(ValueError, match="split with canvases called 'tiny-imagenet-20-held'; did you mean tiny-im"):
+        open_clutter("test", partition="tiny-imagenet-20-held")
+
+
 def test_without_data_the_error_says_what_to_do(nowhere):
     with pytest.raises(DatasetNotFound, match="DRN_DATA"):
         open_clutter("test")
@@ -128,17 +142,19 @@ def test_the_real_canvases_are_the_committed_ones():
 
 @needs_data
 @pytest.mark.slow
-def test_the_committed_tiles_follow_from_the_archive(tmp_path):
-    made = clutter.make_tile_partition(locate("tiny-imagenet"), tmp_path)
+@pytest.mark.parametrize("tiles", clutter.TILES_OF.values())
+def test_the_committed_tiles_follow_from_the_archive(tmp_path, tiles):
+    made = clutter.make_tile_partition(locate("tiny-imagenet"), tmp_path, tiles)
     for end in (".csv", ".json"):
-        assert made.with_suffix(end).read_bytes() == (splits_dir() / f"{clutter.TILES}{end}").read_bytes()
+        assert made.with_suffix(end).read_bytes() == (splits_dir() / f"{tiles}{end}").read_bytes()
 
 
 @needs_data
 @pytest.mark.slow
-def test_no_tile_shows_an_image_of_the_book():
+@pytest.mark.parametrize(("images", "tiles"), clutter.TILES_OF.items())
+def test_no_tile_shows_an_image_of_the_book(images, tiles):
     seen = {}
-    for partition in ("tiny-imagenet-20", clutter.TILES):
+    for partition in (images, tiles):
         sets = [open_dataset("tiny-imagenet", part, partition=partition) for part in ("tune", "test")]
         seen[partition] = {image.numpy().tobytes() for data in sets for image in data.arrays()[0]}
-    assert not seen["tiny-imagenet-20"] & seen[clutter.TILES]
+    assert not seen[images] & seen[tiles]

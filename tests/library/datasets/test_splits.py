@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,13 @@ from drn_lib.datasets.splits import PARTS, assign_parts, rank, read_partition, w
 from drn_lib.datasets.tiny_imagenet import make_book_partition as make_tiny_imagenet
 from drn_lib.paths import splits_dir
 
-NAME = "tiny-imagenet-20"
+NAME, HELDOUT = "tiny-imagenet-20", "tiny-imagenet-20-heldout"
 needs_data = pytest.mark.skipif(not os.environ.get("DRN_DATA"), reason="DRN_DATA is not set")
 
 
-def test_the_committed_split_has_its_sizes_and_is_disjoint():
-    split = read_partition(NAME)
+@pytest.mark.parametrize("name", tiny_imagenet.FOLDS)
+def test_the_committed_split_has_its_sizes_and_is_disjoint(name):
+    split = read_partition(name)
     assert len(split.classes) == len(set(split.classes)) == 20
     assert [len(split.members[part]) for part in PARTS] == [7200, 800, 3000]
     for part, per_class in zip(PARTS, (360, 40, 150), strict=True):
@@ -34,15 +36,28 @@ def test_the_committed_split_has_its_sizes_and_is_disjoint():
     assert from_validation == {"train": 0, "tune": 0, "test": 1000}
 
 
-def test_a_class_name_stands_beside_every_class():
-    described = json.loads((splits_dir() / f"{NAME}.json").read_text())
-    assert tuple(described["classes"]) == read_partition(NAME).classes
+@pytest.mark.parametrize("name", tiny_imagenet.FOLDS)
+def test_a_class_name_stands_beside_every_class(name):
+    described = json.loads((splits_dir() / f"{name}.json").read_text())
+    assert tuple(described["classes"]) == read_partition(name).classes
     assert described["counts"] == {"train": 7200, "tune": 800, "test": 3000}
+
+
+def test_ten_classes_are_learned_by_no_split():
+    first, second = (set(read_partition(name).classes) for name in tiny_imagenet.FOLDS)
+    beside = set(read_partition(clutter.TILES).classes)
+    assert not first & second and second < beside and len(beside - second) == 10
+    assert not (beside - second) & set(read_partition(clutter.HELDOUT_TILES).classes)
 
 
 @needs_data
 @pytest.mark.parametrize(
-    ("make", "dataset", "name"), [(make_tiny_imagenet, "tiny-imagenet", NAME), (make_pets, "pets", "pets-3")]
+    ("make", "dataset", "name"),
+    [
+        (make_tiny_imagenet, "tiny-imagenet", NAME),
+        (partial(make_tiny_imagenet, partition=HELDOUT), "tiny-imagenet", HELDOUT),
+        (make_pets, "pets", "pets-3"),
+    ],
 )
 def test_the_committed_splits_follow_from_the_published_sets(make, dataset, name, tmp_path):
     made = make(locate(dataset), tmp_path)

@@ -1,0 +1,1 @@
+"""What was predicted before a measurement, beside what was measured. No torch."""
