@@ -43,7 +43,7 @@ _NOT_PROSE = [
     re.compile(r"\]\([^)]*\)|https?://\S+"),
     re.compile(r"<[^>]+>"),
     re.compile(r"^#+ [\d.]+ ", re.MULTILINE),
-    re.compile(r"\b95 % intervals?"),
+    re.compile(r"\b95 % intervals?|\bCC BY(?:-[A-Z]+)* \d\.\d"),
     re.compile(
         r"(?:arXiv|Fig\.|Figs\.|Figures?|Table|[Ss]ections?|[Cc]hapters?|version|torch|Python) "
         r"\d+(?:\.\d+)*(?: and \d+(?:\.\d+)*)?"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from book.numbers.text import NOT_MEASURED, signed
+from book.numbers.text import NOT_MEASURED
 from book.studies import results
 from book.studies.imagenet.readings import stored
+from book.studies.metrics import signed
 
 NAMES = {
     "as_trained": "as trained",

@@ -426,7 +426,7 @@ def test_the_order_is_root_then_drn_data_then_cache(places, tmp_path):
 @pytest.mark.parametrize("left", ["an empty folder", "another set", "half a set"])
 def test_a_root_that_lacks_the_set_is_refused_and_no_other_place_is_taken(left, places, tmp_path, monkeypatch):
     monkeypatch.delenv("DRN_OFFLINE")
-    monkeypatch.setattr(sources, "download", None)
+    monkeypatch.setattr(downloads, "download", None)
     root = tmp_path / "root"
     shutil.rmtree(root)
     (root / {"an empty folder": "", "another set": "camvid/gtFine", "half a set": "train"}[left]).mkdir(parents=True)
@@ -463,7 +463,7 @@ def test_every_command_that_takes_a_root_refuses_one_without_the_set(places, tmp
     weights = save_weights(create_model("drn_a_18", 3, 0.125), tmp_path / "net.safetensors", ["a", "b", "c"])
     segments = tmp_path / "pixels.safetensors"
     backbone = create_model("drn_a_18", 3, 0.125)
-    save_segmentation(SegmentationNetwork(backbone, len(catalog.CamVid.mask_classes)), segments)
+    save_segmentation(SegmentationNetwork(backbone, len(catalog.dataset_class("camvid").mask_classes)), segments)
     (tmp_path / "here").mkdir()
     for command in (
         "data tiny-imagenet",
