@@ -117,7 +117,7 @@ def error_against_time(study: str, times: Mapping[str, Mapping[str, float]]) -> 
         color, error = network_color(name), results.metric(study, name, "final.test.top1")
         ax.plot([taken["fast"], taken["plain"]], [error.mean] * 2, color=color, linewidth=1.2)
         ax.plot(taken["plain"], error.mean, "o", color=color, markersize=7)
-        ax.plot(taken["fast"], error.mean, "o", color="white", markeredgecolor=color, markersize=7)
+        ax.plot(taken["fast"], error.mean, "o", color="none", markeredgecolor=color, markersize=7)
         label = _short(display_name(name)).replace("larger images", "larger\nimages")
         ax.annotate(label, (max(taken.values()), error.mean), (7, 0), textcoords="offset points", va="center")
     ax.set(xlabel="measured time of an image, ResNet-18 = 1", ylabel="top-1 error on test, %")

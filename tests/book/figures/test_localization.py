@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from book.cells.localization import pointing_steps
 from book.figures import localization as figures
 from book.figures.style import network_color
+from book.studies import results
 from book.studies.localization import U
 
 
@@ -36,3 +38,20 @@ def test_threshold_curves_mark_what_the_validation_split_chose_and_say_what_is_m
     assert dots == [pytest.approx([U[12].item(), 45.0]), pytest.approx([U[12].item(), 46.0])]
     assert measured.get_legend_handles_labels()[1] == ["DRN-C-26"]
     assert [text.get_text() for text in missing.texts] == ["not yet measured"] and not missing.lines
+
+
+def test_the_waterfall_goes_from_one_network_to_the_other():
+    steps, beside = pointing_steps()
+    names, errors = zip(*steps)
+    assert errors[0] > errors[1] > errors[2] > errors[3] == errors[4]
+    key = "clutter.pointing_error_off_middle"
+    assert errors[0] == results.metric("classification", "resnet_18", key).mean
+    assert errors[-1] == results.metric("classification", "drn_a_18", key).mean
+    assert beside[0][1] == results.metric("classification", "resnet_18_large", key).mean
+    (ax,) = figures.pointing_waterfall(steps, beside).axes
+    bars = [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in ax.patches]
+    assert bars[0] == (0, errors[0]) and bars[4] == (0, errors[-1]) and len(bars) == 7
+    for (low, high), before, after in zip(bars[1:4], errors, errors[1:]):
+        assert low == after and high == pytest.approx(before)
+    drops = [float(text.get_text().replace("−", "-")) for text in ax.texts[1:4]]
+    assert sum(drops) == pytest.approx(errors[-1] - errors[0], abs=0.2)

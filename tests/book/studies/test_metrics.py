@@ -1,8 +1,12 @@
 """What the keys of metrics mean: of every stored one, and of some by hand."""
 
+import math
+
+import numpy as np
 import pytest
 
 from book.studies import files, metrics, results
+from book.studies.intervals import Interval
 
 FRACTIONS = {"loss", "mean_iou", "mask_iou", "mask_iou_own", "threshold", "threshold_u", "mask_threshold", "score_map"}
 COUNTED = ("confusion", "band_confusion", "wrong_specks")
@@ -59,3 +63,28 @@ def test_what_a_metric_is_made_of(key, arrays):
     assert (found and found.arrays) == arrays
     if found:
         assert found.drive == (1 if ".new." in key else None) and found.by_drive == (found.arrays[0] in COUNTED)
+
+
+def test_a_zero_has_no_sign_and_an_end_near_zero_gets_a_digit_more():
+    assert [metrics.signed(value, "+.1f") for value in (-0.04, 0.04, -0.06, 2)] == ["0.0", "0.0", "−0.1", "+2.0"]
+    ends = {(-4.2, -0.04): "[−4.2,\u00a0−0.04]", (0.0, 1.0): "[0.0,\u00a01.0]", (-0.0004, 1.0): "[0.00,\u00a01.0]"}
+    for (low, high), text in ends.items():
+        assert metrics.interval_text(Interval(0.0, low, high, 3, "x", 1.0)) == text
+    assert metrics.interval_text(Interval(0.0, math.nan, math.nan, 1, "x", 1.0)) == "one seed: no interval"
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("final.test.top1", "less"), ("final.test.miou_present", "greater"), ("final.test.iou.pole", "greater")]
+    + [("lattice_energy.score_map", "less"), ("clutter.gt_known_50", "less"), ("pets.mask_iou", "greater")]
+    + [("final.test.pixel_accuracy", "greater"), ("final.test.loss", "less"), ("final.test.specks", "less")],
+)
+def test_which_values_are_better(key, expected):
+    assert metrics.better(key) == expected
+
+
+def test_the_loss_of_each_image_is_an_outcome():
+    found = metrics.outcome("final.test.loss", {})
+    assert found.arrays == ("loss",)
+    losses = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float16)
+    assert found.statistic(found.decode(losses).mean(axis=1)).tolist() == [1.5, 3.5]

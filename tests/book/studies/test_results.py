@@ -323,3 +323,18 @@ def test_arrays_that_give_no_metrics_are_one_sentence(tmp_path, run, array, chan
     with pytest.raises(files.ResultsError, match=says) as caught:
         files.load_run(changed_arrays(tmp_path, run, spoil))
     assert "\n" not in str(caught.value)
+
+
+def test_networks_scored_on_every_second_canvas_are_compared_on_these():
+    key = "clutter.pointing_error_off_middle"
+    found = results.difference("classification", "drn_a_18", "resnet_18_large", key)
+    wrong = results.wrong("classification", "resnet_18_large", key)
+    hits, free = (
+        results.per_image("classification", "drn_a_18", f"clutter.{name}") for name in ("pointing", "off_middle")
+    )
+    ours = 100 * (1 - hits[:, ::2][:, free[0][::2].astype(bool)]).mean()
+    assert found.estimate == pytest.approx(ours - 100 * wrong.mean()) and found.n == 3
+    over_seeds = results.difference_over_seeds("classification", "drn_a_18", "resnet_18_large", key)
+    assert over_seeds.estimate == pytest.approx(found.estimate)
+    back = results.difference("classification", "resnet_18_large", "drn_a_18", key)
+    assert back.estimate == pytest.approx(-found.estimate)
