@@ -52,7 +52,7 @@ def test_labels_are_those_of_stored_keys(stored):
         ("final.test.iou.traffic_sign", ("confusion",)),
         ("final.test.sequence.new.band_accuracy", ("band_confusion",)),
         ("final.test.wrong_specks", ("wrong_specks",)),
-        ("final.test.loss", None),
+        ("final.test.loss", ("loss",)),
         ("prior.test.miou_present", None),
         ("lattice_energy.level_6", None),
         ("grid_contrast.level_6.period_4", ("grid_contrast.level_6.period_4",)),
