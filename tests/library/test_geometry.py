@@ -87,6 +87,16 @@ def test_receptive_fields_by_level():
         geometry.receptive_field("resnet_18", level=8)
 
 
+@pytest.mark.parametrize("wrong", [3, None, [3, 1], [(3, 1)], b"drn", {"a": 1}], ids=repr)
+def test_a_chain_is_of_layers(wrong):
+    for measure in (geometry.receptive_field, geometry.table):
+        with pytest.raises(ValueError, match="a layer of the chain must be of type Layer, not"):
+            measure(wrong)
+        with pytest.raises(ValueError, match="a chain has at least one layer"):
+            measure(())
+    assert geometry.receptive_field(layer for layer in geometry.layers("drn_c_26")) == 581
+
+
 @pytest.mark.parametrize("size", [224, 100, (97, 161)])
 @pytest.mark.parametrize(("name", "rule"), SHALLOW)
 def test_table_has_the_sizes_of_the_maps(name, rule, size):
