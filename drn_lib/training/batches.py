@@ -164,7 +164,7 @@ def check_images(images: Tensor, count: int, part: str, padding: int = 0) -> Non
 
 
 def from_files(
-    recipe: ClassificationRecipe, train_set: ImageDataset, val_set: ImageDataset | None = None, workers: int = 0
+    recipe: ClassificationRecipe, train_set: ImageDataset, val_set: ImageDataset | None, workers: int
 ) -> Source:
     """Photographs of all sizes, decoded and cropped by `workers` further processes; 0: in this one.
 

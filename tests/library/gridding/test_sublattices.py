@@ -206,7 +206,7 @@ def test_nets_without_convolutions_and_without_values():
 
 
 def test_random_numbers_go_on_as_if_nothing_was_tried():
-    net = Through(after=lambda x: x + 0 * torch.rand(()))
+    net = Through(after=lambda x: x + 0 * torch.rand(()), norm=nn.BatchNorm2d(2))
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
