@@ -64,10 +64,11 @@ def path_of(name: str, value: object) -> Path:
     return Path(value)
 
 
-def require_type(value: object, kind: type, name: str) -> None:
+def require_type(value: object, kind: type | tuple[type, ...], name: str) -> None:
     """Raise ValueError, which names it, where a value is of another type: a list for a Tensor, a name for a network."""
     if not isinstance(value, kind):
-        raise ValueError(f"{name} must be of type {kind.__name__}, not {type(value).__name__}")
+        kinds = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+        raise ValueError(f"{name} must be of type {kinds}, not {type(value).__name__}")
 
 
 def require_device(name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drn_lib.checks import whole_number
+from drn_lib.checks import require_type, whole_number
 from drn_lib.datasets.contract import DataError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def normalize(images: Tensor, mean: Sequence[float] | Tensor = MEAN, std: Sequen
     """Bytes (N, 3, H, W), else ValueError, to the float32 input of a network; `mean`, `std`: of colors in 0..1."""
     import torch
 
+    require_type(images, torch.Tensor, "the images")
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"expected uint8 images (N, 3, H, W), got {images.dtype} {tuple(images.shape)}")
     mean, std = (torch.as_tensor(values, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
@@ -43,8 +44,10 @@ def normalize(images: Tensor, mean: Sequence[float] | Tensor = MEAN, std: Sequen
 
 def enlarge(images: Tensor, size: int | None) -> Tensor:
     """Bytes (N, 3, H, W) bilinearly resized to `size` pixels a side, rounded to bytes; as they are where it is None."""
+    from torch import Tensor
     from torch.nn.functional import interpolate
 
+    require_type(images, Tensor, "the images")
     if size is None or tuple(images.shape[2:]) == (whole_number("size", size, 1, MOST_SIDE), size):
         return images
     return interpolate(images, (size, size), mode="bilinear", align_corners=False)

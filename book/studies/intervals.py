@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import scipy
 
-from drn_lib.checks import real_number, require_finite, whole_number
+from drn_lib.checks import one_of, real_number, require_finite, whole_number
 
 BOOTSTRAP = "bootstrap over seeds and images"
 MATCH_MARGIN = 1.0
@@ -260,8 +260,7 @@ def verdict(difference: Interval, claim: str, p_adjusted: float | None = None) -
         "supported", "contradicted", "matches" or "not resolved"; below `LEAST_SEEDS` seeds a side it is the last.
         Whether something is "not testable here" the claim itself says.
     """
-    if claim not in ("less", "greater", "matches"):
-        raise ValueError(f"a claim is 'less', 'greater' or 'matches', not {claim!r}")
+    one_of("claim called", claim, ("less", "greater", "matches"))
     low, high = difference.low, difference.high
     if difference.n < LEAST_SEEDS or math.isnan(low):
         return "not resolved"

@@ -27,7 +27,7 @@ from drn_lib import geometry, paths
 from drn_lib.architecture import Architecture, Convolution, convolutions, width_of
 from drn_lib.checkpoints.descriptions import TASK, description
 from drn_lib.checkpoints.files import licence_of, metadata_of, read_safetensors, sha256_of
-from drn_lib.checks import require_finite_weights
+from drn_lib.checks import one_of, require_finite_weights
 from drn_lib.images import NORMALIZATION
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
             without floating-point numbers or not finite, or a kernel with a value that 16 bits do not hold.
     """
     onnx = _onnx()
-    if storage not in STORAGES:
-        raise ValueError(f"the storage is {' or '.join(STORAGES)}, not {storage}")
+    one_of("storage called", storage, STORAGES)
     if any(row.before or row.after or row.pooled == "blur" for row in convolutions(trained.table)):
         raise ValueError(f"{trained.table.name} smooths its maps by filters, which are not written as ONNX")
     graph = _Graph(trained, storage)

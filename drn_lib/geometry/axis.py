@@ -9,7 +9,7 @@ from itertools import accumulate
 from math import ceil
 from typing import Any
 
-from drn_lib.checks import whole_number
+from drn_lib.checks import one_of, whole_number
 
 Pair = int | tuple[int, int]
 """One number for both axes, or (along the height, along the width)."""
@@ -120,8 +120,7 @@ def cell_edges(index: Any, jump: int, size: int, centre: float = 0.0, convention
 
     Source: PAPER_VS_CODE P7; chapter 05. The paper does not say which pixels a cell stands for.
     """
-    if convention not in CELL_EDGES:
-        raise ValueError(f"convention must be {' or '.join(map(repr, CELL_EDGES))}, not {convention!r}")
+    one_of("convention of cell edges called", convention, CELL_EDGES)
     # A pixel halfway between two centres goes to the later cell: the edges of all cells tile the axis.
     low = index * jump + (0 if convention == "tile" else ceil(centre - jump / 2))
     high, latest = low + jump, size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from drn_lib.architecture import Architecture, Filter, architecture, convolutions
+from drn_lib.checks import require_type
 from drn_lib.geometry.axis import Axis, Layer, Pair, image_size
 from drn_lib.geometry.records import Geometry, Place, make_row
 
@@ -45,12 +46,12 @@ def table(network: str | Architecture | Iterable[Layer], input_size: Pair = 224)
         input_size: pixels, one number or (height, width).
 
     Raises:
-        ValueError: a kernel does not fit on the map it meets, or there is no such size.
+        ValueError: there is no such network, no layer, or no such size, or a kernel does not fit on the map it meets.
 
     Source: Figs. 1 and 5; the formulas at the head of `drn_lib.geometry`.
     """
     network = architecture(network) if isinstance(network, str) else network
-    name, chain = (network.name, layers(network)) if isinstance(network, Architecture) else ("layers", network)
+    name, chain = (network.name, layers(network)) if isinstance(network, Architecture) else ("layers", _chain(network))
     rows, modules = [], {}
     input_size = image_size(input_size)
     axes = [Axis(side) for side in input_size]
@@ -61,6 +62,15 @@ def table(network: str | Architecture | Iterable[Layer], input_size: Pair = 224)
         module = f"levels.{others[0]}" if first == "levels" else first
         modules[module] = Place(module, *axes)
     return Geometry(name, input_size, tuple(rows), modules)
+
+
+def _chain(network: Iterable[Layer]) -> list[Layer]:
+    chain = list(network) if isinstance(network, Iterable) else [network]
+    if not chain:
+        raise ValueError("a chain has at least one layer")
+    for layer in chain:
+        require_type(layer, Layer, "a layer of the chain")
+    return chain
 
 
 def receptive_field(network: str | Architecture | Iterable[Layer], level: int | None = None) -> int:

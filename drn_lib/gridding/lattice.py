@@ -59,7 +59,6 @@ def lattice_fraction(maps: Tensor, period: int) -> float:
     return lattice / (lattice + rest) if lattice + rest > 0 else 0.0
 
 
-@lru_cache
 def white_noise_energy(size: int | tuple[int, int], period: int) -> float:
     """`lattice_fraction` of white noise on maps of `size` cells (one number or (H, W)).
 
@@ -72,9 +71,19 @@ def white_noise_energy(size: int | tuple[int, int], period: int) -> float:
     where K - 1 is the noise's own energy about its mean, and the middle term is its overlap with the tile. The
     value is lattice / (lattice + rest), about (p^2 - 1) / (K - 1) and a little less.
     """
+    sides = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(sides) != 2:
+        raise ValueError(f"a map has one side for both axes or (H, W), not {size!r}")
+    for side in sides:
+        whole_number("a side of the map", side, 1)
+    _check_size(*sides, period)
+    return _white_noise_energy(sides, period)
+
+
+@lru_cache
+def _white_noise_energy(sides: tuple[int, int], period: int) -> float:
     cells, plain, smoothed = 1, [], []
-    for side in (size, size) if isinstance(size, int) else size:
-        _check_size(side, side, period)
+    for side in sides:
         half, kept = period // 2, _whole_periods(side, period)
         window, lines = _window(period), torch.eye(side, dtype=torch.float64)
         mean_of_line = F.conv1d(lines[:, None], window.view(1, 1, -1))[:, 0]  # (side, side - 2 half)

@@ -29,6 +29,7 @@ def split_sublattices(x: Tensor, dilation: int) -> list[Tensor]:
 def merge_sublattices(parts: list[Tensor], dilation: int) -> Tensor:
     """The map (..., H, W) whose sub-lattices are `parts`: the inverse of `split_sublattices`."""
     whole_number("dilation", dilation, 1)
+    require_type(parts, (list, tuple), "the sub-lattices")
     for part in parts:
         require_type(part, Tensor, "a sub-lattice")
     if len(parts) != dilation**2:

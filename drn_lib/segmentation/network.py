@@ -25,7 +25,7 @@ from drn_lib.architecture import Architecture, require_buildable
 from drn_lib.checkpoints.descriptions import TASK, UPSAMPLINGS
 from drn_lib.checkpoints.files import find_shipped, read_weights
 from drn_lib.checkpoints.weights import load_trained, load_weights, save_weights
-from drn_lib.checks import one_of
+from drn_lib.checks import one_of, require_type
 from drn_lib.conversion import dilate
 from drn_lib.images import NORMALIZATION, normalize
 from drn_lib.network import Network, create_model
@@ -158,6 +158,7 @@ def save_segmentation(
     Raises:
         ValueError: as `save_weights`.
     """
+    require_type(model, SegmentationNetwork, "the model")
     about = {"task": TASK, "upsampling": model.upsampling, "colors": model.colors}
     return save_weights(model.backbone, path, classes, **{**metadata, **about})
 

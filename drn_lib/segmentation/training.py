@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, functional
 
-from drn_lib.checks import whole_number
+from drn_lib.checks import require_type, whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import IGNORE
 from drn_lib.distributed import Group, join
@@ -60,6 +60,8 @@ def train_segmentation(
     """
     whole_number("seed", seed, 0, loop.LAST_SEED)
     whole_number("val_every", val_every, 1)
+    require_type(recipe, SegmentationRecipe, "the recipe")
+    require_type(backbone, Network, "the backbone")
     require_labels(len(train_set.mask_classes))
     group = join(options.device)
     if val_set is not None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from drn_lib.checks import whole_number
+from drn_lib.checks import require_type, whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.distributed import Group
 from drn_lib.evaluation.classification import evaluate_files, plain_data_errors, predict, topk_error
@@ -105,11 +105,19 @@ def from_memory(
     Raises:
         ValueError: images or labels of another form, number or range.
     """
+    require_type(recipe, ClassificationRecipe, "the recipe")
+    for name, pair in (("train_set", train_set), ("val_set", val_set)):
+        if pair is not None or name == "train_set":
+            require_type(pair, (tuple, list), name)
+            if len(pair) != 2:
+                raise ValueError(f"{name} must be images and labels, not {len(pair)} values")
     images, labels = train_set
+    require_type(labels, Tensor, "training labels")
     check_labels(labels, num_classes, "training")
     if not callable(images):
         check_images(images, len(labels), "training", recipe.crop_padding)
     if val_set is not None:
+        require_type(val_set[1], Tensor, "validation labels")
         check_labels(val_set[1], num_classes, "validation")
         check_images(val_set[0], len(val_set[1]), "validation")
 
@@ -156,13 +164,14 @@ def check_images(images: Tensor, count: int, part: str, padding: int = 0) -> Non
 
 
 def from_files(
-    recipe: ClassificationRecipe, train_set: ImageDataset, val_set: ImageDataset | None = None, workers: int = 0
+    recipe: ClassificationRecipe, train_set: ImageDataset, val_set: ImageDataset | None, workers: int
 ) -> Source:
     """Photographs of all sizes, decoded and cropped by `workers` further processes; 0: in this one.
 
     Raises:
         ValueError: the recipe does not say how photographs are cropped, or the two sets have other classes.
     """
+    require_type(recipe, ClassificationRecipe, "the recipe")
     if recipe.shorter_side is None or recipe.smallest_area is None:
         raise ValueError(f"the recipe {recipe.name} has no shorter_side and smallest_area, which photographs need")
     if val_set is not None and list(val_set.classes) != list(train_set.classes):

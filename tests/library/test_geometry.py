@@ -87,6 +87,16 @@ def test_receptive_fields_by_level():
         geometry.receptive_field("resnet_18", level=8)
 
 
+@pytest.mark.parametrize("wrong", [3, None, [3, 1], [(3, 1)], b"drn", {"a": 1}], ids=repr)
+def test_a_chain_is_of_layers(wrong):
+    for measure in (geometry.receptive_field, geometry.table):
+        with pytest.raises(ValueError, match="a layer of the chain must be of type Layer, not"):
+            measure(wrong)
+        with pytest.raises(ValueError, match="a chain has at least one layer"):
+            measure(())
+    assert geometry.receptive_field(layer for layer in geometry.layers("drn_c_26")) == 581
+
+
 @pytest.mark.parametrize("size", [224, 100, (97, 161)])
 @pytest.mark.parametrize(("name", "rule"), SHALLOW)
 def test_table_has_the_sizes_of_the_maps(name, rule, size):
@@ -322,8 +332,40 @@ def test_cell_edges_of_a_drn():
     assert edges[0] == (0, 4) and edges[1] == (4, 12) and edges[27] == (212, 220)
     assert geometry.cell_edges(27, 8, 224, convention="tile") == (216, 224)
     assert geometry.cell_edges(29, 8, 224) == (224, 224)  # wholly outside the image: empty
-    with pytest.raises(ValueError, match="'centre' or 'tile'"):
+    with pytest.raises(ValueError, match="no convention of cell edges called 'middle'"):
         geometry.cell_edges(0, 8, 224, convention="middle")
+
+
+class Tries(torch.nn.Module):
+    """Goes on after a part of it has failed."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fails = torch.nn.Conv2d(3, 4, 3, 2, 1), Fails()
+
+    def forward(self, x):
+        try:
+            x = self.fails(x)
+        except KeyError:
+            x = torch.nn.functional.max_pool2d(x, 2)
+        return torch.nn.functional.max_pool2d(self.conv(x), 2)
+
+
+class Fails(torch.nn.Module):
+    def forward(self, x):
+        raise KeyError
+
+
+def test_a_part_that_failed_lends_its_name_to_nothing():
+    def names(model):
+        return [(row.name, row.receptive_field) for row in geometry.trace(model, 64).rows]
+
+    class Plain(Tries):
+        def forward(self, x):
+            x = torch.nn.functional.max_pool2d(x, 2)
+            return torch.nn.functional.max_pool2d(self.conv(x), 2)
+
+    assert names(Tries()) == names(Plain()) and [field for _, field in names(Tries())] == [2, 6, 10]
 
 
 @settings(deadline=None)

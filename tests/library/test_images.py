@@ -132,3 +132,16 @@ def test_what_is_stored_of_each_image():
 def test_an_error_needs_its_labels(rows, labels, k, says):
     with pytest.raises(ValueError, match=says):
         evaluation.topk_error(torch.zeros(rows, 3), torch.tensor(labels, dtype=torch.long), k)
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, None, [[0]], np.zeros((1, 3, 4, 4), np.uint8), "a.png"], ids=lambda v: type(v).__name__
+)
+def test_images_are_a_tensor(wrong):
+    for call in (
+        lambda: images.normalize(wrong),
+        lambda: images.enlarge(wrong, 8),
+        lambda: images.enlarge(wrong, None),
+    ):
+        with pytest.raises(ValueError, match=f"the images must be of type Tensor, not {type(wrong).__name__}"):
+            call(wrong)

@@ -39,6 +39,27 @@ def test_a_trial_is_in_float64_without_hooks_and_has_random_statistics():
     assert module[0].running_mean.eq(0).all() and module.training
 
 
+def test_a_trial_draws_from_its_own_random_numbers():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    for seed in (0, 0, 1):
+        torch.manual_seed(5)
+        drawn = probing.probe(nn.BatchNorm2d(3), torch.Generator().manual_seed(seed))
+        assert torch.equal(torch.rand(3), expected)
+        if seed == 0:
+            first = drawn
+    again = probing.probe(nn.BatchNorm2d(3), torch.Generator().manual_seed(0))
+    for name in ("running_mean", "running_var"):
+        assert torch.equal(getattr(first, name), getattr(again, name))
+        assert not torch.equal(getattr(first, name), getattr(drawn, name))
+
+
+def test_a_module_has_shapes_only_where_one_part_has():
+    part = nn.Linear(2, 2, device="meta")
+    assert probing.is_meta(part) and probing.is_meta(nn.Sequential(nn.Linear(2, 2), part))
+    assert not probing.is_meta(nn.Linear(2, 2)) and not probing.is_meta(nn.ReLU())
+
+
 def test_modes_come_back_also_after_an_error():
     module = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
     with pytest.raises(KeyError), probing.evaluating(module):

@@ -1,6 +1,7 @@
 """Numbers and tables in the book: filled from data/, never typed."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import yaml
 
 from book.numbers import claims, fill, markers
 from book.numbers import status as pages
-from book.studies import files, results
+from book.numbers.tables import common
+from book.studies import files, results, summaries
 from drn_lib.paths import paper_dir
 from tests.book.studies.test_results import a_run, write
 
@@ -266,3 +268,19 @@ def test_the_papers_numbers_are_typed_in_one_folder_only():
     for path in fill.sources():
         text = markers.TABLE.sub("", markers.NUMBER.sub("", path.read_text())) if path.suffix == ".md" else ""
         assert [number for number in ("28.00", "30.43", "24.86", "25.19") if number in text] == [], path.name
+
+
+@pytest.mark.parametrize(
+    ("minutes", "cells"), [((5.4, math.nan), ["5", "–"]), ((5.6, 61.0), ["6", "61"]), ((math.nan, math.nan), [])]
+)
+def test_minutes_stand_in_a_table_where_any_network_has_them(minutes, cells, monkeypatch):
+    same = {"n": 3, "metrics": {}, "parameters": 11_040_000, "multiply_adds": 1_499_000_000, "live_fraction": 0.444}
+    rows = [summaries.Summary(variant=name, minutes=time, **same) for name, time in zip("ab", minutes)]
+    monkeypatch.setattr(common.summaries, "summarize", lambda *_: rows)
+    header, _, *lines = common.summary_table("classification", "final.test.top1", "all").splitlines()
+    assert ("minutes of training on a CPU" in header) == bool(cells)
+    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[1:2] + row[3:6] for row in found] == [["3", "11.04", "1499", "44"]] * 2
+    assert [cell for row in found for cell in row[6:]] == cells
+    short = common.summary_table("classification", "final.test.top1", "a,b", costs=False).splitlines()
+    assert short[0].count("|") == 4 and short[2].split("|")[2] == " 3 "

@@ -147,6 +147,17 @@ def test_the_unit_of_the_channels_is_part_of_the_classifier():
     assert (head(x) - fresh(unit)).abs().max() < 1e-4
 
 
+def test_a_head_follows_from_its_seed_alone():
+    maps = np.random.default_rng(0).normal(3, 2, (6, 5, 2, 2)).astype(np.float16)
+    counts = torch.rand(6, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    how, heads = {"epochs": 2, "batch_size": 2, "rate": 0.1}, []
+    for before, seed in ((1, 0), (2, 0), (1, 1)):
+        torch.manual_seed(before)
+        heads.append(probe.train_head(maps, counts, seed, how))
+    first, again, other = (head.weight for head in heads)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
 def test_the_table_of_photographs(narrow, monkeypatch):
     narrow.classes = [str(number) for number in range(1000)]
     monkeypatch.setattr(cell, "photograph", lambda name: photograph(name, 128))

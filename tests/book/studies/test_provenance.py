@@ -31,6 +31,11 @@ def test_notes_and_hashes_of_a_run(tmp_path, monkeypatch):
     (tmp_path / "abc").write_bytes(b"abc")
     assert provenance.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert provenance.sha256(None) is None
+    (tmp_path / "commit").write_bytes(b"\xff" + b"a" * 40)  # a damaged note is none
+    assert provenance.trained_by(tmp_path) is None
+    for commit, known in (("a" * 40, True), ("0" * 64, True), ("a" * 39, False), ("g" * 40, False), ("", False)):
+        (tmp_path / "commit").write_text(commit)
+        assert provenance.trained_by(tmp_path) == (commit if known else None)
     assert len(provenance.commit() or "0" * 40) >= 40
     monkeypatch.setattr(provenance, "data_dir", lambda: tmp_path)  # outside a checkout
     assert provenance.commit() is None

@@ -20,6 +20,7 @@ import pytest
 import torch
 from safetensors.torch import save, save_file
 
+from drn_lib.checkpoints import forms
 from drn_lib.checkpoints.files import read_weights, task_of
 from drn_lib.checkpoints.onnx import read_trained
 from drn_lib.checkpoints.weights import load_trained, load_weights, released_state_dict, save_weights
@@ -371,3 +372,19 @@ def test_garbled_files_are_one_sentence_or_other_weights(whole, tmp_path):
             told += 1
             assert "x.pth" in str(error) and "\n" not in str(error) and "weights_only" not in str(error)
     assert told >= 5
+
+
+@pytest.mark.parametrize(("ratio", "known"), [(19.5, True), (20.5, False)])
+def test_an_archive_may_unpack_to_twenty_times_its_size(ratio, known, tmp_path):
+    """What is packed well by nature, a network of zeros, is read; a bomb is not."""
+    noise, file = np.random.default_rng(0).bytes(20_000), tmp_path / "net.pth"
+    size = 20_000 * ratio
+    for _ in range(5):  # the archive grows a little with its zeros
+        parts = {"x/data.pkl": noise, "x/zeros": b"\0" * int(size)}
+        file.write_bytes(zipped(parts, compression=zipfile.ZIP_DEFLATED))
+        size *= ratio * file.stat().st_size / (size + len(noise))
+    if known:
+        assert forms.form_of(file) == "torch"
+    else:
+        with pytest.raises(ValueError, match="a zip archive that holds no checkpoint"):
+            forms.form_of(file)

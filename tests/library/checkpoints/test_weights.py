@@ -7,6 +7,7 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -20,6 +21,7 @@ from drn_lib.checkpoints.naming import dead_modules, module_names
 from drn_lib.checkpoints.weights import load_trained, load_weights, released_state_dict, save_weights
 from drn_lib.conversion import dilate
 from drn_lib.network import create_model
+from drn_lib.segmentation import load_segmentation, save_segmentation
 from tests.library.checkpoints.released import randomized
 
 CLASSES = ["cat", "dog", "bus", "tree", "sea"]
@@ -261,10 +263,29 @@ def test_another_number_of_classes_and_wrong_arguments_say_what_to_do():
     text = message(small("drn_d_22", num_classes=7), released_state_dict(small("drn_d_22")))
     assert text.startswith("the state dict has 5 classes and the model 7: ") and "head='drop'" in text
     state = released_state_dict(small("drn_d_22"))
-    assert "head must be 'strict' or 'drop', not 'keep'" in message(small("drn_d_22"), state, head="keep")
+    for head in ("keep", None, ["drop"]):
+        assert "there is no way to treat the head called" in message(small("drn_d_22"), state, head=head)
     assert "for a file, not for a state dict" in message(small("drn_d_22"), state, sha256="0" * 64)
     with pytest.raises(ValueError, match="fills a network from create_model, not a ResNet"):
         load_weights(torchvision.models.resnet18(), state)
+
+
+@pytest.mark.parametrize("wrong", [3, 2.5, None, True, ["net.pth"], b"net.pth", np.zeros(2)], ids=repr)
+def test_what_is_no_path_is_refused(wrong, tmp_path):
+    model = small("drn_d_22")
+    for call in (
+        lambda: load_trained(wrong),
+        lambda: load_weights(model, wrong),
+        lambda: load_segmentation(wrong),
+    ):
+        with pytest.raises(ValueError, match="a file or name of weights must be a path, not"):
+            call()
+    with pytest.raises(ValueError, match="the file of weights must be a path, not"):
+        save_weights(model, wrong)
+    for save, kind in ((save_weights, "Network"), (save_segmentation, "SegmentationNetwork")):
+        with pytest.raises(ValueError, match=f"the model must be of type {kind}, not {type(wrong).__name__}"):
+            save(wrong, tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 class Bomb:

@@ -208,6 +208,7 @@ def test_train_then_score_what_was_written(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "streets tune, 4 images, 1 views an image" in said and "mean, official" in said and "specks an image" in said
     assert len(list((tmp_path / "predictions").iterdir())) == 4
+    assert f"predictions for the official evaluator in {tmp_path / 'predictions'}" in said
 
 
 @pytest.mark.parametrize(("name", "split"), [("camvid", "val"), ("cityscapes", "val"), ("streets", "tune")])

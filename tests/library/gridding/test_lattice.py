@@ -29,6 +29,23 @@ def test_a_smooth_map_has_almost_none(shape, period):
     assert gridding.lattice_energy(band_limited(2000, shape, 1 / (4 * period)), period).max() <= 0.02
 
 
+@pytest.mark.parametrize("size", [28.0, None, "28", (28, 2.5), (28,), (28, 28, 28), True, {}, 0], ids=repr)
+def test_white_noise_has_maps_of_some_size(size):
+    with pytest.raises(ValueError, match="a side of the map must be a whole|a map has one side for both"):
+        gridding.white_noise_energy(size, 4)
+
+
+def test_white_noise_on_a_square_and_on_sides_in_a_list():
+    square = gridding.white_noise_energy(16, 4)
+    assert square == gridding.white_noise_energy((16, 16), 4) == gridding.white_noise_energy([16, 16], 4)
+    assert gridding.white_noise_energy([16, 20], 4) < square
+    for size, period, says in ((15, 4, "15x15 cells are too small"), ((16, 15), 4, "16x15 cells are too small")):
+        with pytest.raises(ValueError, match=says):
+            gridding.white_noise_energy(size, period)
+    with pytest.raises(ValueError, match="period of a lattice must be a whole number of 2 or more, not 1"):
+        gridding.white_noise_energy(16, 1)
+
+
 @pytest.mark.parametrize(("shape", "period"), SHAPES)
 def test_white_noise_has_the_derived_value(shape, period):
     """The fraction of many noise maps, within five standard errors; and exactly by the maps with a single 1."""

@@ -37,6 +37,12 @@ def test_sublattices_need_room():
             gridding.merge_sublattices([torch.rand(2, 2)] * 3 + [wrong], 2)
 
 
+@pytest.mark.parametrize("wrong", [3, None, torch.rand(4, 2, 2), {}], ids=lambda value: type(value).__name__)
+def test_sublattices_to_merge_are_a_list(wrong):
+    with pytest.raises(ValueError, match=f"the sub-lattices must be of type list or tuple, not {type(wrong).__name__}"):
+        gridding.merge_sublattices(wrong, 2)
+
+
 @pytest.mark.parametrize("dilation", [0, -1, 2.0, True, "2", None])
 def test_the_dilation_is_a_whole_number(dilation):
     conv = nn.Conv2d(1, 1, 3, 1, 4, 4)
@@ -200,7 +206,7 @@ def test_nets_without_convolutions_and_without_values():
 
 
 def test_random_numbers_go_on_as_if_nothing_was_tried():
-    net = Through(after=lambda x: x + 0 * torch.rand(()))
+    net = Through(after=lambda x: x + 0 * torch.rand(()), norm=nn.BatchNorm2d(2))
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)

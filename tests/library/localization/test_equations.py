@@ -165,6 +165,8 @@ def test_any_size_has_its_cells(name, size):
 def test_the_jump_of_other_maps():
     assert map_jump((10, 10), 100) == (10, 10)
     assert map_jump((1, 1), 5) == (8, 8)
+    assert map_jump((1, 1), 2048) == (2048, 2048) and map_jump((1, 1), 2047) == (2048, 2048)
+    assert map_jump((1, 1), 2049) == (2049, 2049)  # no network halves its maps twelve times
     pytest.raises(ValueError, map_jump, (10, 7), (100, 100)).match("jump=")
     with pytest.raises(ValueError, match="do not lie in 64 pixels"):
         boxes(torch.ones(1, 1, 8, 8), torch.tensor([0]), 0.0, 64, jump=16)

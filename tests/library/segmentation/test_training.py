@@ -225,6 +225,12 @@ def test_the_head_has_its_own_rate():
 
 
 def test_what_cannot_be_trained_is_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match="the recipe must be of type SegmentationRecipe, not str"):
+        train_segmentation("camvid-reduced", backbone(), 0, streets())
+    for wrong in ("drn_c_26", SegmentationNetwork(backbone(), 5)):
+        with pytest.raises(ValueError, match=f"the backbone must be of type Network, not {type(wrong).__name__}"):
+            train_segmentation(TINY, wrong, 0, streets())
+
     class Damaged:
         mask_classes = ["a"]
 

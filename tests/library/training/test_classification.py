@@ -102,6 +102,9 @@ WRONG_SETS = {
     "labels that are NaN": (IMAGES, LABELS / 0, "training labels must be whole numbers"),
     "truth values": (IMAGES, LABELS > 1, "training labels must be whole numbers (N,), not torch.bool"),
     "one-hot labels": (IMAGES, torch.eye(3, dtype=torch.int64)[LABELS], "(N,), not torch.int64 (10, 3)"),
+    "a list of labels": (IMAGES, LABELS.tolist(), "training labels must be of type Tensor, not list"),
+    "an array of labels": (IMAGES, LABELS.numpy(), "training labels must be of type Tensor, not ndarray"),
+    "a word for labels": (IMAGES, "labels", "training labels must be of type Tensor, not str"),
     "one label": (IMAGES[:1], torch.tensor(0), "(N,), not torch.int64 ()"),
     "no images": (IMAGES[:0], LABELS[:0], "there are no training images"),
     "float images": (IMAGES / 255, LABELS, "must be uint8 (N, 3, H, W), not torch.float32 (10, 3, 16, 16)"),
@@ -125,6 +128,28 @@ def test_a_set_of_another_form_is_refused_before_anything_is_trained(what, monke
     if "shift" not in what:
         with pytest.raises(ValueError, match="validation"):
             training.train(TINY, "drn_a_18", 0, random_set(), 3, (images, labels), options=RunOptions(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, IMAGES, "shapes", (IMAGES,), (IMAGES, LABELS, LABELS)], ids=lambda v: type(v).__name__
+)
+def test_a_set_is_images_and_labels(wrong):
+    says = "must be of type tuple or list, not|must be images and labels, not [13] values"
+    with pytest.raises(ValueError, match=f"^train_set ({says})"):
+        training.train(TINY, "drn_a_18", 0, wrong, 3)
+    with pytest.raises(ValueError, match=f"^val_set ({says})"):
+        training.train(TINY, "drn_a_18", 0, (IMAGES, LABELS), 3, wrong)
+
+
+@pytest.mark.parametrize("wrong", ["shapes-live", None, {"epochs": 1}, recipe("camvid-reduced")], ids=repr)
+def test_a_recipe_is_one_of_classification(wrong):
+    says = f"the recipe must be of type ClassificationRecipe, not {type(wrong).__name__}"
+    for call in (
+        lambda: training.train(wrong, "drn_a_18", 0, random_set(), 3),
+        lambda: training.train_from_files(wrong, "drn_a_18", 0, None),
+    ):
+        with pytest.raises(ValueError, match=says):
+            call()
 
 
 @pytest.mark.parametrize("what", ["fewer labels", "float images", "grey images", "images smaller than their shift"])

@@ -15,7 +15,7 @@ from drn_lib import training
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
-from drn_lib.training import RunOptions, augmentation, batches, classification, loop
+from drn_lib.training import RunOptions, augmentation, batches, classification, logs, loop
 from drn_lib.training.recipes import recipe
 from tests.library import fake_imagenet, same_weights
 
@@ -237,6 +237,18 @@ def test_what_cannot_be_carried_out_is_said_before_data_are_opened(options, says
     with pytest.raises(ValueError, match=says):
         RunOptions(**options)
     assert RunOptions(sync_batch_norm=True, device="cuda:1", max_steps=0, folder="here").sync_batch_norm
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "silent"), [("0", True, True), ("1", True, False), ("1", False, True), ("0", False, True)]
+)
+def test_a_bar_is_shown_unless_it_is_silenced(said, shown, silent, monkeypatch, capsys):
+    monkeypatch.setenv("DRN_PROGRESS", said)
+    bar = logs.progress_bar("drn_a_18 seed 3", 2, 5, shown)
+    bar.close()
+    assert bar.disable == silent and (capsys.readouterr().err == "") == silent
+    if not silent:
+        assert (bar.n, bar.total, bar.unit, bar.desc) == (2, 5, "step", "drn_a_18 seed 3: ")
 
 
 # TensorBoard
