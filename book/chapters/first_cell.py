@@ -39,7 +39,7 @@ def main() -> None:
         notebook = nbformat.read(path, as_version=4)
         cells = notebook.cells
         if not cells or cells[0].get("id") != ID:
-            cells.insert(0, nbformat.v4.new_code_cell(id=ID, metadata={"tags": ["hide-input"]}))
+            cells.insert(0, nbformat.v4.new_code_cell(id=ID, metadata={"tags": ["remove-input"]}))
         cells[0].source = CELL
         nbformat.write(notebook, path)
 

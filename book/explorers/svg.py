@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from book.figures.style import INK
-
 WIDTH = 720
+INK = "#1f2937"  # a still has a white ground of its own
 
 
 def text(x: float, y: float, words: str, end: bool = False) -> str:

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 ACCENT = "#c2410c"
-INK = "#1f2937"
+INK = "#737b88"  # of words and frames: as far from a white page as from a dark one
 GREY = "#6b7280"
 LIGHT = "#d1d5db"
 
@@ -32,11 +32,11 @@ _HUES = ("#c2410c", "#1d4ed8", "#0f766e", "#a16207")
 
 
 def use_style() -> None:
-    """Set matplotlib to the book's look; called once a chapter. White background, so dark pages stay legible."""
-    plt.rc("figure", dpi=80, facecolor="white")
+    """Set matplotlib to the book's look; called once a chapter. Without a background, for light and dark pages."""
+    plt.rc("figure", dpi=80, facecolor="none")
     plt.rc("figure.constrained_layout", use=True)
     plt.rc("savefig", dpi=80)
-    plt.rc("axes", facecolor="white", edgecolor=GREY, labelcolor=INK, titlesize=11)
+    plt.rc("axes", facecolor="none", edgecolor=GREY, labelcolor=INK, titlesize=11)
     plt.rc("axes.spines", top=False, right=False)
     plt.rc(("xtick", "ytick"), color=GREY)
     plt.rc("font", size=11)

@@ -12,6 +12,7 @@ with " - " or " / " between them, then perhaps "|" ("\\|" in a table's cell) and
     run:STUDY/NETWORK-s0/FIELD          a field of one run, dots go deeper: dataset.counts.test
     paper:TABLE/ROW/COLUMN              a cell of data/paper/TABLE.csv, as printed where no format is given
     time:CHAPTER/FIELD                  data/results/timings.json, for example time:00/seconds
+    read:CHAPTER/FIELD                  a field of `book.chapters.road.Chapter`, for example read:00/minutes
     file:NAME/FIELD                     a field of data/results/NAME.json, dots go deeper
 
 A number that was not measured yet reads "not yet measured"; a key that names nothing is an error. A whole table:
@@ -19,6 +20,7 @@ A number that was not measured yet reads "not yet measured"; a key that names no
     <!-- table:results/first_networks/final.test.top1,final.test.top5 -->
     <!-- /table -->
 
+    table:map/CHAPTER                   the way through the book with this chapter marked on it
     table:paper/TABLE/COLUMN,COLUMN     columns of a table of the paper (all of them where none are named)
     table:results/STUDY/METRIC,METRIC   every network of a study: seeds, then each metric's mean
     table:beside/STUDY/METRIC/TABLE/COLUMN   our mean and interval beside the paper's number
@@ -35,6 +37,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from book.chapters import road
 from book.numbers.tables import common
 from book.numbers.text import NOT_MEASURED, MarkerError, interval_text, sample, signed
 from book.studies import files, intervals, paper, results
@@ -43,6 +46,7 @@ NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.
 TABLE = re.compile(r"<!-- table:(?P<key>\S+) -->\n(?P<value>.*?)<!-- /table -->", re.DOTALL)
 
 TABLES = {
+    "map": (road.as_markdown, (1,)),
     "paper": (common.paper_table, (1, 2)),
     "results": (common.results_table, (2,)),
     "beside": (common.beside_table, (4,)),
@@ -109,6 +113,7 @@ def _term(term: str, as_text: bool = False) -> object:
         "run": (_run, 3),
         "paper": (_paper, 3),
         "time": (_time, 2),
+        "read": (_read, 2),
         "file": (_file, 2),
     }
     if source not in readers:
@@ -154,6 +159,13 @@ def _run(study: str, name: str, field: str) -> object:
     if not path.is_file():
         return None
     return _deep(vars(files.load_run(path)), field, f"the run {study}/{name}")
+
+
+def _read(number: str, field: str) -> object:
+    try:
+        return _deep(vars(road.of(number)), field, f"chapter {number}")
+    except ValueError as error:
+        raise MarkerError(str(error)) from error
 
 
 def _file(name: str, field: str) -> object:

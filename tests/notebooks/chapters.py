@@ -16,6 +16,8 @@ from markdown_it.token import Token
 from tests import ROOT
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+HIDDEN = {"remove-input", "remove-cell", "hide-input", "hide-cell"}
+"""Tags of cells whose code the page does not show at once."""
 
 
 def read(path: Path) -> nbformat.NotebookNode:
