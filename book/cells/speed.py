@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
 from drn_lib.architecture import Convolution, architecture
-from drn_lib.costs import map_sides, weights
-from drn_lib.fast.matrices import Scheme, scheme_for
+from drn_lib.costs import map_sides
+from drn_lib.fast import plain
+from drn_lib.fast.build import SOURCES
+from drn_lib.fast.matrices import Scheme, header
 
 
 def arrays(scheme: Scheme) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -43,28 +45,18 @@ def dense_rows(name: str, size: int = 224) -> list[tuple[Convolution, int]]:
     return [(row, side) for row, side in map_sides(architecture(name), size) if is_dense(row)]
 
 
-def multiplications(name: str, size: int = 224) -> Iterator[tuple[Convolution, int, int]]:
-    """For each convolution of a network and an image of `size` px: (row, directly, by minimal filtering).
-
-    What minimal filtering cannot compute counts the same twice.
-    """
-    for row, side in map_sides(architecture(name), size):
-        directly = weights(row) * side**2
-        yield row, directly, _filtered(row, side) if is_dense(row) else directly
+def filtered(x: Tensor, weight: Tensor, dilation: int, scheme: Scheme) -> Tensor:
+    """The convolution by one scheme, in PyTorch: `drn_lib.fast.winograd` chooses the scheme by itself."""
+    return plain.forward(x, plain.prepare(weight, scheme), len(weight), scheme, dilation)
 
 
-def _filtered(row: Convolution, side: int) -> int:
-    """Products of the tiles that cover all sub-lattices of a map, for all pairs of channels; transforms not counted."""
-    scheme = scheme_for(side, side, row.dilation)
-    lattices = [len(range(start, side, row.dilation)) for start in range(row.dilation)]
-    tiles = sum(-(-cells // scheme.outputs) for cells in lattices) ** 2
-    return scheme.products**2 * tiles * row.in_channels * row.out_channels
-
-
-def bound(name: str, size: int = 224) -> float:
-    """How many times fewer multiplications the whole network needs by minimal filtering."""
-    counts = list(multiplications(name, size))
-    return sum(directly for _, directly, _ in counts) / sum(filtered for *_, filtered in counts)
+def kernel_lines(scheme: Scheme) -> list[str]:
+    """Where the C++ kernel holds the three matrices of a scheme and where it uses them, without C++'s clutter."""
+    text = header().split(f"struct {scheme.name} {{")[1].split("};\n};")[0]
+    held = re.findall(r"static constexpr float ((?:BT|G|AT)\[.*;)", text)
+    source = (SOURCES / "winograd.cpp").read_text(encoding="utf-8")
+    used = [re.search(rf"\w+\(S::{name},.*;$", source, re.MULTILINE)[0] for name in ("BT", "G", "AT")]
+    return [*(re.sub(r"(\.0)?f\b", "", line) for line in held), *used]
 
 
 def relative_error(found: Tensor, exact: Tensor) -> float:
@@ -86,14 +78,3 @@ def tell(text: str) -> None:
     """Print what only the reader's own machine can say; silent where chapters are stored or compared."""
     if os.environ.get("DRN_PROGRESS") != "0":
         print(text)
-
-
-def rate(threads: int = 1, side: int = 1024) -> float:
-    """Multiply-adds a second of a product of two matrices of `side` rows, on so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        left, right = torch.randn(2, side, side)
-        return side**3 / seconds(lambda: left @ right)
-    finally:
-        torch.set_num_threads(before)

@@ -10,10 +10,21 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT, sublattice_colors
+from book.studies.bench.stored import milliseconds
 from drn_lib.fast.matrices import Scheme
+from drn_lib.names import display_name
 
-MINE = ("kernel", "plain")
+MINE = ("kernel", "without_kernel")
 """Ways to compute that this chapter adds; all others are drawn in grey."""
+MARKS = {
+    "folded": "|",
+    "compiled": "x",
+    "onnxruntime": "^",
+    "openvino": "s",
+    "without_kernel": "o",
+    "kernel": "o",
+}
+"""The ways of the bench that are drawn, in the order of the legend, and their marks."""
 
 
 def rate_bars(rates: Mapping[str, float], mine: Sequence[str] = (), one: str = "", unit: str = "") -> Figure:
@@ -23,11 +34,12 @@ def rate_bars(rates: Mapping[str, float], mine: Sequence[str] = (), one: str = "
     colors = [ACCENT if label in mine else GREY for label in rates]
     ax.barh(range(len(rates)), values, color=colors, height=0.62)
     for place, value in enumerate(values):
-        ax.text(value + 0.02 * max(values), place, f"{value:.1f}", va="center", fontsize=10)
+        inside = {"ha": "right", "va": "center", "color": "white", "fontsize": 10}
+        ax.text(value - 0.015 * max(values), place, f"{value:.1f}", **inside)
     ax.axvline(1, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label=one)
     ax.text(1, -0.75, one, ha="center", va="bottom", fontsize=9)
     ax.set_yticks(range(len(rates)), list(rates))
-    ax.set(xlabel=unit, xlim=(0, 1.12 * max(values)), ylim=(len(rates) - 0.4, -0.75))
+    ax.set(xlabel=unit, xlim=(0, 1.05 * max(values)), ylim=(len(rates) - 0.4, -0.75))
     ax.tick_params(axis="y", length=0)
     return figure
 
@@ -96,9 +108,9 @@ def tile_board(dilation: int, scheme: Scheme, cells: int = 14) -> Figure:
         ax.add_patch(Rectangle((column, row), 1, 1, facecolor=face, edgecolor="white", linewidth=1))
     inside = range(scheme.before, scheme.before + scheme.outputs)
     for i, j in np.ndindex(scheme.inputs, scheme.inputs):
-        face = INK if i in inside and j in inside else "white"
+        face = "black" if i in inside and j in inside else "white"
         at = (j * d + 1.5, i * d + 1.5)
-        ax.plot(*at, "o", markersize=8, color=face, markeredgecolor=INK, markeredgewidth=1.5)
+        ax.plot(*at, "o", markersize=8, color=face, markeredgecolor="black", markeredgewidth=1.5)
     ax.set(xlim=(-0.05, cells + 0.05), ylim=(cells + 0.05, -0.05), aspect="equal")
     ax.set_axis_off()
     return figure
@@ -114,3 +126,58 @@ def errors(found: Mapping[str, float], mine: Sequence[str] = ()) -> Figure:
     ax.grid(axis="x", color=LIGHT, linewidth=0.8)
     ax.set_axisbelow(True)
     return figure
+
+
+def compared(document: Mapping, entries: Sequence[Mapping]) -> Figure:
+    """Networks side by side: how many times as fast as the released code each way is, and what the products allow.
+
+    Args:
+        document: of the bench, for the names of the ways.
+        entries: its comparisons, one for each row of the figure.
+    """
+    figure, ax = plt.subplots(figsize=(7.6, 0.55 * len(entries) + 1.1))
+    for place, entry in enumerate(entries):
+        limit = entry["products"]["direct"] / entry["products"]["winograd"]
+        ax.plot([limit, limit], [place - 0.3, place + 0.3], color=INK, linewidth=2.5, label=_once("limit", place))
+        for way, mark in MARKS.items():
+            row = entry["rows"].get(way, {})
+            if "ratio" in row:
+                label = _once(document["contenders"][way], place)
+                ax.plot(row["ratio"], place, mark, label=label, **_look(way))
+    ax.axvline(1, color=LIGHT, linewidth=1.2, zorder=0)
+    ax.set_yticks(range(len(entries)), [display_name(entry["network"]) for entry in entries])
+    ax.set(xlim=(0, None), ylim=(len(entries) - 0.5, -0.5), xlabel="times as fast as the released code")
+    ax.tick_params(axis="y", length=0)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    return figure
+
+
+def growth(entries: Sequence[Mapping]) -> Figure:
+    """The time for each million pixels of larger and larger images, released code and kernel, smallest released = 1."""
+    figure, ax = plt.subplots(figsize=(7.2, 3.0))
+    sides = [entry["height"] for entry in entries]
+    for way, color, label in (("released", GREY, "as released"), ("kernel", ACCENT, "the C++ kernel")):
+        taken = [milliseconds(entry, way) / side**2 for entry, side in zip(entries, sides, strict=True)]
+        unit = milliseconds(entries[0], "released") / sides[0] ** 2
+        ax.plot(sides, [value / unit for value in taken], "o-", color=color, label=label)
+    ax.set(xscale="log", ylim=(0, None), xlabel="side of the image, pixels", ylabel="time for a pixel")
+    ax.set_xticks(sides, [str(side) for side in sides])
+    ax.minorticks_off()
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _once(label: str, place: int) -> str:
+    """A label for the legend, in the first row alone."""
+    return label if place == 0 else "_"
+
+
+def _look(way: str) -> dict:
+    """Color and size of a way's mark: ours in the accent color, hollow without the kernel."""
+    color = ACCENT if way in MINE else GREY
+    return {
+        "color": color,
+        "markersize": 9,
+        "markerfacecolor": "none" if way == "without_kernel" else color,
+        "markeredgewidth": 1.8,
+    }
