@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 SITE := _build/html
 export VENV
 
-.PHONY: help book test check gpu-check notebooks numbers lab serve clean
+.PHONY: help book test check gpu-check bench notebooks numbers lab serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -28,6 +28,9 @@ check: $(VENV)/.test  ## the inner loop: ruff, codespell, the fast unit tests; a
 
 gpu-check: $(VENV)/.test  ## what only a GPU can show: half precision, speed; a report in build/, minutes
 	@$(PY) -m tests.checks.gpu_check
+
+bench: $(VENV)/.bench  ## how fast the networks run beside other runtimes; about 20 minutes of 2 quiet cores
+	@$(PY) -m book.studies.bench
 
 notebooks: $(VENV)/.test  ## run all chapters again and store their outputs
 	@$(PY) -m book.chapters.execute
@@ -53,7 +56,7 @@ $(VENV)/.python:
 	$(PY) -m pip install -q -c constraints.txt pip setuptools wheel
 	@touch $@
 
-$(VENV)/.book $(VENV)/.run $(VENV)/.test: $(VENV)/.%: $(VENV)/.python pyproject.toml constraints.txt
+$(VENV)/.book $(VENV)/.run $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: $(VENV)/.python pyproject.toml constraints.txt
 	@echo "Installing the group '$*' (the first time this takes a few minutes) ..."
 	$(PY) -m pip install -q -c constraints.txt --group $*
 	@touch $@ $(if $(filter test,$*),$(VENV)/.book $(VENV)/.run)

@@ -58,6 +58,15 @@ def library_file() -> Path:
     return paths.cache_dir() / "kernels" / f"drn-{_key(_compiler())}.so"
 
 
+def compiler_version() -> str:
+    """The first line of what the compiler says of itself.
+
+    Raises:
+        Unavailable: there is no compiler.
+    """
+    return _run([*_compiler(), "--version"], 30.0).splitlines()[0]
+
+
 def _compiler() -> list[str]:
     return shlex.split(os.environ.get("CXX") or "c++")
 

@@ -21,7 +21,11 @@ _PLAIN = {faster: usual for usual, faster in _FASTER.items()}
 
 
 def accelerate(
-    model: nn.Module, fold: bool = False, tune: tuple[int, int] | None = None, quiet: bool = False
+    model: nn.Module,
+    fold: bool = False,
+    tune: tuple[int, int] | None = None,
+    quiet: bool = False,
+    kernel: bool = True,
 ) -> nn.Module:
     """Let a network compute its convolutions with fewer multiplications, on a CPU in float32.
 
@@ -36,6 +40,7 @@ def accelerate(
         tune: (images, side in pixels) of a batch: measure on this machine what is fastest for each convolution of such
             a batch, for inference. Otherwise a table decides that was measured on another machine.
         quiet: print nothing.
+        kernel: False compiles nothing, and computes by PyTorch's own functions.
 
     Returns:
         The same network.
@@ -47,11 +52,7 @@ def accelerate(
     restore(model)
     reason = _obstacle(model)
     if reason is None:
-        settings, reason = Settings("kernel", fold), "the C++ kernel"
-        try:
-            load_library()
-        except Unavailable as error:
-            settings, reason = Settings("plain", fold), f"PyTorch, since {error}"
+        settings, reason = _settings(fold, kernel)
         changed = _change(model, settings)
         if tune is not None:
             measure.tune(model, *tune, settings)
@@ -82,6 +83,17 @@ def identity(model: nn.Module) -> dict[str, str]:
     if engine is None:
         return {}
     return {"engine": library_file().stem if engine == "kernel" else engine, "choices": table_hash()}
+
+
+def _settings(fold: bool, kernel: bool) -> tuple[Settings, str]:
+    """The engine that there is, and what the printed line says of it."""
+    if not kernel:
+        return Settings("plain", fold), "PyTorch"
+    try:
+        load_library()
+    except Unavailable as error:
+        return Settings("plain", fold), f"PyTorch, since {error}"
+    return Settings("kernel", fold), "the C++ kernel"
 
 
 def _obstacle(model: nn.Module) -> str | None:

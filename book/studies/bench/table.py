@@ -1,0 +1,48 @@
+"""data/results/bench.json as text. No torch."""
+
+from __future__ import annotations
+
+from drn_lib.names import display_name
+
+_COLUMNS = f"{'':26}{'times as fast':>14}{'quartiles':>14}{'fastest call':>14}{'ms':>9}{'difference':>12}"
+
+
+def text(found: dict) -> str:
+    """All tables, one after the other."""
+    lines = [f"{key}: {value}" for key, value in {**found["machine"], **found["versions"]}.items()]
+    labels = found["contenders"]
+    for entry in found["forward"]:
+        title = f"{display_name(entry['network'])}, {entry['height']} x {entry['width']} px, {_how(entry)}"
+        lines += ["", title, _COLUMNS, *_rows(entry, labels)]
+    for entry in found["training"]:
+        size = f"{entry['images']} images of {entry['side']} px, width {entry['width_factor']:g}"
+        lines += ["", f"Training step of {display_name(entry['network'])}, {size}, {_how(entry)}", _COLUMNS]
+        lines += _rows(entry, labels)
+    for entry in found["memory"]:
+        size = f"{display_name(entry['network'])}, {entry['height']} x {entry['width']} px"
+        lines += ["", f"Most memory of a process, {size}, MB"]
+        for name, row in entry["rows"].items():
+            said = f"{row['peak_mb']:14.0f}" if "peak_mb" in row else f"    {row['missing']}"
+            lines.append(f"{labels.get(name, 'torch and the weights'):26}{said}")
+    return "\n".join(lines)
+
+
+def _how(entry: dict) -> str:
+    threads = f"{entry['threads']} thread{'s' if entry['threads'] > 1 else ''}, {entry['clock']} time"
+    products = entry["products"]
+    limit = f"products allow {products['direct'] / products['winograd']:.2f}"
+    return f"{threads}, {entry['rounds']} rounds, load {entry['load'][0]:.1f} to {entry['load'][1]:.1f}, {limit}"
+
+
+def _rows(entry: dict, labels: dict[str, str]) -> list[str]:
+    lines = []
+    for name, row in entry["rows"].items():
+        line = f"{labels[name]:26}"
+        if "missing" in row:
+            lines.append(f"{line}    {row['missing']}")
+            continue
+        low, high = row["quartiles"]
+        line += f"{row['ratio']:14.2f}{f'{low:.2f} to {high:.2f}':>14}{row['ratio_of_fastest']:14.2f}"
+        line += f"{row[entry['clock'] + '_ms']:9.1f}"
+        lines.append(line + (f"{row['difference']:12.1e}" if "difference" in row else ""))
+    return lines

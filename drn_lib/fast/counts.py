@@ -1,0 +1,53 @@
+"""How many products a network needs, directly and with Winograd's filtering. No torch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from drn_lib.architecture import Architecture, Convolution
+from drn_lib.costs import map_sides, weights
+from drn_lib.fast.matrices import scheme_for
+
+
+class Products(NamedTuple):
+    """Multiplications of numbers that a network's convolutions need for one image.
+
+    direct      as the sums are written; taps that read padding are counted too
+    winograd    each 3x3 of stride 1 by the scheme that `fast` takes for its map, where that needs fewer; transforms,
+                which are additions and few multiplications, are not counted
+    """
+
+    direct: int
+    winograd: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast it can get where products are all that takes time."""
+        return self.direct / self.winograd
+
+
+def products(table: Architecture, height: int, width: int, num_classes: int = 1000) -> Products:
+    """The products of a network's score map of one image of height x width pixels, its classifier with them.
+
+    Args:
+        table: of `architecture(name)`, at its final width (`scale_width`).
+    """
+    direct = winograd = 0
+    for (row, down), (_, across) in zip(map_sides(table, height), map_sides(table, width)):
+        as_written = weights(row) * down * across
+        direct += as_written
+        winograd += min(as_written, _filtered(row, down, across)) if _is_dense(row) else as_written
+        last = down * across
+    classifier = table.out_channels * num_classes * last
+    return Products(direct + classifier, winograd + classifier)
+
+
+def _is_dense(row: Convolution) -> bool:
+    return row.kernel == 3 and row.stride == 1
+
+
+def _filtered(row: Convolution, height: int, width: int) -> int:
+    """Products of all tiles of all sub-lattices of a map, incomplete tiles counted as whole ones."""
+    scheme, d = scheme_for(height, width, row.dilation), row.dilation
+    tiles = d * d * -(-height // (d * scheme.outputs)) * -(-width // (d * scheme.outputs))
+    return tiles * scheme.products**2 * row.in_channels * row.out_channels
