@@ -38,6 +38,9 @@ SIDE = 28
 WITHOUT_UNIT = "AVX512_CORE"
 """What oneDNN may use at most where the processor's unit for bfloat16 is left out."""
 
+COPIED = 1 << 26
+"""Numbers that are copied to measure the memory: 256 MB, more than a cache of one core."""
+
 Run = Callable[[], object]
 
 
@@ -158,7 +161,7 @@ def _intensity(row: Convolution, side: int) -> float:
 def _rates(runs: Mapping[tuple, Run], work: Mapping[tuple, float], rounds: int) -> tuple[dict, float, float]:
     """The relative rate of each contender, the matrix product's in billions a second, and bytes a multiply-add."""
     left, right = torch.randn(2, 1024, 1024)
-    source = torch.randn(1 << 26)  # 256 MB: more than a cache
+    source = torch.randn(COPIED)
     target = torch.empty_like(source)
     taken: dict[tuple, list[float]] = {key: [] for key in runs}
     matrix, copies = [], []

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT, sublattice_colors
-from book.studies.bench.stored import milliseconds
+from book.studies.bench.stored import limit, milliseconds
 from drn_lib.fast.matrices import Scheme
 from drn_lib.names import display_name
 
@@ -135,10 +135,10 @@ def compared(document: Mapping, entries: Sequence[Mapping]) -> Figure:
         document: of the bench, for the names of the ways.
         entries: its comparisons, one for each row of the figure.
     """
-    figure, ax = plt.subplots(figsize=(7.6, 0.55 * len(entries) + 1.1))
+    figure, ax = plt.subplots(figsize=(7.2, 0.55 * len(entries) + 1.7))
     for place, entry in enumerate(entries):
-        limit = entry["products"]["direct"] / entry["products"]["winograd"]
-        ax.plot([limit, limit], [place - 0.3, place + 0.3], color=INK, linewidth=2.5, label=_once("limit", place))
+        at = limit(entry)
+        ax.plot([at, at], [place - 0.3, place + 0.3], color=INK, linewidth=2.5, label=_once("limit", place))
         for way, mark in MARKS.items():
             row = entry["rows"].get(way, {})
             if "ratio" in row:
@@ -148,7 +148,7 @@ def compared(document: Mapping, entries: Sequence[Mapping]) -> Figure:
     ax.set_yticks(range(len(entries)), [display_name(entry["network"]) for entry in entries])
     ax.set(xlim=(0, None), ylim=(len(entries) - 0.5, -0.5), xlabel="times as fast as the released code")
     ax.tick_params(axis="y", length=0)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     return figure
 
 
