@@ -128,12 +128,12 @@ def errors(found: Mapping[str, float], mine: Sequence[str] = ()) -> Figure:
     return figure
 
 
-def compared(document: Mapping, entries: Sequence[Mapping]) -> Figure:
+def compared(names: Mapping[str, str], entries: Sequence[Mapping]) -> Figure:
     """Networks side by side: how many times as fast as the released code each way is, and what the products allow.
 
     Args:
-        document: of the bench, for the names of the ways.
-        entries: its comparisons, one for each row of the figure.
+        names: what each way is called.
+        entries: comparisons of the bench, one for each row of the figure.
     """
     figure, ax = plt.subplots(figsize=(7.2, 0.55 * len(entries) + 1.7))
     for place, entry in enumerate(entries):
@@ -142,7 +142,7 @@ def compared(document: Mapping, entries: Sequence[Mapping]) -> Figure:
         for way, mark in MARKS.items():
             row = entry["rows"].get(way, {})
             if "ratio" in row:
-                label = _once(document["contenders"][way], place)
+                label = _once(names[way], place)
                 ax.plot(row["ratio"], place, mark, label=label, **_look(way))
     ax.axvline(1, color=LIGHT, linewidth=1.2, zorder=0)
     ax.set_yticks(range(len(entries)), [display_name(entry["network"]) for entry in entries])

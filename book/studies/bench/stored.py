@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from book.studies import files
+from drn_lib.architecture import list_models
+from drn_lib.checks import one_of
 
 
 def document() -> dict:
@@ -12,29 +14,24 @@ def document() -> dict:
     return json.loads((files.results_dir() / "bench.json").read_text(encoding="utf-8"))
 
 
-def comparison(found: dict, network: str, height: int, threads: int) -> dict:
-    """The comparison of a network's score maps for images of that height on so many threads.
-
-    Raises:
-        ValueError: it was not measured.
-    """
-    known = {(entry["network"], entry["height"], entry["threads"]): entry for entry in found["forward"]}
-    if (network, height, threads) not in known:
-        names = ", ".join(f"{name} {side} {count}" for name, side, count in known)
-        raise ValueError(f"the bench has no {network} at {height} px on {threads} threads; it has {names}")
-    return known[network, height, threads]
+def comparisons(height: int, threads: int) -> list[dict]:
+    """The comparisons of score maps for images of that height on so many threads, one for each network."""
+    return [entry for entry in document()["forward"] if (entry["height"], entry["threads"]) == (height, threads)]
 
 
 def field(network: str, height: int, threads: int, way: str, name: str) -> float | None:
-    """A number of a way to compute; None where the way could not be measured.
+    """A number of a way to compute; None where it was not measured, or could not be.
 
     Beside what a row holds: `low` and `high`, the quartiles of its ratio, the comparison's `rounds`, and `limit`, how
     many times as fast the count of products allows.
 
     Raises:
-        ValueError: a comparison, a way or a field that the bench does not know.
+        ValueError: a network, a way or a field that is not known.
     """
-    found = comparison(document(), network, height, threads)
+    one_of("network", network, list_models())
+    found = next((entry for entry in comparisons(height, threads) if entry["network"] == network), None)
+    if found is None:
+        return None
     if way not in found["rows"]:
         raise ValueError(f"the bench knows no way {way!r}; it knows {', '.join(found['rows'])}")
     row = found["rows"][way]

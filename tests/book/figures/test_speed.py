@@ -61,7 +61,7 @@ def test_the_comparison_leaves_out_what_was_not_measured_and_marks_the_limit():
     one = entry("drn_c_26", 224, kernel=1.8, folded=1.1)
     one["rows"]["openvino"] = {"missing": "not installed here"}
     names = {way: way for way in figures.MARKS}
-    figure = figures.compared({"contenders": names}, [one])
+    figure = figures.compared(names, [one])
     (ax,) = figure.axes
     limit, folded, kernel = ax.lines[:3]
     assert set(limit.get_xdata()) == {3.0}
