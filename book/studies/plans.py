@@ -17,7 +17,7 @@ from drn_lib import paths
 from drn_lib.architecture import architecture, list_ablations, list_models
 from drn_lib.checks import one_of, whole_number
 from drn_lib.datasets.splits import PARTS
-from drn_lib.training.recipes import Recipe, SegmentationRecipe, recipe
+from drn_lib.training.recipes import ENGINES, Recipe, SegmentationRecipe, recipe
 
 SCORED = {"camvid": ("test", "val"), "cityscapes": ("val",), "imagenet": ("val",)}
 """The parts on which a run may be scored, by data set; of others those of a partition that are not trained on."""
@@ -59,12 +59,14 @@ class Plan:
 
     scored_part   the part of the data on which each finished run is scored: "test", or for a pilot "tune" or "val",
                   which may be looked at
+    engine        what computes the trainings' convolutions, one of `recipes.ENGINES`; "fast" is for CPUs
     """
 
     study: str
     variants: dict[str, Variant]
     waves: tuple[Wave, ...]
     scored_part: str = "test"
+    engine: str = "plain"
 
     def runs(self) -> list[tuple[str, int]]:
         """(variant, seed) in the order in which they are carried out: wave by wave, all variants of a seed first."""
@@ -115,6 +117,7 @@ class Plan:
         known = self.variants[result.variant]
         planned = {**known.recipe.as_dict(), "network": known.network, "start": known.start, "head": known.head}
         trained = {**result.recipe, "network": result.architecture, "start": result.start, "head": result.head}
+        planned["engine"], trained["engine"] = self.engine, "fast" if result.engine else "plain"
         if known.dilation_rule is not None:
             planned["dilation_rule"], trained["dilation_rule"] = known.dilation_rule, result.dilation_rule
         return [key for key in {**planned, **trained} if planned.get(key) != trained.get(key)]
@@ -195,6 +198,7 @@ def _parsed(study: str, text: str) -> Plan:
     base = recipe(plan["recipe"])
     part = plan.get("scored_part", "test")
     one_of(f"part of {base.dataset} to score called", part, SCORED.get(base.dataset, PARTS[1:]))
+    engine = one_of("engine", plan.get("engine", "plain"), ENGINES)
     waves = []
     for number, row in enumerate(strict.distinct("waves", plan["waves"]), 1):
         with strict.within(f"wave {number}"):
@@ -220,7 +224,7 @@ def _parsed(study: str, text: str) -> Plan:
             raise ValueError(f"a primary comparison has two variants, not {len(pair)}")
     for key in strict.distinct("primary_outcomes", plan.get("primary_outcomes", []), 0):
         strict.text("a primary outcome", key)
-    return Plan(study, variants, tuple(waves), part)
+    return Plan(study, variants, tuple(waves), part, engine)
 
 
 def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:

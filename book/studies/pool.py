@@ -55,9 +55,11 @@ def run(plan: Plan, workers: int = 1, device: str = "cpu") -> None:
 
     Raises:
         RuntimeError: runs failed; the others are done.
-        ValueError: no workers, a folder that cannot be written, or a finished run that is not of this plan.
+        ValueError: no workers, a folder that cannot be written, a finished run that is not of this plan, or an engine
+            that is for another device.
     """
     whole_number("workers", workers, 1)
+    runs.check_engine(plan, device)
     runs.check_folders(plan)
     left = [status.name for status in status(plan) if not status.done]
     busy: dict[str, subprocess.Popen] = {}

@@ -141,7 +141,11 @@ def difference(
 
     Returns:
         The `Interval`, or None where one side was not measured yet.
+
+    Raises:
+        ResultsError: the runs were not all computed by one engine.
     """
+    require_one_engine(study, left, right, root)
     sides = metric(study, left, key, root), metric(study, right, right_key or key, root)
     if not all(side.n for side in sides):
         return None
@@ -158,8 +162,26 @@ def difference_over_seeds(
     study: str, left: str, right: str, key: str, right_key: str | None = None, root: Path | None = None
 ) -> Interval:
     """Student's t interval of left - right over seeds alone; arguments as for `difference`, both sides measured."""
+    require_one_engine(study, left, right, root)
     sides = metric(study, left, key, root), metric(study, right, right_key or key, root)
     return student_t_difference(*sides, paired=are_paired(study, left, right, root))
+
+
+def require_one_engine(study: str, left: str, right: str, root: Path | None = None) -> None:
+    """Refuse to compare runs of which some were computed by another engine than the others.
+
+    Builds of the kernel for several processors count as one engine: they differ by rounding, as kinds of CPU do.
+
+    Raises:
+        ResultsError: see above.
+    """
+    found = {run.computed_by: run.name for name in (left, right) for run in runs(study, name, root)}
+    if len(found) > 1:
+        said = " and ".join(f"{name} by {engine}" for engine, name in sorted(found.items()))
+        raise files.ResultsError(
+            f"{left} and {right} of study {study} cannot be compared, since not all of their runs were computed by one "
+            f"engine ({said}): repeat some of them"
+        )
 
 
 def are_paired(study: str, left: str, right: str, root: Path | None = None) -> bool:

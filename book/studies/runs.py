@@ -45,12 +45,14 @@ def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
 
     Raises:
         Busy: another process is at this run.
-        ValueError: it is done, but by another recipe than the plan has now; or a folder cannot be written.
+        ValueError: it is done, but by another recipe than the plan has now; a folder cannot be written; or the plan's
+            engine is for another device.
         DatasetNotFound, DataError: some data that it trains on or is scored on are not there.
     """
     name = plan.run_name(variant, seed)
     if plan.result(variant, seed) is not None:
         return plan.result_file(name)
+    check_engine(plan, device)
     check_folders(plan)
     folder = plan.work_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,9 +69,19 @@ def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
         _compute_in_float32(device)
         segments = isinstance(known.recipe, SegmentationRecipe)
         train_run, score_run = (segmentation.train, segmentation.score) if segments else (_train, _score)
-        trained, about = train_run(known, seed, folder, device)
+        trained, about = train_run(known, seed, RunOptions(folder, device, full_precision=True, engine=plan.engine))
         scores = score_run(known, seed, trained.model, about, plan.scored_part)
         return _record(plan, known, seed, trained, about, scores, computed)
+
+
+def check_engine(plan: Plan, device: str) -> None:
+    """Refuse a GPU where the plan's engine is for CPUs.
+
+    Raises:
+        ValueError: see above.
+    """
+    if plan.engine == "fast" and torch.device(device).type != "cpu":
+        raise ValueError(f"the engine of study {plan.study} is fast, which is for a CPU: use --device cpu")
 
 
 def check_folders(plan: Plan) -> None:
@@ -107,7 +119,7 @@ def _open_scored(variant: Variant, part: str) -> None:
         _localization_sets(recipe)
 
 
-def _train(variant: Variant, seed: int, folder: Path, device: str) -> tuple[Trained, dict]:
+def _train(variant: Variant, seed: int, options: RunOptions) -> tuple[Trained, dict]:
     """Train on the training split, watch the validation split; no test image is read here."""
     recipe = variant.recipe
     parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}
@@ -125,7 +137,7 @@ def _train(variant: Variant, seed: int, folder: Path, device: str) -> tuple[Trai
         len(classes),
         parts["tune"].arrays(),
         Init(variant.dilation_rule, f"{variant.start}-s{seed}" if variant.start else None, variant.head),
-        RunOptions(folder, device, full_precision=True),
+        options,
     )
     about = {
         "name": recipe.dataset,
@@ -193,6 +205,7 @@ def _record(
         "steps": recipe.epochs * recipe.steps_per_epoch(about["counts"]["train"]),
         "seconds": round(trained.seconds, 1),
         "device": computed["device"],
+        "engine": trained.engine or None,
         "threads": torch.get_num_threads(),
         "torch": computed["torch"],
         "commit": computed["commit"],

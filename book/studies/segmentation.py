@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import sys
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -40,14 +39,13 @@ DRAWN = {"train": 400, "tune": 40, "test": 100}
 """Scenes of each part of a drawn set."""
 
 
-def train(variant: Variant, seed: int, folder: Path, device: str = "cpu") -> tuple[Trained, dict]:
-    """Train one network, or go on where a run in `folder` stopped; no test image is read here.
+def train(variant: Variant, seed: int, options: RunOptions) -> tuple[Trained, dict]:
+    """Train one network, or go on where a run in the folder of `options` stopped; no test image is read here.
 
     Args:
         variant: with a recipe of segmentation.
         seed: of weights, order and augmentation; a start has the same.
-        folder: of the state and the log.
-        device: "cpu" or "cuda"; float32 on both.
+        options: the folder of the state and the log, the device and the engine.
 
     Returns:
         What was trained, and what the JSON says of the data.
@@ -74,7 +72,7 @@ def train(variant: Variant, seed: int, folder: Path, device: str = "cpu") -> tup
         InMemory(parts["train"]),
         parts[watched],
         val_every,
-        RunOptions(folder, device, full_precision=True),
+        options,
     )
     about = {
         "name": recipe.dataset,

@@ -48,9 +48,7 @@ def _add_flags(command, files, default: str, known: str) -> None:
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
     fields = "another field of the recipe, e.g. epochs=5"
     command.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=fields)
-    command.add_argument(
-        "--engine", choices=("plain", "fast"), default="plain", help="fast: for a CPU, see drn_lib.fast"
-    )
+    command.add_argument("--engine", choices=recipes.ENGINES, default="plain", help="fast: for a CPU, see drn_lib.fast")
     add_flags(command, "--root", "--device")
     where = "folder for the state, the logs and the weights (default runs/<recipe>/<arch>-s<seed> in this folder)"
     add_flags(command, "--out", help=where)

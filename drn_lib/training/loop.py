@@ -26,13 +26,11 @@ from drn_lib.checks import one_of, whole_number
 from drn_lib.distributed import Group, abort_all_on_failure, raise_on_all_ranks, synchronize_norms
 from drn_lib.training.batches import BatchPlan
 from drn_lib.training.logs import Logs, progress_bar
-from drn_lib.training.recipes import Recipe
+from drn_lib.training.recipes import ENGINES, Recipe
 from drn_lib.training.state import State, Trained, diverged
 
 STATE_EVERY_SECONDS = 30.0
 """How much work a killed process may lose."""
-ENGINES = ("plain", "fast")
-"""PyTorch's own convolutions, or those of `drn_lib.fast`."""
 LAST_SEED = 2**64 - 1
 """The largest seed that torch takes."""
 
@@ -77,7 +75,7 @@ class RunOptions:
     tensorboard       write TensorBoard's files into `folder`
     full_precision    compute in float32 on a GPU too
     max_steps         stop after that many steps of the schedule, to measure times; a later call resumes
-    engine            one of `ENGINES`: "fast" computes convolutions on a CPU as `drn_lib.fast` does
+    engine            one of `recipes.ENGINES`: "fast" computes convolutions on a CPU as `drn_lib.fast` does
     """
 
     folder: str | Path | None = None
@@ -119,10 +117,11 @@ def run(task: Task, model: nn.Module, group: Group, options: RunOptions = DEFAUL
     replica = nn.parallel.DistributedDataParallel(model) if group.world > 1 else model
     precision = None if options.full_precision else half_precision(group.device)
     scaler = torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16)
-    state, recipe = State(Trained(model), task.optimizer(model), scaler), task.recipe
+    engine = fast.identity(model)
+    state, recipe = State(Trained(model, engine=engine), task.optimizer(model), scaler), task.recipe
 
     # A run cannot resume with others: the first two change what batch normalization sees, an engine the last bits.
-    identity = {**task.identity, **({"processes": group.world} if group.world > 1 else {}), **fast.identity(model)}
+    identity = {**task.identity, **({"processes": group.world} if group.world > 1 else {}), **engine}
     identity.update({"synchronize": True} if options.sync_batch_norm else {})
     folder = Path(options.folder) if options.folder is not None else None
     state_file = folder / "state.pt" if folder is not None else None

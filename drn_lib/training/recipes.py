@@ -26,6 +26,8 @@ SCHEDULES = ("poly", "poly-epochs", "step")
 A classification recipe has ``step`` where it has `drop_every`, else ``cosine``: see its `warmup`.
 """
 
+ENGINES = ("plain", "fast")
+"""What computes a training's convolutions: PyTorch's own, or `drn_lib.fast`."""
 POWER = 0.9
 
 

@@ -21,11 +21,15 @@ ADVICE = "move it away, or delete it to start this run again"
 
 @dataclass
 class Trained:
-    """What a training run returns: the network, its curve (one row per epoch) and the seconds that its steps took."""
+    """What a training run returns: the network, its curve (one row per epoch) and the seconds that its steps took.
+
+    `engine` is `fast.identity` of what computed it; empty where PyTorch's own convolutions did.
+    """
 
     model: nn.Module
     curve: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
+    engine: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from book.studies.bench.contenders import BASELINE, CONTENDERS, Missing, fill
-from book.studies.bench.timing import Patience, clock, interleave, load, rows
+from book.studies.bench.timing import Patience, clock, interleave, load, rows, timed
 from drn_lib.architecture import architecture, scale_width
 from drn_lib.distributed import join
 from drn_lib.fast import accelerate, engine_of
@@ -58,9 +58,10 @@ def score_maps(setting: Setting, names: Sequence[str], patience: Patience) -> di
                     calls[name] = CONTENDERS[name].make(copy.deepcopy(model), x)
             except Missing as error:
                 found[name] = {"missing": str(error)}
-        wanted = calls[BASELINE]()
-        differences = {name: apart(call(), wanted) for name, call in calls.items()}
-        taken = interleave(calls, patience)
+        first = {name: timed(call) for name, call in calls.items()}
+        wanted = first[BASELINE][1]
+        differences = {name: apart(scores, wanted) for name, (_, scores) in first.items()}
+        taken = interleave(calls, patience, {name: time for name, (time, _) in first.items()})
     for name, row in rows(taken, BASELINE, setting.threads).items():
         found[name] = {**row, "difference": differences[name]}
     about = {"rounds": len(taken[BASELINE]), "load": [before, load()]}
@@ -84,7 +85,7 @@ def training_steps(name: str, patience: Patience) -> dict:
             found[engine] = {"missing": "no kernel here"}
             continue
         calls[engine] = training_step(model, known)
-    taken = interleave(calls, patience)
+    taken = interleave(calls, patience, {name: timed(call)[0] for name, call in calls.items()})
     found.update(rows(taken, "plain", 1))
     table = scale_width(architecture(name), known.width)
     count = products(table, known.image_size, known.image_size, 20)

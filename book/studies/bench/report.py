@@ -57,8 +57,8 @@ FULL = Scope(
     training=("drn_c_26", "drn_a_18", "resnet_18"),
     memory=[Setting("drn_c_26", *size) for size in (PHOTOGRAPH, STREET)],
     compiled=[Setting("drn_c_26", *PHOTOGRAPH, n) for n in (1, 2)],
-    patience=Patience(15, 40.0, 5),
-    long=Patience(5, 60.0, 3),
+    patience=Patience(15, 25.0, 5),
+    long=Patience(5, 30.0, 2),
 )
 QUICK = Scope(
     forward=[Setting("drn_c_26", *PHOTOGRAPH)],
@@ -66,15 +66,15 @@ QUICK = Scope(
     training=("drn_a_18",),
     memory=[],
     compiled=[],
-    patience=Patience(5, 10.0),
-    long=Patience(3, 10.0),
+    patience=Patience(5, 10.0, 3),
+    long=Patience(3, 5.0),
 )
 
 
 def measure_all(scope: Scope, say: Callable[[str], None]) -> dict:
     """Carry out all comparisons of a scope, with a line before each; the document of bench.json."""
     found = about()
-    found["quick"] = scope is QUICK
+    found["complete"] = scope is FULL
     found["forward"] = []
     for setting in scope.forward:
         say(f"{setting.network}, {setting.height} x {setting.width} px, threads: {setting.threads}")

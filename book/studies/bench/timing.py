@@ -20,7 +20,7 @@ class Patience:
 
     rounds: int
     seconds: float
-    least: int = 3
+    least: int = 2
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,11 @@ class Taken:
     cpu: float
 
 
-def interleave(calls: dict[str, Call], patience: Patience) -> dict[str, list[Taken]]:
-    """The times of each call, round by round; the order is turned round after each round."""
-    first = {name: timed(call) for name, call in calls.items()}  # what is prepared at the first call is not counted
+def interleave(calls: dict[str, Call], patience: Patience, first: dict[str, Taken]) -> dict[str, list[Taken]]:
+    """The times of each call, round by round; the order is turned round after each round.
+
+    Every call was made once before, in the time of `first`: what it prepares then is not counted.
+    """
     taken: dict[str, list[Taken]] = {name: [] for name in calls}
     began, order = time.monotonic(), list(calls)
     for done in range(patience.rounds):
@@ -42,17 +44,17 @@ def interleave(calls: dict[str, Call], patience: Patience) -> dict[str, list[Tak
         for name in order:
             if first[name].wall < WARMED:
                 calls[name]()
-            taken[name].append(timed(calls[name]))
+            taken[name].append(timed(calls[name])[0])
         order.reverse()
     return taken
 
 
-def timed(call: Call) -> Taken:
-    """One call."""
+def timed(call: Call) -> tuple[Taken, object]:
+    """One call, and what it gave."""
     wall, cpu = time.perf_counter(), time.process_time()
-    call()
-    cpu = time.process_time() - cpu  # read first: its own cost is not the call's
-    return Taken(time.perf_counter() - wall, cpu)
+    result = call()
+    cpu = time.process_time() - cpu
+    return Taken(time.perf_counter() - wall, cpu), result
 
 
 def rows(taken: dict[str, list[Taken]], baseline: str, threads: int) -> dict[str, dict]:

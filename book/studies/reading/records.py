@@ -16,6 +16,8 @@ GPU = " (GPU)"
 UNKNOWN = "unknown"
 """Stands for what computed before there was a note of it, or where the note was damaged."""
 SHA256 = re.compile("[0-9a-f]{64}")
+ENGINE = {"engine": "plain|drn-[0-9a-f]{16}", "choices": "[0-9a-f]{12}"}
+"""What `drn_lib.fast.identity` gives of a run that it computed."""
 METRIC = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 
@@ -52,6 +54,7 @@ class StoredRun:
     threads: int = 1
     scored_commit: str | None = None
     finished: str = ""
+    engine: dict | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variant", self.variant or self.architecture)
@@ -60,6 +63,13 @@ class StoredRun:
     def name(self) -> str:
         """Of its files: "drn_c_26-s0"."""
         return f"{self.variant}-s{self.seed}"
+
+    @property
+    def computed_by(self) -> str:
+        """What computed the convolutions of its training, as a sentence names it."""
+        if self.engine is None:
+            return "PyTorch's own convolutions"
+        return "drn_lib.fast in PyTorch" if self.engine["engine"] == "plain" else "drn_lib.fast by its C++ kernel"
 
     @property
     def on_a_cpu(self) -> bool:
@@ -77,6 +87,11 @@ def check(run: StoredRun) -> None:
         raise ValueError("start_sha256 is not 64 hexadecimal digits")
     for key, least in (("seed", 0), ("steps", 0), ("threads", 1)):
         whole_number(key, getattr(run, key), least)
+    if run.engine is not None:
+        strict.mapping("engine", run.engine, ENGINE, ENGINE)
+        for key, form in ENGINE.items():
+            if not re.fullmatch(form, strict.text(f"engine.{key}", run.engine[key])):
+                raise ValueError(f"engine.{key} is {run.engine[key]!r}, which drn_lib.fast.identity does not give")
     real_number("seconds", run.seconds, 0.0, metrics.LARGEST)
     _check_dataset(run.dataset)
     for key, value in run.metrics.items():

@@ -47,14 +47,15 @@ def test_a_study_trains_in_float32_on_its_device_from_the_weights_of_its_seed(el
     asked = []
     monkeypatch.setattr(runs, "train", lambda *args: asked.extend(args))
     known = replace(PLAN.variants["a_levels"], start="before/drn_a_18", head="drop")
-    _, about = runs._train(known, 7, tmp_path, "cuda:1")
+    given = RunOptions(tmp_path, "cuda:1", full_precision=True)
+    _, about = runs._train(known, 7, given)
     parts = {part: RandomSet(part) for part in ("train", "tune")}
     recipe, network, seed, train_set, classes, watched, init, options = asked
     assert (recipe, network, seed, classes) == (known.recipe, "drn_a_18", 7, 3)
     for found, part in ((train_set, "train"), (watched, "tune")):
         assert all(map(torch.equal, found, parts[part].arrays()))
     assert init == Init("levels", "before/drn_a_18-s7", "drop")
-    assert options == RunOptions(tmp_path, "cuda:1", full_precision=True)
+    assert options is given
     assert about == {
         "name": "random",
         "partition": None,

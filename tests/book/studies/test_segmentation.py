@@ -94,11 +94,12 @@ def test_a_study_trains_in_float32_and_looks_four_times(elsewhere, monkeypatch, 
     asked = []
     monkeypatch.setattr(segmentation, "train_segmentation", lambda *args: asked.extend(args))
     known = replace(PLAN.variants["drn_d_22"], recipe=replace(TINY, epochs=epochs))
-    _, about = segmentation.train(known, 7, tmp_path, "cuda:1")
+    given = RunOptions(tmp_path, "cuda:1", full_precision=True)
+    _, about = segmentation.train(known, 7, given)
     recipe, backbone, seed, train_set, watched, val_every, options = asked
     assert (recipe, seed, val_every) == (known.recipe, 7, every) and backbone.table.name == "drn_d_22"
     assert isinstance(train_set, InMemory) and watched is few("tune") and elsewhere == ["train", "tune"]
-    assert options == RunOptions(tmp_path, "cuda:1", full_precision=True)
+    assert options is given
     assert about["name"] == "streets" and about["sha256"]["tune"] == few("tune").fingerprint
 
 
