@@ -14,6 +14,7 @@ with " - " or " / " between them, then perhaps "|" ("\\|" in a table's cell) and
     time:CHAPTER/FIELD                  data/results/timings.json, for example time:00/seconds
     read:CHAPTER/FIELD                  a field of `book.chapters.road.Chapter`, for example read:00/minutes
     file:NAME/FIELD                     a field of data/results/NAME.json, dots go deeper
+    bench:NETWORK,HEIGHT,THREADS/WAY/FIELD   of data/results/bench.json, for example drn_c_26,224,1/kernel/ratio
 
 A number that was not measured yet reads "not yet measured"; a key that names nothing is an error. A whole table:
 
@@ -41,6 +42,7 @@ from book.chapters import road
 from book.numbers.tables import common
 from book.numbers.text import NOT_MEASURED, MarkerError, sample
 from book.studies import files, intervals, paper, results
+from book.studies.bench import stored
 from book.studies.metrics import interval_text, signed
 
 NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.DOTALL)
@@ -116,6 +118,7 @@ def _term(term: str, as_text: bool = False) -> object:
         "time": (_time, 2),
         "read": (_read, 2),
         "file": (_file, 2),
+        "bench": (_bench, 3),
     }
     if source not in readers:
         raise MarkerError(f"{term!r}: a key begins with one of {', '.join(readers)} and a colon")
@@ -174,6 +177,16 @@ def _file(name: str, field: str) -> object:
     if not path.is_file():
         raise MarkerError(f"there is no {path.name} in data/results")
     return _deep(json.loads(path.read_text(encoding="utf-8")), field, path.name)
+
+
+def _bench(setting: str, way: str, field: str) -> object:
+    network, *numbers = setting.split(",")
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+        raise MarkerError(f"bench: takes NETWORK,HEIGHT,THREADS, for example drn_c_26,224,1, not {setting!r}")
+    try:
+        return stored.field(network, *map(int, numbers), way, field)
+    except ValueError as error:
+        raise MarkerError(str(error)) from error
 
 
 def _deep(value: object, field: str, where: str) -> object:

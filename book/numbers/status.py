@@ -25,6 +25,7 @@ CHAPTERS = {
     5: "Classification",
     6: "Localization",
     7: "Segmentation",
+    8: "How fast can it run?",
 }
 
 CONFIDENCE = {
