@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from book.studies import files, intervals, plans, results
-from book.studies.evidence import combinations, fitting, grid, planned
+from book.studies.evidence import blur, combinations, fitting, grid, planned
 from book.studies.reading.contrasts import Contrast
 from tests.book.studies.test_results import a_run
 
@@ -149,3 +149,17 @@ def test_one_line_through_the_networks_of_one_map_and_size(tmp_path):
     assert through.residual_std == pytest.approx(0, abs=1e-9)
     with pytest.raises(ValueError, match="three points of different training loss, not 2"):
         fitting.line(found[:2])
+
+
+def test_the_contrasts_of_the_blur_are_those_of_its_plan(tmp_path):
+    page = (files.studies_dir() / "blur.md").read_text()
+    assert len(blur.CONTRASTS) == 8 and len(set(blur.CONTRASTS)) == 8
+    for one in blur.CONTRASTS:
+        left, right = (
+            (name.split("_")[1].upper(), " smooth" * name.endswith("_smooth")) for name in (one.left, one.right)
+        )
+        row = f"| {left[0]}{left[1]} - {right[0]}{right[1]} | {one.predicted} | {one.predicted} |"
+        assert row in page and one.outcome in page
+    assert [(row.family, row.contrast, row.verdict) for row in blur.rows(tmp_path)] == [
+        ("blur", one, "not measured") for one in blur.CONTRASTS
+    ]
