@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from book.studies import files, intervals, plans, results
-from book.studies.evidence import combinations, grid, planned
+from book.studies.evidence import blur, combinations, fitting, grid, planned
 from book.studies.reading.contrasts import Contrast
 from tests.book.studies.test_results import a_run
 
@@ -121,9 +121,45 @@ def test_planned_contrasts_are_corrected_over_the_whole_family_measured_or_not(f
 
 
 def test_the_committed_plans_have_a_row_for_each_contrast():
-    for study in ("starts", "heldout"):
+    for study in ("starts", "heldout", "remedies", "length"):
         found = planned.rows(study)
         families = plans.load_plan(study).families
         assert [row.contrast for row in found] == [one for rows in families.values() for one in rows]
     with pytest.raises(ValueError, match="first_networks.yml has no families"):
         planned.rows("first_networks")
+
+
+def test_one_line_through_the_networks_of_one_map_and_size(tmp_path):
+    rows = {
+        "drn_a_18": (0.2, 30.0, 64),
+        "drn_b_26": (0.4, 32.0, 64),
+        "drn_c_26": (0.8, 36.0, 64),
+        "drn_d_22": (0.5, 90.0, 128),  # of larger images
+        "resnet_18": (0.5, 90.0, 64),  # of another map
+    }
+    for name, (loss, error, size) in rows.items():
+        recipe = {"image_size": size, "epochs": 1}
+        run = a_run(architecture=name, recipe=recipe, curve=[{"epoch": 1, "train_loss": loss}], metrics={KEY: error})
+        (tmp_path / "trial").mkdir(exist_ok=True)
+        (tmp_path / "trial" / f"{name}-s0.json").write_text(json.dumps(run))
+    found = fitting.points(["trial"], tmp_path)
+    assert [point.variant for point in found] == ["drn_a_18", "drn_b_26", "drn_c_26"]
+    through = fitting.line(found)
+    assert (through.slope, through.intercept, through.correlation) == pytest.approx((10, 28, 1))
+    assert through.residual_std == pytest.approx(0, abs=1e-9)
+    with pytest.raises(ValueError, match="three points of different training loss, not 2"):
+        fitting.line(found[:2])
+
+
+def test_the_contrasts_of_the_blur_are_those_of_its_plan(tmp_path):
+    page = (files.studies_dir() / "blur.md").read_text()
+    assert len(blur.CONTRASTS) == 8 and len(set(blur.CONTRASTS)) == 8
+    for one in blur.CONTRASTS:
+        left, right = (
+            (name.split("_")[1].upper(), " smooth" * name.endswith("_smooth")) for name in (one.left, one.right)
+        )
+        row = f"| {left[0]}{left[1]} - {right[0]}{right[1]} | {one.predicted} | {one.predicted} |"
+        assert row in page and one.outcome in page
+    assert [(row.family, row.contrast, row.verdict) for row in blur.rows(tmp_path)] == [
+        ("blur", one, "not measured") for one in blur.CONTRASTS
+    ]
