@@ -9,6 +9,7 @@ from operator import mul
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -141,7 +142,8 @@ def fields(maps: Mapping[str, np.ndarray], sides: Mapping[str, int]) -> Figure:
     figure, axes = plt.subplots(1, len(maps), figsize=(2.95 * len(maps), 3.2), squeeze=False)
     for ax, (name, values) in zip(axes[0], maps.items()):
         # The square root lets the faint surroundings of a sharp peak be seen.
-        show_map(ax, np.sqrt(values / values.max()), display_name(name), cmap="gray_r")
+        color = np.broadcast_to(to_rgb(network_color(name)), (*values.shape, 3))
+        show_map(ax, np.dstack([color, np.sqrt(values / values.max())]), display_name(name))
         for side, line in ((sides[name], "solid"), (sides[name] / 2, (0, (3, 2)))):
             corner, style = [values.shape[0] // 2 - side / 2] * 2, {"edgecolor": network_color(name), "linestyle": line}
             ax.add_patch(Rectangle(corner, side, side, fill=False, linewidth=2, **style))
