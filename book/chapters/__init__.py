@@ -1,1 +1,1 @@
-"""The chapters as files: `execute` runs them and stores their outputs, `first_cell` writes the first cell."""
+"""The chapters as files: `execute` runs them, `doors` writes where they open and their first cell."""

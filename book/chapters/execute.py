@@ -21,19 +21,13 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from book import ROOT
+from book.chapters.doors import metadata
 from drn_lib.paths import replacing
 
 FOLDER = ROOT / "notebooks"
 TIMINGS = ROOT / "data" / "results" / "timings.json"
 CELL_TIMEOUT = 300  # seconds
 WORKERS = 2
-METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-    # What Colab reads: ask for a GPU, show the table of contents.
-    "accelerator": "GPU",
-    "colab": {"gpuType": "T4", "provenance": [], "toc_visible": True},
-}
 
 
 def execute(path: Path, store: bool) -> tuple[float, str | None]:
@@ -50,7 +44,7 @@ def execute(path: Path, store: bool) -> tuple[float, str | None]:
     if store and not error:
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
-        notebook.metadata = nbformat.from_dict(METADATA)
+        notebook.metadata = nbformat.from_dict(metadata(path.stem))
         text = nbformat.writes(notebook) + "\n"
         if text != path.read_text(encoding="utf-8"):
             with replacing(path) as temporary:

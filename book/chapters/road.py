@@ -53,7 +53,8 @@ def text(path: Path) -> str:
     """The prose of a chapter, from its title to the claims or exercises at its end."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     found = []
-    for source in ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"):
+    shown = [cell for cell in cells if "remove-cell" not in cell["metadata"].get("tags", [])]
+    for source in ("".join(cell["source"]) for cell in shown if cell["cell_type"] == "markdown"):
         end = END.search(source)
         found.append(prose(source[: end.start()] if end else source))
         if end:

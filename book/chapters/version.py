@@ -8,6 +8,9 @@ from book import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 VERSION, ADDRESS = PROJECT["version"], PROJECT["urls"]["Repository"]
+OWNER, NAME = ADDRESS.rsplit("/", 2)[1:]
+SITE = f"https://{OWNER.lower()}.github.io/{NAME}/"
+"""Where GitHub Pages serves the built book."""
 
 PLACES = {
     "drn_lib/__init__.py": r'(?<=__version__ = ")[^"]+',

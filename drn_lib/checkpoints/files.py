@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from drn_lib import paths
 from drn_lib.architecture import list_ablations, list_models, list_remedies
-from drn_lib.checkpoints import forms
+from drn_lib.checkpoints import forms, shipped
 from drn_lib.checkpoints.descriptions import parse
 from drn_lib.checks import UnknownName, one_of, path_of
 
@@ -44,19 +44,20 @@ def list_trained() -> list[str]:
         folder = paths.checkpoints_dir()
     except FileNotFoundError:  # installed without the book's data
         return []
-    return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.safetensors"))
+    there = [file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.safetensors")]
+    return sorted([*there, *shipped.names_left_out()])
 
 
 def find_shipped(name_or_path: str | Path) -> Path | None:
-    """The file of that path, else the shipped file of that name, else None."""
+    """The file of that path, else the shipped file of that name, which is fetched where it was left out, else None."""
     path = path_of("a file or name of weights", name_or_path)
     if path.is_file():
         return path
     try:
-        shipped = paths.checkpoints_dir() / f"{name_or_path!s}.safetensors"
+        file = paths.checkpoints_dir() / f"{name_or_path!s}.safetensors"
     except FileNotFoundError:  # installed without the book's data, so that only paths are known
         return None
-    return shipped if shipped.is_file() else None
+    return file if file.is_file() else shipped.fetch(str(name_or_path))
 
 
 def weights_named(weights: str | None, arch: str | None) -> str:

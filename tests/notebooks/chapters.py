@@ -29,7 +29,8 @@ def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def markdown(notebook: nbformat.NotebookNode) -> list[str]:
-    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    """The prose; not the line of links on top, which the page leaves out and a script writes."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown" and "remove-cell" not in tags(cell)]
 
 
 def tags(cell: nbformat.NotebookNode) -> list[str]:

@@ -1,4 +1,4 @@
-"""The chapters' first cell: in a checkout, on Colab (a stub), and what it says where it cannot help."""
+"""The chapters' first cell: in a checkout, in an empty folder as on Colab and Kaggle, and where it cannot help."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from tests import ROOT
 from tests.notebooks import chapters
 
 VERSION = next(line.split('"')[1] for line in (ROOT / "pyproject.toml").open() if line.startswith("version"))
+CHECKPOINTS = Path("data/checkpoints")
+TRAINED = ("first_networks/drn_c_26-s0", "first_networks/drn_a_18-s0")
 ASK = "\nimport drn_lib, drn_lib.paths as paths; print(drn_lib.__file__); print(paths.data_dir())"
-COLAB = "import sys, types; sys.modules['google.colab'] = types.ModuleType('google.colab')\n"
 # What a fresh machine would have to install: the cell must not.
 WATCH = "\nassert not {'torch', 'numpy', 'pip'} & set(sys.modules), 'the cell touched a package of Colab'"
 
@@ -31,17 +32,28 @@ def run(code: str, folder: Path, site: bool = False, **environment: str) -> subp
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory) -> str:
-    """A bare local repository with the library and its data under the release's tag, as a file:// address."""
+    """A bare local repository with what a chapter needs and two checkpoints under the release's tag: a file:// address.
+
+    As GitHub does, it sends only what it is asked for.
+    """
     folder = tmp_path_factory.mktemp("remote")
     work, bare = folder / "work", folder / "book.git"
-    ignore = shutil.ignore_patterns("__pycache__", "checkpoints")
-    for name in ("drn_lib", "data"):
-        shutil.copytree(ROOT / name, work / name, ignore=ignore)
+    for name, left_out in (("book", ""), ("drn_lib", ""), ("data", "checkpoints")):
+        shutil.copytree(ROOT / name, work / name, ignore=shutil.ignore_patterns("__pycache__", left_out))
+    for name in TRAINED:
+        (work / CHECKPOINTS / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / CHECKPOINTS / f"{name}.safetensors", work / CHECKPOINTS / f"{name}.safetensors")
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", f"v{VERSION}"]):
         subprocess.run([*git, *command], cwd=work, check=True)
     subprocess.run([*git, "clone", "-q", "--bare", str(work), str(bare)], check=True)
+    subprocess.run([*git, "-C", str(bare), "config", "uploadpack.allowFilter", "true"], check=True)
     return bare.as_uri()
+
+
+def megabytes(clone: Path) -> float:
+    """What git keeps of a clone, which is what was fetched."""
+    return sum(file.stat().st_size for file in (clone / ".git").rglob("*") if file.is_file()) / 1e6
 
 
 def test_in_a_checkout():
@@ -50,36 +62,57 @@ def test_in_a_checkout():
     assert done.stdout.split() == [str(ROOT / "drn_lib" / "__init__.py"), str(ROOT / "data")]
 
 
-def test_on_colab_in_an_empty_folder(tmp_path, remote):
-    done = run(COLAB + first_cell.CELL + WATCH + ASK, tmp_path, DRN_REPOSITORY=remote)
+def test_in_an_empty_folder(tmp_path, remote):
+    done = run(first_cell.CELL + WATCH + ASK, tmp_path, DRN_REPOSITORY=remote)
     assert done.returncode == 0, done.stderr
     clone = tmp_path / "drn-book"
-    assert done.stdout.split() == [str(clone / "drn_lib" / "__init__.py"), str(clone / "data")]
+    said, *found = done.stdout.splitlines()
+    assert said == f"Fetching the book's code and results (about {first_cell.MEGABYTES} MB) into drn-book/ ..."
+    assert found == [str(clone / "drn_lib" / "__init__.py"), str(clone / "data")]
+    assert not (clone / CHECKPOINTS).exists() and (clone / "book" / "cells").is_dir()
+    assert megabytes(clone) == pytest.approx(first_cell.MEGABYTES, abs=2)  # of at most 25 for a chapter
     log = subprocess.run(["git", "-C", str(clone), "rev-list", "--count", "HEAD"], capture_output=True, text=True)
     assert log.stdout.strip() == "1" and (clone / ".git" / "shallow").is_file()
 
 
-def test_on_colab_a_later_command_finds_the_library_and_a_second_run_needs_no_network(tmp_path, remote):
+def test_a_checkpoint_is_fetched_when_it_is_asked_for(tmp_path, remote):
+    ask = f"""
+from drn_lib.checkpoints.files import find_shipped, list_trained
+before = list_trained()
+print(before, find_shipped("no/such"), find_shipped("{TRAINED[0]}").stat().st_size, list_trained() == before)
+"""
+    done = run(first_cell.CELL + ask, tmp_path, site=True, DRN_REPOSITORY=remote)
+    size = (ROOT / CHECKPOINTS / f"{TRAINED[0]}.safetensors").stat().st_size
+    assert done.stdout.splitlines()[-1] == f"{sorted(TRAINED)} None {size} True", done.stderr
+    assert done.stderr == f"fetching the trained network {TRAINED[0]} ...\n"
+    there = [file.name for file in (tmp_path / "drn-book" / CHECKPOINTS).rglob("*.safetensors")]
+    assert there == [f"{Path(TRAINED[0]).name}.safetensors"]
+    git = tmp_path / "drn-book" / ".git"
+    config = (git / "config").read_text().replace(remote, "file:///nowhere/book.git")
+    (git / "config").write_text(config)
+    lost = run(
+        first_cell.CELL + f"\nfrom drn_lib.checkpoints.files import find_shipped; find_shipped('{TRAINED[1]}')",
+        tmp_path,
+        site=True,
+    )
+    assert "could not be fetched: check the network, then try again" in lost.stderr
+
+
+def test_a_later_command_finds_the_library_and_a_second_run_needs_no_network(tmp_path, remote):
     later = "\nsubprocess.run([sys.executable, '-S', '-c', 'import drn_lib; print(drn_lib.__file__)'])"
-    done = run(COLAB + first_cell.CELL + later, tmp_path, DRN_REPOSITORY=remote)
-    assert done.stdout.strip() == str(tmp_path / "drn-book" / "drn_lib" / "__init__.py"), done.stderr
-    again = run(COLAB + first_cell.CELL + ASK, tmp_path, DRN_REPOSITORY="file:///nowhere/book.git")
+    done = run(first_cell.CELL + later, tmp_path, DRN_REPOSITORY=remote)
+    assert done.stdout.splitlines()[1] == str(tmp_path / "drn-book" / "drn_lib" / "__init__.py"), done.stderr
+    again = run(first_cell.CELL + ASK, tmp_path, DRN_REPOSITORY="file:///nowhere/book.git")
     assert again.returncode == 0, again.stderr
 
 
 def test_a_failed_clone_is_one_clear_sentence(tmp_path):
     address = (tmp_path / "nowhere.git").as_uri()
-    done = run(COLAB + first_cell.CELL, tmp_path, DRN_REPOSITORY=address)
+    (tmp_path / "drn-book").mkdir()  # of a fetch that was interrupted
+    done = run(first_cell.CELL, tmp_path, DRN_REPOSITORY=address)
     assert done.returncode != 0
-    expected = f"RuntimeError: Could not clone {address}: check the network, then run this cell again."
-    assert done.stderr.strip().splitlines()[-1] == expected
+    assert done.stderr.splitlines()[-1].startswith(f"RuntimeError: Could not clone {address}: check the network")
     assert not (tmp_path / "drn-book").exists()
-
-
-def test_elsewhere_it_says_where_to_start(tmp_path):
-    done = run(first_cell.CELL, tmp_path)
-    assert done.stderr.strip().splitlines()[-1].startswith("RuntimeError: Start this notebook in the notebooks/ folder")
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -94,6 +127,6 @@ def test_every_chapter_imports_from_a_clone_of_this_commit_under_the_release_tag
     kinds = (ast.Import, ast.ImportFrom)
     wanted = [ast.unparse(line) for cell in cells[1:] for line in ast.parse(cell).body if isinstance(line, kinds)]
     assert any("from book." in line for line in wanted) and any("from drn_lib" in line for line in wanted)
-    code = COLAB + first_cell.CELL + "\n" + "\n".join(dict.fromkeys(wanted)) + "\nprint(drn_lib.__file__)"
+    code = first_cell.CELL + "\n" + "\n".join(dict.fromkeys(wanted)) + "\nprint(drn_lib.__file__)"
     done = run(code.replace("\nprint(", "\nimport drn_lib\nprint("), tmp_path, site=True, DRN_REPOSITORY=bare.as_uri())
-    assert done.stdout.strip() == str(tmp_path / "drn-book" / "drn_lib" / "__init__.py"), done.stderr
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "drn-book" / "drn_lib" / "__init__.py"), done.stderr

@@ -36,9 +36,8 @@ def test_there_are_chapters():
 
 
 def test_the_first_cell_is_the_bootstrap_cell(notebook):
-    first = notebook.cells[0]
-    assert first.cell_type == "code"
-    assert first.source == first_cell.CELL, "`python book/chapters/first_cell.py` writes it"
+    first = chapters.code_cells(notebook)[0]
+    assert first.source == first_cell.CELL, "`python -m book.chapters.doors` writes it"
     assert first.outputs == []
 
 

@@ -104,7 +104,7 @@ def test_the_bootstrap_cell_clones_the_release():
     from book.chapters import first_cell
 
     assert re.findall(r'"(https://[^"]+)"', first_cell.CELL) == [ADDRESS]
-    assert f'"--branch", "v{VERSION}"' in first_cell.CELL
+    assert f"--branch=v{VERSION}" in first_cell.CELL
 
 
 def test_the_readme_names_the_address_and_the_release():
