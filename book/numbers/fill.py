@@ -19,7 +19,7 @@ from book import ROOT
 from book.explorers import data
 from book.live import pictures
 from book.numbers import claims, markers, solutions, status
-from book.numbers.tables import classification, lite0, live, localization, segmentation
+from book.numbers.tables import classification, lite0, live, localization, reproduction, segmentation
 from drn_lib.paths import replacing
 
 TABLES = {
@@ -30,6 +30,7 @@ TABLES = {
     **live.TABLES,
     **lite0.TABLES,
     **segmentation.TABLES,
+    **reproduction.TABLES,
     "solutions": solutions.solutions,
 }
 

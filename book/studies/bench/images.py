@@ -1,4 +1,4 @@
-"""What one image costs in time: `python -m book.studies.times`, a minute; writes data/results/image_times.json.
+"""What one image costs in time: `python -m book.studies.bench.images`, a minute; writes data/results/image_times.json.
 
 Chapter 05 draws errors against it. Networks of the study `classification`, with fresh weights, read a batch of 32
 images of the size that they are trained at, one thread, in turn; each as PyTorch computes it and as `drn_lib.fast`

@@ -1,0 +1,74 @@
+"""The smallest result: what one more training is expected to give, and what is said of it."""
+
+import math
+
+import pytest
+from scipy import stats
+
+from book.numbers.tables import reproduction
+from book.studies import results
+from book.studies.evidence import repeat
+
+
+def test_what_is_expected_of_one_more_training():
+    """Student's t prediction interval, by scipy's own t for one new value."""
+    found = repeat.expected()
+    values = [run.curve[-1]["tune_top1"] for run in results.runs("classification", "resnet_18")]
+    assert list(found.values) == values and len(values) == 5
+    spread = stats.tstd(values) * math.sqrt(1 + 1 / 5)
+    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, 4, loc=sum(values) / 5, scale=spread))
+    assert found.low < min(values) < found.mean < max(values) < found.high
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"), [(37.0, 0, "as expected"), (45.0, 1, "outside"), (20.0, 1, "outside")]
+)
+def test_one_that_lands_elsewhere_fails(error, status, said, monkeypatch, capsys):
+    monkeypatch.setattr(repeat, "train_once", lambda seed: error)
+    assert repeat.main(["--seed", "9"]) == status
+    assert capsys.readouterr().out.splitlines()[-1] == f"found {error:.1f} %, {said}"
+
+
+def test_a_seed_of_the_study_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(repeat, "train_once", None)
+    with pytest.raises(SystemExit, match="2"):
+        repeat.main(["--seed", "3"])
+    assert "the study has a training with seed 3" in capsys.readouterr().err
+
+
+def test_it_trains_as_the_study_does(monkeypatch):
+    """The recipe, the network and the parts; on a few images and one epoch."""
+    seen = {}
+
+    def train(recipe, arch, seed, images, classes, validation):
+        seen.update(recipe=recipe, arch=arch, seed=seed, classes=classes, counts=(len(images[1]), len(validation[1])))
+        return type("Trained", (), {"curve": [{"tune_top1": 12.5}]})
+
+    import drn_lib.datasets
+    import drn_lib.training
+
+    class Few:
+        classes = ("a", "b")
+
+        def __init__(self, count):
+            self.count = count
+
+        def arrays(self):
+            return [0] * self.count, [0] * self.count
+
+    opened = []
+    monkeypatch.setattr(drn_lib.training, "train", train)
+    monkeypatch.setattr(
+        drn_lib.datasets, "open_dataset", lambda name, part, **options: opened.append((name, part)) or Few(len(part))
+    )
+    assert repeat.train_once(7) == 12.5
+    assert opened == [("tiny-imagenet", "train"), ("tiny-imagenet", "tune")] and seen["counts"] == (5, 4)
+    assert (seen["arch"], seen["seed"], seen["recipe"].epochs, seen["recipe"].lr) == ("resnet_18", 7, 45, 0.1)
+
+
+def test_the_table_of_the_reproduction_has_an_answer_for_every_question():
+    lines = reproduction.reproduction().splitlines()[2:]
+    answers = [line.split("|")[4].strip() for line in lines]
+    assert len(lines) == len(reproduction.ROWS) == 9
+    assert set(answers) <= {"**yes**", "**no**", "**we cannot tell**"} and len(set(answers)) == 3
+    assert "−2.9 [−4.3" in lines[0] and "−2.4" in lines[0]
