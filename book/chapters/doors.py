@@ -1,9 +1,9 @@
 """Where a chapter can be opened: `python -m book.chapters.doors` writes it into chapters, README and the first page.
 
-Each chapter begins with a line of links (the rendered page leaves it out, since it has its rocket) and with the cell of
-`first_cell`; the tables of chapters in README.md and book/index.md have the minutes to read each and a column of links.
-All of them follow from the address and the version in pyproject.toml, and from the chapters' words. A chapter asks Colab
-and Kaggle for a GPU only where `FULL = True` trains.
+Each chapter begins with a line of links, which the rendered page leaves out, and with the cell of `first_cell`. The
+tables of chapters in README.md and book/index.md have the minutes to read each and a column of links. All of this
+follows from the address and the version in pyproject.toml and from the chapters' words. A chapter asks Colab and Kaggle
+for a GPU only where `FULL = True` trains.
 """
 
 import re
