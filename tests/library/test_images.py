@@ -144,4 +144,4 @@ def test_images_are_a_tensor(wrong):
         lambda: images.enlarge(wrong, None),
     ):
         with pytest.raises(ValueError, match=f"the images must be of type Tensor, not {type(wrong).__name__}"):
-            call(wrong)
+            call()

@@ -245,8 +245,9 @@ def test_what_cannot_be_carried_out_is_said_before_data_are_opened(options, says
 def test_a_bar_is_shown_unless_it_is_silenced(said, shown, silent, monkeypatch, capsys):
     monkeypatch.setenv("DRN_PROGRESS", said)
     bar = logs.progress_bar("drn_a_18 seed 3", 2, 5, shown)
+    hidden = bar.disable
     bar.close()
-    assert bar.disable == silent and (capsys.readouterr().err == "") == silent
+    assert hidden == silent and (capsys.readouterr().err == "") == silent
     if not silent:
         assert (bar.n, bar.total, bar.unit, bar.desc) == (2, 5, "step", "drn_a_18 seed 3: ")
 
