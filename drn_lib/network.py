@@ -106,9 +106,9 @@ class Average(nn.Module):
 
 def _each_channel(x: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
     """A kernel (k, k) over each channel of maps (N, C, H, W), with zeros around."""
-    images, channels, height, width = x.shape
-    out = conv2d(x.reshape(images * channels, 1, height, width), kernel[None, None], None, stride, len(kernel) // 2)
-    return out.reshape(images, channels, *out.shape[2:])
+    channels, side = x.shape[1], len(kernel)
+    # torch's backward pass of small channels-last maps corrupts memory (see `fast.layers.Convolution`)
+    return conv2d(x.contiguous(), kernel.expand(channels, 1, side, side), None, stride, side // 2, groups=channels)
 
 
 class SmoothedBlock(Block):
