@@ -37,11 +37,11 @@ def opening(model: LiteNetwork, name: str = "coffee", wanted: str | None = None)
         name: of `book.cells.photographs`.
         wanted: the class; None takes the one that the network as trained names.
     """
-    return _wide(*_read(model, name, wanted))
+    return _wide(*read_opening(model, name, wanted))
 
 
-def _read(model: LiteNetwork, name: str, wanted: str | None = None) -> tuple[list[Panel], list[str]]:
-    """The panels of the opening picture and their titles."""
+def read_opening(model: LiteNetwork, name: str, wanted: str | None = None) -> tuple[list[Panel], list[str]]:
+    """The panels of the opening picture and their titles; arguments as for `opening`."""
     image = photograph(name)
     index = None if wanted is None else model.classes.index(wanted)
     row, titles = [Panel(image)], ["photograph"]
@@ -96,7 +96,7 @@ def store_opening(model: LiteNetwork, root: Path = ROOT) -> list[Path]:
     From the root of the checkout: `python -m book.figures.lite0`. Returns the files.
     """
     use_style()
-    row, titles = _read(model, "coffee")
+    row, titles = read_opening(model, "coffee")
     for place, (draw, width) in STORED.items():
         figure = draw(row, titles)
         (root / place).parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from book.figures.lite0 import STORED
 from tests import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,7 +16,6 @@ def test_every_relative_link_and_picture_exists():
     relative = [target for target in targets if "://" not in target]
     assert relative
     assert [target for target in relative if not (ROOT / target).is_file()] == []
-    assert {place for place in STORED if not place.endswith("social.png")} <= set(relative)
 
 
 def test_the_map_lists_the_chapters_of_the_book():

@@ -17,6 +17,17 @@ def model():
     return load_lite0()
 
 
+@pytest.fixture(scope="module")
+def panels(model):
+    """The panels of the opening picture and their titles, read once."""
+    return lite0.read_opening(model, "coffee")
+
+
+@pytest.fixture(autouse=True)
+def read_once(panels, monkeypatch):
+    monkeypatch.setattr(lite0, "read_opening", lambda *_: panels)
+
+
 def test_the_opening_picture_shows_one_class_in_three_readings(model):
     figure = lite0.opening(model)
     titles = [ax.get_title() for ax in figure.axes]
