@@ -6,8 +6,10 @@ import re
 
 import nbformat
 import pytest
+from docutils import nodes
 
 from book.chapters import road
+from book.extensions import chapter_map
 from tests.notebooks import chapters, reading
 
 HELD = ["00", "01", "05", "06", "07", "08"]
@@ -95,6 +97,18 @@ def test_the_way_marks_one_chapter_and_leads_to_the_others():
     assert len(chapters.PATHS) == html.count("<li")
     with pytest.raises(ValueError, match="no chapter '77'"):
         road.of("77")
+
+
+def test_a_caption_gets_a_class_and_other_paragraphs_none():
+    page = nodes.document("", "")
+    for start, rest in (
+        ("Figure 3.1.", " Sixteen maps."),
+        ("Figure 3.1", " is above."),
+        ("What we found.", " A grid."),
+    ):
+        page += nodes.paragraph("", "", nodes.strong(text=start), nodes.Text(rest))
+    chapter_map.mark_captions(None, page, "page")
+    assert [paragraph["classes"] for paragraph in page.findall(nodes.paragraph)] == [["figure-caption"], [], []]
 
 
 def test_minutes_come_from_the_words():
