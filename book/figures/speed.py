@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT, sublattice_colors
-from book.studies.bench.stored import limit, milliseconds
+from book.studies.bench.stored import limit
 from drn_lib.fast.matrices import Scheme
 from drn_lib.names import display_name
 
@@ -149,21 +149,6 @@ def compared(names: Mapping[str, str], entries: Sequence[Mapping]) -> Figure:
     ax.set(xlim=(0, None), ylim=(len(entries) - 0.5, -0.5), xlabel="times as fast as the released code")
     ax.tick_params(axis="y", length=0)
     figure.legend(loc="outside lower center", ncols=3, fontsize=9)
-    return figure
-
-
-def growth(entries: Sequence[Mapping]) -> Figure:
-    """The time for each million pixels of larger and larger images, released code and kernel, smallest released = 1."""
-    figure, ax = plt.subplots(figsize=(7.2, 3.0))
-    sides = [entry["height"] for entry in entries]
-    for way, color, label in (("released", GREY, "as released"), ("kernel", ACCENT, "the C++ kernel")):
-        taken = [milliseconds(entry, way) / side**2 for entry, side in zip(entries, sides, strict=True)]
-        unit = milliseconds(entries[0], "released") / sides[0] ** 2
-        ax.plot(sides, [value / unit for value in taken], "o-", color=color, label=label)
-    ax.set(xscale="log", ylim=(0, None), xlabel="side of the image, pixels", ylabel="time for a pixel")
-    ax.set_xticks(sides, [str(side) for side in sides])
-    ax.minorticks_off()
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

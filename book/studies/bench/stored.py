@@ -22,8 +22,8 @@ def comparisons(height: int, threads: int) -> list[dict]:
 def field(network: str, height: int, threads: int, way: str, name: str) -> float | None:
     """A number of a way to compute; None where it was not measured, or could not be.
 
-    Beside what a row holds: `low` and `high`, the quartiles of its ratio, the comparison's `rounds`, and `limit`, how
-    many times as fast the count of products allows.
+    Beside what a row holds: `low` and `high`, the quartiles of its ratio, `limit`, how many
+    times as fast the count of products allows, and the comparison's `rounds` and `load`.
 
     Raises:
         ValueError: a network, a way or a field that is not known.
@@ -38,7 +38,8 @@ def field(network: str, height: int, threads: int, way: str, name: str) -> float
     if "missing" in row:
         return None
     low, high = row["quartiles"]
-    known = {**row, "low": low, "high": high, "rounds": found["rounds"], "limit": limit(found)}
+    known = {**row, "low": low, "high": high, "limit": limit(found)}
+    known |= {"rounds": found["rounds"], "load": max(found["load"])}
     if name not in known:
         raise ValueError(f"the bench has no field {name!r}; it has {', '.join(known)}")
     return known[name]
@@ -47,8 +48,3 @@ def field(network: str, height: int, threads: int, way: str, name: str) -> float
 def limit(entry: dict) -> float:
     """How many times as fast a network can get where products are all that takes time."""
     return entry["products"]["direct"] / entry["products"]["winograd"]
-
-
-def milliseconds(entry: dict, way: str) -> float:
-    """The median time of a way, on the clock that the comparison uses."""
-    return entry["rows"][way][entry["clock"] + "_ms"]

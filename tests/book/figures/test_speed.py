@@ -67,11 +67,3 @@ def test_the_comparison_leaves_out_what_was_not_measured_and_marks_the_limit():
     assert set(limit.get_xdata()) == {3.0}
     assert (folded.get_xdata()[0], kernel.get_xdata()[0]) == (1.1, 1.8)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["limit", "folded", "kernel"]
-
-
-def test_growth_is_the_time_for_a_pixel():
-    (ax,) = figures.growth(
-        [entry("drn_c_26", 100, released=1.0, kernel=2.0), entry("drn_c_26", 200, released=0.25, kernel=0.5)]
-    ).axes
-    released, kernel = (list(line.get_ydata()) for line in ax.lines)
-    assert released == pytest.approx([1, 1]) and kernel == pytest.approx([0.5, 0.5])
