@@ -11,11 +11,25 @@ from dataclasses import MISSING, fields
 import pytest
 import torch
 
-from drn_lib import checks, conversion, costs, geometry, gridding, images, localization, locks, network, paths, probing
+from drn_lib import (
+    checks,
+    conversion,
+    costs,
+    fast,
+    geometry,
+    gridding,
+    images,
+    localization,
+    locks,
+    network,
+    paths,
+    probing,
+)
 from drn_lib.checkpoints import onnx, weights
 from drn_lib.datasets import clutter, contract, downloads, pictures, storing
 from drn_lib.datasets.synthetic import sets
 from drn_lib.evaluation import classification as evaluation
+from drn_lib.fast import counts
 from drn_lib.localization import cam, equations, photographs, scores
 from drn_lib.segmentation import inference
 from drn_lib.segmentation import network as segmentation
@@ -75,6 +89,8 @@ FUNCTIONS = [
     (classification.train, {"val_set": None, "init": classification.Init(), "options": loop.RunOptions()}),
     (classification.train_from_files, {"val_set": None, "dilation_rule": None, "options": loop.RunOptions()}),
     (batches.from_files, {"val_set": None, "workers": 0}),
+    (fast.accelerate, {"fold": False, "tune": None, "quiet": False, "kernel": True}),
+    (counts.products, {"num_classes": 1000}),
     (paths.output_folder, {"option": "--out", "kind": "folder"}),
 ]
 CLASSES = [

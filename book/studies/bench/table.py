@@ -14,6 +14,8 @@ def text(found: dict) -> str:
     for entry in found["forward"]:
         title = f"{display_name(entry['network'])}, {entry['height']} x {entry['width']} px, {_how(entry)}"
         lines += ["", title, _COLUMNS, *_rows(entry, labels)]
+    if found["scaling"]:
+        lines += ["", *_growth(found["scaling"])]
     for entry in found["training"]:
         size = f"{entry['images']} images of {entry['side']} px, width {entry['width_factor']:g}"
         lines += ["", f"Training step of {display_name(entry['network'])}, {size}, {_how(entry)}", _COLUMNS]
@@ -25,6 +27,26 @@ def text(found: dict) -> str:
             said = f"{row['peak_mb']:14.0f}" if "peak_mb" in row else f"    {row['missing']}"
             lines.append(f"{labels.get(name, 'torch and the weights'):26}{said}")
     return "\n".join(lines)
+
+
+def _growth(entries: list[dict]) -> list[str]:
+    """How products and time grow with the image, for the released code and for the kernel, and the ratio of both."""
+    first, clock = entries[0], entries[0]["clock"]
+    sides = (("direct", "released"), ("winograd", "kernel"))
+    lines = [
+        f"{display_name(first['network'])} as images grow, {clock} time of one thread, times that of the first image"
+    ]
+    heads = "".join(f"{'products':>20}{name + ' ms':>14}{'times':>8}" for _, name in sides)
+    lines.append(f"{'px':>6}{heads}{'times as fast':>16}")
+    for entry in entries:
+        line = f"{entry['height']:6}"
+        for count, name in sides:
+            line += f"{entry['products'][count] / first['products'][count]:20.1f}"
+            now, before = (one["rows"][name].get(f"{clock}_ms") for one in (entry, first))
+            line += f"{now:14.0f}{now / before:8.1f}" if now and before else f"{'missing':>22}"
+        ratio = entry["rows"]["kernel"].get("ratio")
+        lines.append(line + (f"{ratio:16.2f}" if ratio else ""))
+    return lines
 
 
 def _how(entry: dict) -> str:

@@ -11,7 +11,7 @@ import torchvision
 from torch import nn
 
 from drn_lib import create_model
-from drn_lib.fast import accelerate, engine_of, identity, restore
+from drn_lib.fast import accelerate, engine_of, identity, networks, restore
 from drn_lib.fast.choices import METHODS, Case, Row, choose, distance, methods_of, table
 from drn_lib.fast.layers import Convolution, Settings
 from tests.library.fast.test_operations import a_compiler_for_avx2
@@ -71,6 +71,16 @@ def test_scores_are_the_same(name, fold, engine, method, capsys):
             assert apart(model.score_map(x), expected) < 1e-5
         assert all(torch.equal(tensor, state[key]) for key, tensor in model.state_dict().items())
         assert torch.equal(restore(model).score_map(x), expected) and engine_of(model) is None
+
+
+def test_the_kernel_can_be_left_out(capsys, monkeypatch):
+    monkeypatch.setattr(networks, "load_library", lambda: pytest.fail("it compiles"))
+    model, x = network().eval(), torch.randn(1, 3, 61, 45)
+    with torch.no_grad():
+        expected = model.score_map(x)
+        assert engine_of(accelerate(model, kernel=False)) == "plain"
+        assert capsys.readouterr().out.endswith("convolutions can be computed by PyTorch\n")
+        assert apart(model.score_map(x), expected) < 1e-5 and identity(model)["engine"] == "plain"
 
 
 def test_training_is_the_same(engine, method):

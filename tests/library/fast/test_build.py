@@ -29,6 +29,15 @@ def test_no_compiler(monkeypatch, elsewhere, compiler, why):
     assert list(elsewhere.rglob("*.so")) == []
 
 
+@pytest.mark.parametrize(("compiler", "first"), [("echo gcc 12", "gcc 12 --version"), ("sh -c 'echo a; echo b'", "a")])
+def test_the_compiler_says_what_it_is(monkeypatch, compiler, first):
+    monkeypatch.setenv("CXX", compiler)
+    assert build.compiler_version() == first
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(build.Unavailable, match="no C.. compiler answers"):
+        build.compiler_version()
+
+
 def test_another_processor(monkeypatch):
     monkeypatch.setattr(build.platform, "machine", lambda: "aarch64")
     with pytest.raises(build.Unavailable, match="written for x86-64 processors, not aarch64"):
