@@ -22,9 +22,9 @@ CAPTION = re.compile(r"Figure \d+\.\d+\.")
 def mark_captions(app, doctree: nodes.document, docname: str) -> None:
     """Give each caption of a figure a class of its own, by which the book's style sets it apart."""
     for paragraph in doctree.findall(nodes.paragraph):
-        if isinstance(paragraph[0] if len(paragraph) else None, nodes.strong):
-            if CAPTION.fullmatch(paragraph[0].astext()):
-                paragraph["classes"].append("figure-caption")
+        first = next((child for child in paragraph if child.astext()), None)  # MyST puts an empty text before it
+        if isinstance(first, nodes.strong) and CAPTION.fullmatch(first.astext()):
+            paragraph["classes"].append("figure-caption")
 
 
 def setup(app) -> dict:

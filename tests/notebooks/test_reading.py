@@ -106,7 +106,7 @@ def test_a_caption_gets_a_class_and_other_paragraphs_none():
         ("Figure 3.1", " is above."),
         ("What we found.", " A grid."),
     ):
-        page += nodes.paragraph("", "", nodes.strong(text=start), nodes.Text(rest))
+        page += nodes.paragraph("", "", nodes.Text(""), nodes.strong(text=start), nodes.Text(rest))
     chapter_map.mark_captions(None, page, "page")
     assert [paragraph["classes"] for paragraph in page.findall(nodes.paragraph)] == [["figure-caption"], [], []]
 
