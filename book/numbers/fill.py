@@ -42,8 +42,9 @@ _NOT_PROSE = [
     re.compile(r"\]\([^)]*\)|https?://\S+"),
     re.compile(r"<[^>]+>"),
     re.compile(r"^#+ [\d.]+ ", re.MULTILINE),
+    re.compile(r"\b95 % intervals?\b"),  # what an interval is, not what came out
     re.compile(
-        r"(?:arXiv|Fig\.|Figs\.|Table|[Ss]ections?|[Cc]hapters?|version|torch|Python) "
+        r"(?:arXiv|Fig\.|Figs\.|Figures?|Table|[Ss]ections?|[Cc]hapters?|version|torch|Python) "
         r"\d+(?:\.\d+)*(?: and \d+(?:\.\d+)*)?"
     ),
 ]
