@@ -2,8 +2,8 @@
 
 Behind each code cell that calls `check("name", ...)` it puts an empty element with what the script
 `_static/exercises/exercises.mjs` needs to ask and to mark, taken from `book.exercises` when the book is built; the
-script makes a form of it. An exercise that wants a function gets a sentence instead. Without JavaScript the element
-stays empty.
+script makes a form of it. An exercise that wants a function gets a sentence instead, and its solution folded away.
+Without JavaScript nothing else stands there.
 
 Each message is what `Exercise.mark` says, so that the page only has to find which one is due. The answers are in it, as
 base64: not to be read at a glance in the page's source, and not a secret, for they stand on the page of solutions. A
@@ -17,6 +17,7 @@ import base64
 import json
 import math
 import re
+from html import escape
 
 from docutils import nodes
 
@@ -65,10 +66,17 @@ def element(name: str) -> str:
     exercises = all_exercises()
     if name not in exercises:
         raise ValueError(f"a chapter calls check({name!r}), but book.exercises has no exercise of this name")
-    exercise, content = exercises[name], ""
-    if asked_in_page(exercise):
-        content = base64.b64encode(json.dumps(known(exercise), ensure_ascii=False).encode()).decode()
+    exercise = exercises[name]
+    if not asked_in_page(exercise):
+        return f'<div class="page-exercise" data-exercise="">{folded(exercise)}</div>'
+    content = base64.b64encode(json.dumps(known(exercise), ensure_ascii=False).encode()).decode()
     return f'<div class="page-exercise" data-exercise="{content}"></div>'
+
+
+def folded(exercise: Exercise) -> str:
+    """The HTML of a solution that the reader unfolds, for an exercise that only the notebook can mark."""
+    code, why = escape(exercise.solution_text().strip()), escape(exercise.explanation)
+    return f"<details><summary>Show a solution</summary><pre>{code}</pre><p>{why}</p></details>"
 
 
 def in_one_line(task: str) -> str:

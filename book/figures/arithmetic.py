@@ -9,10 +9,11 @@ from operator import mul
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color, show_map
+from book.figures.style import ACCENT, GREY, INK, network_color, show_map
 from drn_lib import geometry
 from drn_lib.geometry import Place
 from drn_lib.geometry.axis import Layer
@@ -54,7 +55,7 @@ def kernel_taps(dilations: Sequence[int]) -> Figure:
         first = (widest - extent) // 2
         taps = range(first, first + extent, dilation)
         for row, column in np.ndindex(widest, widest):
-            color = ACCENT if row in taps and column in taps else "#f3f4f6"
+            color = ACCENT if row in taps and column in taps else (GREY, 0.15)
             ax.add_patch(Rectangle((column, row), 0.9, 0.9, facecolor=color))
         ax.add_patch(Rectangle((first - 0.1, first - 0.1), extent + 0.1, extent + 0.1, fill=False, edgecolor=INK))
         ax.set(xlim=(-0.2, widest + 0.1), ylim=(widest + 0.1, -0.2), aspect="equal")
@@ -78,11 +79,27 @@ def chains(columns: Mapping[str, Sequence[Layer]], size: int, pixel: int) -> Fig
     return figure
 
 
+def stride_steps(columns: Mapping[str, Sequence[Layer]], size: int, pixel: int) -> Figure:
+    """Versions of one chain of 1-D layers, two a row, as in `chains`: the first is the one whose cells are filled.
+
+    `columns` are the layers of each version by its title; a layer's name is written beside its row.
+    """
+    coarsest = _jumps(next(iter(columns.values())))
+    figure, axes = plt.subplots(-(-len(columns) // 2), 2, figsize=(9, 2.6 * -(-len(columns) // 2)))
+    for index, (ax, (title, layers)) in enumerate(zip(axes.flat, columns.items(), strict=True)):
+        _draw_chain(ax, layers, size, pixel, coarsest, dot=4.5)
+        for depth, name in enumerate(["input", *(layer.name for layer in layers)] if index % 2 == 0 else []):
+            ax.text(-1.5, depth, name, ha="right", va="center", fontsize=9)
+        ax.set(title=title, xlim=(-1, size), ylim=(-0.4, len(layers) + 0.4))
+        ax.set_axis_off()
+    return figure
+
+
 def _jumps(layers: Sequence[Layer]) -> list[int]:
     return list(accumulate((layer.stride for layer in layers), mul, initial=1))
 
 
-def _draw_chain(ax: Axes, layers: Sequence[Layer], size: int, pixel: int, coarsest: Sequence[int]) -> None:
+def _draw_chain(ax: Axes, layers: Sequence[Layer], size: int, pixel: int, coarsest: Sequence[int], dot=9.0) -> None:
     jumps, sizes = _jumps(layers), [size]
     for layer in layers:
         sizes.append(geometry.output_size(sizes[-1], layer.kernel, layer.stride, layer.padding, layer.dilation))
@@ -93,20 +110,21 @@ def _draw_chain(ax: Axes, layers: Sequence[Layer], size: int, pixel: int, coarse
             if 0 <= source < sizes[depth]:
                 on_path[depth].add(source)
                 ends = [cell * jumps[depth + 1], source * jumps[depth]]
-                ax.plot(ends, [depth + 0.87, depth + 0.13], color=ACCENT, linewidth=1.2, zorder=1)
+                ax.plot(ends, [depth + 0.87, depth + 0.13], color=ACCENT, linewidth=dot / 7.5, zorder=1)
     for depth, cells in enumerate(sizes):
         for cell in range(cells):
             style = "none" if cell * jumps[depth] % coarsest[depth] else "full"
             color = ACCENT if cell in on_path[depth] else GREY
-            ax.plot(cell * jumps[depth], depth, "o", markersize=9, color=color, fillstyle=style, zorder=2)
+            ax.plot(cell * jumps[depth], depth, "o", markersize=dot, color=color, fillstyle=style, zorder=2)
 
 
 def reach_bars(rows: Mapping[str, Sequence[Layer]]) -> Figure:
     """By how many paths each input position reaches one cell, for several chains; those without a path are holes."""
-    figure, axes = plt.subplots(len(rows), 1, figsize=(9, 1.45 * len(rows)), squeeze=False, sharex=True)
+    figure, axes = plt.subplots(len(rows), 1, figsize=(9, 1.45 * len(rows)), squeeze=False, sharex=True, sharey=True)
     for ax, (title, layers) in zip(axes[:, 0], rows.items()):
         paths = geometry.reach(layers, 0)
-        ax.bar(list(paths), list(paths.values()), width=0.85, color=ACCENT)
+        bars = ax.bar(list(paths), list(paths.values()), width=0.85, color=ACCENT)
+        ax.bar_label(bars, fontsize=9)
         for hole in sorted(set(range(min(paths), max(paths) + 1)) - set(paths)):
             ax.plot(hole, 0, "o", markersize=4, color=GREY, fillstyle="none", clip_on=False)
         ax.set_title(title, loc="left")
@@ -116,34 +134,19 @@ def reach_bars(rows: Mapping[str, Sequence[Layer]]) -> Figure:
     return figure
 
 
-def live_tap_lines(dilations: Sequence[int], sizes: Sequence[int], marked: Sequence[int] = ()) -> Figure:
-    """Fraction of a 3x3 layer's taps that read the map and not the padding, against the side of the map in cells.
-
-    Each dilation is a line; `marked` sides get a vertical one.
-    """
-    figure, ax = plt.subplots(figsize=(7, 3.2))
-    for color, dilation in zip([LIGHT, GREY, ACCENT][-len(dilations) :], dilations):
-        fractions = [geometry.live_taps(size, 3, dilation) for size in sizes]
-        ax.plot(sizes, fractions, color=color, label=f"d = {dilation}")
-    for size in marked:
-        ax.axvline(size, color=INK, linewidth=0.8, linestyle=":")
-        ax.text(size, 1.03, f"{size}×{size}", ha="center")
-    ax.set(ylim=(0, 1.1), xlabel="side of the map, cells", ylabel="share of live taps")
-    ax.legend(loc="lower right")
-    return figure
-
-
 def fields(maps: Mapping[str, np.ndarray], sides: Mapping[str, int]) -> Figure:
     """Where influence really is: gradient magnitudes (H, W) by network, the cell in the middle, each in its own range.
 
-    A square shows the theoretical receptive field, whose `sides` are in pixels.
+    A square shows the theoretical receptive field, whose `sides` are in pixels; a dashed one has half its side.
     """
     figure, axes = plt.subplots(1, len(maps), figsize=(2.95 * len(maps), 3.2), squeeze=False)
     for ax, (name, values) in zip(axes[0], maps.items()):
         # The square root lets the faint surroundings of a sharp peak be seen.
-        show_map(ax, np.sqrt(values / values.max()), display_name(name), cmap="gray_r")
-        corner, color = [values.shape[0] // 2 - sides[name] / 2] * 2, network_color(name)
-        ax.add_patch(Rectangle(corner, sides[name], sides[name], fill=False, edgecolor=color, linewidth=2))
+        color = np.broadcast_to(to_rgb(network_color(name)), (*values.shape, 3))
+        show_map(ax, np.dstack([color, np.sqrt(values / values.max())]), display_name(name))
+        for side, line in ((sides[name], "solid"), (sides[name] / 2, (0, (3, 2)))):
+            corner, style = [values.shape[0] // 2 - side / 2] * 2, {"edgecolor": network_color(name), "linestyle": line}
+            ax.add_patch(Rectangle(corner, side, side, fill=False, linewidth=2, **style))
     return figure
 
 

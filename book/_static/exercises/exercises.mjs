@@ -53,7 +53,7 @@ function form(exercise, number) {
 
 document.querySelectorAll("[data-exercise]").forEach((place, number) => {
   const code = place.dataset.exercise;
-  if (!code) return place.append(h("p", {}, "This one asks for a function: the notebook marks it."));
+  if (!code) return place.prepend(h("p", {}, "This one asks for a function: the notebook marks it."));
   const bytes = Uint8Array.from(atob(code), (character) => character.charCodeAt());
   place.append(form(JSON.parse(new TextDecoder().decode(bytes)), number));
 });

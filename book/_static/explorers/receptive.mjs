@@ -99,9 +99,9 @@ export function explorer(data, place) {
     h("p", { class: "title" }, "Explorer: what a cell sees"),
     h("p", {}, "Point at the pictures, click, or use the arrow keys. Filled: the cell; frame: its receptive field; ",
       "tint: the positions that reach it, stronger where more paths lead to it; around the picture: padding."),
-    h("div", { class: "controls" }, level.node, back.node, size.node, down.node, across.node),
     h("div", { class: "controls" }, kind),
     h("div", { class: "panels" }, ...panels.map((panel) => panel.node)),
+    h("div", { class: "controls" }, level.node, back.node, size.node, down.node, across.node),
     h("details", {}, h("summary", {}, "Build a stack of your own"), editor.node),
     h("p", { class: "credit" }, "Photograph: Stefan van der Walt, CC0, from scikit-image."), voice.node);
   return { body, draw: () => draw() };

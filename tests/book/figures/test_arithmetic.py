@@ -110,15 +110,29 @@ class TestArithmetic:
         assert [len(ax.patches) for ax in axes] == [7, 7, 15]
         assert [len(ax.lines) for ax in axes] == [0, 6, 0]
 
-    def test_live_tap_lines_end_at_the_shares(self):
-        lines = figures.live_tap_lines([1, 4], range(4, 33), [8]).axes[0].lines
-        assert lines[0].get_ydata()[-1] == geometry.live_taps(32, 3, 1)
-        assert lines[1].get_ydata()[4] == pytest.approx(4 / 9)
+    def test_stride_steps_fill_the_cells_of_the_first_version_and_keep_its_reach(self):
+        kinds = {
+            "strided": ((2, 1), (1, 1)),
+            "bare": ((1, 1), (1, 1)),
+            "dilated": ((1, 1), (1, 2)),
+            "more": ((1, 1), (1, 4)),
+        }
+        columns = {title: [Layer("a", 3, S, d, d) for S, d in rows] for title, rows in kinds.items()}
+        axes = figures.stride_steps(columns, size=17, pixel=8).axes
+        found = []
+        for ax in axes:
+            dots = [line for line in ax.lines if line.get_marker() == "o"]
+            open_dots = sum(line.get_fillstyle() == "none" for line in dots)
+            reached = sum(line.get_ydata()[0] == 0 and line.get_color() == ACCENT for line in dots)
+            found.append((len(dots), open_dots, reached))
+        assert found == [(35, 0, 7), (51, 16, 5), (51, 16, 7), (51, 16, 9)]
+        assert [len(ax.texts) for ax in axes] == [3, 0, 3, 0]
 
     def test_fields_frame_the_middle(self):
         figure = figures.fields({"resnet_18": np.ones((641, 641))}, {"resnet_18": 435})
-        (frame,) = figure.axes[0].patches
+        frame, inner = figure.axes[0].patches
         assert frame.get_x() + frame.get_width() / 2 == 320 and frame.get_width() == 435
+        assert inner.get_x() + inner.get_width() / 2 == 320 and 4 * inner.get_width() ** 2 == 435**2
 
     def test_kept_positions_are_every_fourth(self):
         dense = np.arange(784.0).reshape(28, 28)
