@@ -23,6 +23,7 @@ ODD = re.compile(
 _NUMBER = re.compile(r"(?<![\w.])[−+-]?\d+(?:[.,]\d+)?(?![\w.])")
 _NO_NUMBER = re.compile(
     r"\d+\s*[x×]\s*\d+|[Ss]ection \d[\d.]*|[Cc]hapter \d+|(?:Fig\.|Figure) \d[\d.]*|\$[^$]*\$|`[^`]*`"
+    r"|(?:[Ll]evels?|[Dd]ilation|period) \d(?:(?:, \d)*(?: and| to| or|, then) \d)?|95 % interval"
 )
 _SCAFFOLD = re.compile(r"DRN_SHRINK|if FULL|FULL = |fact\(")
 _TABLE = re.compile(r"(?:^|\n)\s*\|[\s:|-]+\|\s*\n")
