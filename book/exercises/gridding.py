@@ -18,20 +18,24 @@ def _split_inputs(random):
     return random.normal(size=(side, side)), d
 
 
-def lattice_tile(x, p):
-    average = np.array([[x[i::p, j::p].mean() for j in range(p)] for i in range(p)])
-    return average - average.mean()
+def _c(row, k):
+    return (row[: len(row) - k] * row[k:]).mean()
 
 
-def _means_of_blocks(x, p):
-    average = x.reshape(p, x.shape[0] // p, p, x.shape[1] // p).mean(axis=(1, 3))
-    return average - average.mean()
+def contrast(row, p):
+    before, at, after = (_c(row, k) / _c(row, 0) for k in (p - 1, p, p + 1))
+    return at - (before + after) / 2
 
 
-def _tile_inputs(random):
+def _contrast_of_sums(row, p):
+    before, at, after = ((row[: len(row) - k] * row[k:]).sum() / (row * row).sum() for k in (p - 1, p, p + 1))
+    return at - (before + after) / 2
+
+
+def _row_inputs(random):
     p = int(random.integers(2, 5))
-    side = p * int(random.integers(3, 6))
-    return random.normal(size=(side, side)), p
+    row = random.normal(size=int(random.integers(12, 20)))
+    return row - row.mean(), p
 
 
 def cells_read(dilations):
@@ -59,8 +63,9 @@ def _gain_inputs(random):
 WRONG = {
     "_columns_first": lambda x, d: [x[i::d, j::d] for j in range(d) for i in range(d)],
     "_diagonal_only": lambda x, d: [x[i::d, i::d] for i in range(d) for _ in range(d)],
-    "_with_the_mean": lambda x, p: lattice_tile(x, p) + x.mean(),
-    "_first_tile": lambda x, p: x[:p, :p] - x[:p, :p].mean(),
+    "_contrast_of_sums": _contrast_of_sums,
+    "_contrast_not_divided": lambda row, p: contrast(row, p) * _c(row, 0),
+    "_height_only": lambda row, p: _c(row, p) / _c(row, 0),
     "_the_extent": lambda dilations: 1 + 2 * sum(dilations),
     "_all_paths": lambda dilations: 3 ** len(dilations),
     "_taps_in_a_row": lambda dilations: 1 + 2 * len(dilations),

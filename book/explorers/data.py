@@ -1,8 +1,8 @@
 """What the explorers in the pages know, written by `make numbers` to `_static/explorers/`, a file for each kind.
 
 Each file also says how its explorer opens at each place in a chapter. The pages compute with copies of
-`drn_lib.geometry`, of `drn_lib.gridding.lattice_energy` and of the boxes of `drn_lib.localization` in JavaScript, and
-tests compare them. Each place also gets a still picture with its own caption, for pages without JavaScript.
+`drn_lib.geometry`, of chapter 04's toy and of the boxes of `drn_lib.localization` in JavaScript, and tests compare
+them. Each place also gets a still picture with its own caption, for pages without JavaScript.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import re
 
 from book import ROOT
+from book.explorers import sort as sorting
 from book.explorers.networks import KINDS, level_blocks, level_text, variants, version
 from book.explorers.threshold import data as threshold_data
 from drn_lib.names import display_name
@@ -23,11 +24,24 @@ PHOTOGRAPH = "chelsea"
 PLACES = {
     "receptive-01": {"kind": "receptive", "left": "resnet_18", "right": "drn_a_18", "level": 6, "back": 0},
     "receptive-02": {"kind": "receptive", "left": "drn_a_18", "right": "drn_a_18_levels", "level": 6, "back": 5},
-    "gridding-03": {"kind": "gridding", "first": [2, 2], "falling": False, "links": False, "input": "cell"},
-    "gridding-04": {"kind": "gridding", "first": [4, 4], "falling": True, "links": False, "input": "cell"},
+    "sort-03": {"kind": "sort", "picture": "rocket", "network": "drn_a_18"},
+    "gridding-03": {"kind": "gridding", "dilations": [4, 4], "input": "cell", "relu": False, "presets": "joining"},
+    "gridding-04": {"kind": "gridding", "dilations": [2], "input": "smooth", "relu": True, "presets": "tails"},
     "threshold-06": {"kind": "threshold", "picture": "canvas", "network": "drn_a_18", "threshold": 20},
 }
 """Where an explorer stands, and how it opens; a chapter names its place in a comment, `<!-- explorer:PLACE -->`."""
+
+
+PRESETS = {
+    "joining": [["2, 2", [2, 2], False], ["4, 4", [4, 4], False], ["4, 4, 2, 1", [4, 4, 2, 1], False]],
+    "tails": [["2", [2], False], ["1, 1", [1, 1], False], ["1, 2", [1, 2], False], ["2, 1", [2, 1], False]]
+    + [["2, 1 with links", [2, 1], True]],
+}
+"""Buttons of the explorer of gridding: what each says, its dilations, and whether the last two layers have links."""
+QUESTIONS = {
+    "gridding-03": "which layers join what dilation 4 keeps apart?",
+    "gridding-04": "which tail leaves the least of a grid?",
+}
 
 
 def places(kind: str) -> dict:
@@ -59,13 +73,12 @@ def gridding() -> dict:
     """All that `gridding.json` holds: the colors of sub-lattices, and the lattice of chapter 04."""
     from book.cells.gridding import tile
     from book.figures import style
-    from drn_lib.gridding import white_noise_energy
 
-    lattice = {"cells": 28, "begin": 12, "period": 4, "amplitude": 0.5}  # the whole reach of cell 12 lies inside
+    lattice = {"cells": 28, "begin": 12}  # the whole reach of cell 12 lies inside
     lattice["tile"] = [[round(value, 6) for value in row] for row in tile(4, 4).tolist()]
-    lattice["white"] = round(white_noise_energy(28, 4), 3)
     colors = {d: style.sublattice_colors(d) for d in (1, 2, 4)}
-    return {"sublattices": colors, "lattice": lattice, "places": places("gridding")}
+    own = {name: place | {"question": QUESTIONS[name]} for name, place in places("gridding").items()}
+    return {"sublattices": colors, "lattice": lattice, "presets": PRESETS, "places": own}
 
 
 def threshold() -> dict:
@@ -74,13 +87,20 @@ def threshold() -> dict:
     return threshold_data.settled(made, json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else made
 
 
+def sort() -> dict:
+    """All that `sort.json` holds; maps that differ from the stored ones only by rounding stay as they are."""
+    made, path = sorting.data(places("sort")), FOLDER / "sort.json"
+    return sorting.settled(made, json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else made
+
+
 def files() -> dict[str, str]:
     """Name and text of each file that is made, without the pictures."""
     from book.explorers import stills
     from book.explorers.threshold.still import threshold as threshold_still
 
-    draw = {"receptive": stills.receptive, "gridding": stills.gridding, "threshold": threshold_still}
-    made = {"receptive": receptive(), "gridding": gridding(), "threshold": threshold()}
+    draw = {"receptive": stills.receptive, "gridding": stills.gridding}
+    draw |= {"sort": sorting.still, "threshold": threshold_still}
+    made = {"receptive": receptive(), "gridding": gridding(), "sort": sort(), "threshold": threshold()}
     texts = {f"{kind}.json": _written(known) for kind, known in made.items()}
     pictures = ((name, place["kind"], place) for name, place in PLACES.items())
     return texts | {f"{name}.svg": draw[kind](place, made[kind]) for name, kind, place in pictures}

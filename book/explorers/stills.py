@@ -70,34 +70,31 @@ def _cell(name: str, place: dict):
 
 
 def gridding(place: dict, made: dict) -> str:
-    """One active cell after each layer, along one axis, with the lattice energy of the same in two dimensions."""
-    from drn_lib.gridding import lattice_energy
-
-    cells, begin, period = (made["lattice"][key] for key in ("cells", "begin", "period"))
-    dilations = [*place["first"], *([2, 1] if place["falling"] else [])]
-    colors = made["sublattices"][max(dilations)]
-    step, parts, words = 44, [], []
-    for index, (line, plane) in enumerate(_stages(cells, begin, dilations)):
-        label = f"behind d = {dilations[index - 1]}" if index else "input"
-        energy = f"{lattice_energy(plane, period).item() + 1e-9:.3f}"  # a tie is rounded up, as the page does
-        words.append(f"{label} {energy}")
+    """One active cell after each layer, along one axis, and how many maps are still separate."""
+    cells, begin = made["lattice"]["cells"], made["lattice"]["begin"]
+    dilations = place["dilations"] if place["input"] == "cell" else [4, 4, 2, 1]
+    base, joined, parts, words = max(dilations), max(dilations), [], []
+    colors, step = made["sublattices"][base], 44
+    for index, line in enumerate(_stages(cells, begin, dilations)):
+        label = f"after d = {dilations[index - 1]}" if index else "input"
+        joined = gcd(joined, dilations[index - 1]) if index else joined
+        separate = f"{joined**2} separate maps" if joined > 1 else "one map"
+        words.append(f"{label}: {separate}")
         y = 34 + index * step
-        parts += [text(0, y + 12, label), text(WIDTH, y + 12, energy, end=True)]
-        row = f'd="M130 {y + 8}h{18 * cells}" stroke-width="16" stroke-dasharray="16 2"'
+        parts += [text(0, y + 12, label), text(WIDTH, y + 12, separate, end=True)]
+        row = f'd="M100 {y + 8}h{17 * cells}" stroke-width="15" stroke-dasharray="15 2"'
         parts.append(f'<path {row} stroke="#eceef0"/>')
         squares: dict[str, str] = {}  # the filled ones, one path a color
-        joined = gcd(max(dilations), *dilations[:index])
         for cell in line.nonzero().flatten().tolist():
-            fill = _mean_color(colors, max(dilations), joined, begin, cell)
-            squares[fill] = squares.get(fill, "") + f"M{130 + cell * 18} {y}h16v16h-16z"
+            fill = _mean_color(colors, base, joined, begin, cell)
+            squares[fill] = squares.get(fill, "") + f"M{100 + cell * 17} {y}h15v16h-15z"
         parts += [f'<path d="{path}" fill="{fill}"/>' for fill, path in squares.items()]
-    parts.append(text(WIDTH, 18, "lattice energy", end=True))
     caption = (
-        "A still of the explorer, which needs JavaScript. One active cell behind smoothing layers of dilation "
+        "A still of the explorer, which needs JavaScript. One active cell after smoothing layers of dilation "
         f"{', then '.join(map(str, dilations))}, along one axis; cells that have exchanged values share a color. "
-        f"Right: lattice energy of period {period} of the same in two dimensions, on {cells} × {cells} cells."
+        "Right: how many maps have exchanged no value, in two dimensions."
     )
-    alt = f"Rows of {cells} squares, one behind each layer, in which ever more are filled. Energy: {', '.join(words)}."
+    alt = f"Rows of {cells} squares, one after each layer, in which ever more are filled. {'; '.join(words)}."
     return picture(34 + (len(dilations) + 1) * step, parts, alt, caption)
 
 
@@ -110,14 +107,14 @@ def _mean_color(colors: list[str], base: int, joined: int, row: int, column: int
 
 
 def _stages(cells: int, begin: int, dilations: list[int]):
-    """(line, plane): one active cell, and what each layer [1, 2, 1] / 4 makes of it, padded by zeros."""
+    """One active cell in a row, and what each layer [1, 2, 1] / 4 makes of it, padded by zeros."""
     import torch
     import torch.nn.functional as F
 
     line = torch.zeros(cells, dtype=torch.float64)
     line[begin] = 1
-    yield line, torch.outer(line, line)
+    yield line
     taps = torch.tensor([[[1.0, 2.0, 1.0]]], dtype=torch.float64) / 4
     for d in dilations:
         line = F.conv1d(line.view(1, 1, -1), taps, padding=d, dilation=d).flatten()
-        yield line, torch.outer(line, line)  # the filter acts along rows and along columns alike
+        yield line

@@ -1,4 +1,4 @@
-"""The figures of chapters 03 and 04: signals, sub-lattices, spectra and lattice energies."""
+"""The figures of chapters 03 and 04 that draw a toy: signals, sub-lattices, and what filters let through."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from torch import Tensor
 
-from book.cells.gridding import stored_energies
-from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color, sublattice_colors
-from drn_lib.gridding import radial_power_spectrum
-from drn_lib.names import display_name
+from book.figures.style import ACCENT, INK, LIGHT, sublattice_colors
 
 
 def combs(signals: Mapping[str, Sequence[float]]) -> Figure:
@@ -44,7 +40,7 @@ def counts(maps: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
     for ax, values, title in zip(axes[0], maps, titles, strict=True):
         values = np.asarray(values)
         for (row, column), value in np.ndenumerate(values):
-            face = ACCENT if value else "white"
+            face = ACCENT if value else "none"
             ax.add_patch(Rectangle((column, row), 1, 1, facecolor=face, edgecolor=LIGHT, linewidth=1))
             if value:
                 size = 9 if len(values) < 9 else 7.5
@@ -79,43 +75,6 @@ def responses(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
         thick = 3 if color is ACCENT else 2
         ax.plot(np.asarray(frequency), np.abs(np.asarray(gain)), color=color, label=label, linewidth=thick)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
-
-
-def spectra(maps: Mapping[str, Tensor], period: int | None = None) -> Figure:
-    """Radial power spectra of maps {label: (..., H, W)}, each as a fraction of its own total, on a logarithmic scale.
-
-    The last is drawn in the accent color; `period` marks the frequencies of a lattice, in cells.
-    """
-    figure, ax = _over_frequency(3.0, "power, share", period)
-    for (label, values), color in zip(maps.items(), _shades(0.4, len(maps)), strict=True):
-        frequency, power = radial_power_spectrum(values)
-        ax.plot(frequency[1:], power[1:] / (frequency * power).sum(), color=color, label=label)
-    ax.set_yscale("log")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
-
-
-def energy_by_level(study: str, networks: Sequence[str], white_noise: float) -> Figure:
-    """Lattice energy along the networks of a study, trained (solid) and untrained (dashed).
-
-    `white_noise` is the `gridding.white_noise_energy` of these maps.
-    """
-    figure, ax = plt.subplots(figsize=(7.2, 3.2))
-    shown_maps = {name for network in networks for name in stored_energies(study, network)}
-    places = [name for name in ["4", "5", "6", "7", "8", "score map"] if name in shown_maps]
-    ax.axhline(white_noise, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
-    beside = {"ha": "right", "va": "bottom", "transform": ax.get_yaxis_transform()}
-    ax.text(0.99, white_noise, "white noise", color=GREY, fontsize=9, **beside)
-    for network in networks:
-        for untrained, style in ((False, "o-"), (True, "o--")):
-            energies = stored_energies(study, network, untrained)
-            label = display_name(network) + (", untrained" if untrained else "")
-            shown = {"color": network_color(network), "alpha": 0.45 if untrained else 1.0, "markersize": 5}
-            ax.plot([places.index(name) for name in energies], list(energies.values()), style, label=label, **shown)
-    ax.set_xticks(range(len(places)), [f"level {name}" if name.isdigit() else name for name in places])
-    ax.set(ylabel="lattice energy, period 4", ylim=(0, None))
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return figure
 
 

@@ -15,6 +15,8 @@ with " - " or " / " between them, then perhaps "|" ("\\|" in a table's cell) and
     read:CHAPTER/FIELD                  a field of `book.chapters.road.Chapter`, for example read:00/minutes
     file:NAME/FIELD                     a field of data/results/NAME.json, dots go deeper
     bench:NETWORK,HEIGHT,THREADS/WAY/FIELD   of data/results/bench.json, for example drn_c_26,224,1/kernel/ratio
+    grid:KIND/NETWORK/LEVEL/PERIOD      mean grid contrast, as grid:trained/drn_a_18/score_map/4; #n, #interval
+    gridgap:LEFT/LEVEL/RIGHT/LEVEL/PERIOD    left - right of two trained networks' grid contrasts; #n, #interval
 
 A number that was not measured yet reads "not yet measured"; a key that names nothing is an error. A whole table:
 
@@ -43,6 +45,7 @@ from book.numbers.tables import common
 from book.numbers.text import NOT_MEASURED, MarkerError, sample
 from book.studies import files, intervals, paper, results
 from book.studies.bench import stored
+from book.studies.evidence import contrasts
 from book.studies.metrics import interval_text, signed
 
 NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.DOTALL)
@@ -119,17 +122,20 @@ def _term(term: str, as_text: bool = False) -> object:
         "read": (_read, 2),
         "file": (_file, 2),
         "bench": (_bench, 3),
+        "grid": (_grid, 4),
+        "gridgap": (_grid_difference, 5),
     }
     if source not in readers:
         raise MarkerError(f"{term!r}: a key begins with one of {', '.join(readers)} and a colon")
     reader, length = readers[source]
     if len(parts) != length or not all(parts):
         raise MarkerError(f"{term!r}: {source}: takes {length} names with / between them")
-    if statistic and source not in ("results", "diff"):
-        raise MarkerError(f"{term!r}: only results: and diff: know a statistic behind '#'")
+    with_statistic = ("results", "diff", "grid", "gridgap")
+    if statistic and source not in with_statistic:
+        raise MarkerError(f"{term!r}: only {', '.join(with_statistic)} know a statistic after '#'")
     if source == "paper":
         return _paper(*parts, as_text=as_text)
-    return reader(*parts, statistic) if source in ("results", "diff") else reader(*parts)
+    return reader(*parts, statistic) if source in with_statistic else reader(*parts)
 
 
 def _results(study: str, network: str, metric: str, statistic: str) -> object:
@@ -187,6 +193,26 @@ def _bench(setting: str, way: str, field: str) -> object:
         return stored.field(network, *map(int, numbers), way, field)
     except ValueError as error:
         raise MarkerError(str(error)) from error
+
+
+def _grid(kind: str, network: str, level: str, period: str, statistic: str) -> object:
+    return _of_interval(lambda: contrasts.contrast(network, level, int(period), kind), statistic)
+
+
+def _grid_difference(left: str, of_left: str, right: str, of_right: str, period: str, statistic: str) -> object:
+    return _of_interval(lambda: contrasts.difference((left, of_left), (right, of_right), int(period)), statistic)
+
+
+def _of_interval(read: Callable[[], intervals.Interval], statistic: str) -> object:
+    try:
+        found = read()
+    except ValueError as error:
+        raise MarkerError(str(error)) from error
+    rounded = round(found.estimate, 2) + 0.0  # no −0.00
+    choices = {"": rounded, "n": found.n, "interval": found}
+    if statistic not in choices:
+        raise MarkerError(f"#{statistic} is not known; there are #n and #interval")
+    return choices[statistic]
 
 
 def _deep(value: object, field: str, where: str) -> object:

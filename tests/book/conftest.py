@@ -38,14 +38,6 @@ def store_run(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def energies(store_run):
-    """The study `made_up` with one run whose lattice energies are level / 100."""
-    found = {f"lattice_energy.level_{level}": level / 100 for level in range(1, 9)}
-    store_run(found | {"lattice_energy.score_map": 0.001, "lattice_energy_untrained.level_6": 0.5})
-    return "made_up"
-
-
-@pytest.fixture
 def clutter_curves(store_run):
     """The study `made_up` with two seeds and their curves in clutter, lowest at threshold 12."""
     for seed in (0, 1):

@@ -23,9 +23,10 @@ ODD = re.compile(
 _NUMBER = re.compile(r"(?<![\w.])[−+-]?\d+(?:[.,]\d+)?(?![\w.])")
 _NO_NUMBER = re.compile(
     r"\d+\s*[x×]\s*\d+|[Ss]ection \d[\d.]*|[Cc]hapter \d+|(?:Fig\.|Figure|Table) \d[\d.]*|\$[^$]*\$|`[^`]*`"
-    r"|\b(?:ResNet|DRN-[A-D]|[A-D]|top)-\d+|\blevels? \d(?: and \d)?|\b95 %"
+    r"|\b(?:ResNet|DRN-[A-D]|[A-D]|top)-\d+|\b95 %"
+    r"|(?:[Ll]evels?|[Dd]ilation|period) \d(?:(?:, \d)*(?: and| to| or|, then) \d)?"
 )
-"""What reads as a name: of a section, a figure, a network, a level, an error; and the 95 % of every interval."""
+"""What reads as a name: of a section, a figure, a network, a level, a dilation, an error; and the 95 % of every interval."""
 _SCAFFOLD = re.compile(r"DRN_SHRINK|if FULL|FULL = |fact\(")
 _TABLE = re.compile(r"(?:^|\n)\s*\|[\s:|-]+\|\s*\n")
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-Z*\"(])")

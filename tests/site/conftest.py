@@ -99,7 +99,7 @@ def modules(browser):
     server = serve(FOLDER)
     page = browser.new_page()
     page.goto(f"http://127.0.0.1:{server.server_port}/gridding.json")
-    names = "geometry networks lattice boxes threshold".split()
+    names = "geometry networks lattice sort boxes threshold".split()
     imports = f"Promise.all({names}.map((name) => import(`/${{name}}.mjs`)))"
 
     def run(body: str, argument):

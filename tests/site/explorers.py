@@ -12,11 +12,12 @@ from book.explorers import data
 FOLDER = data.FOLDER
 DATA = {
     kind: json.loads((FOLDER / f"{kind}.json").read_text(encoding="utf-8"))
-    for kind in ("receptive", "gridding", "threshold")
+    for kind in ("receptive", "sort", "gridding", "threshold")
 }
 PAGES = {  # place -> chapter
     "receptive-01": "01_dilation_arithmetic",
     "receptive-02": "02_resnet_to_drn_a",
+    "sort-03": "03_gridding",
     "gridding-03": "03_gridding",
     "gridding-04": "04_degridding",
     "threshold-06": "06_localization",
@@ -35,11 +36,12 @@ def words(figure) -> list[str]:
 
 
 def library_stages(start: torch.Tensor, layers: list[dict], wrap: bool) -> list[torch.Tensor]:
-    """The map (28, 28) and what each layer [1, 2, 1] / 4 makes of it, in torch; a layer is {d, link}."""
+    """The map (28, 28) and what each layer [1, 2, 1] / 4 makes of it, in torch; a layer is {d, link, relu}."""
     taps, maps = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64) / 4, [start]
     for layer in layers:
         d, x = layer["d"], maps[-1][None, None]
         padded = F.pad(x, (d,) * 4, mode="circular" if wrap else "constant")
         y = F.conv2d(F.conv2d(padded, taps.view(1, 1, 3, 1), dilation=d), taps.view(1, 1, 1, 3), dilation=d)
-        maps.append((y + x if layer["link"] else y)[0, 0])
+        y = y + x if layer.get("link") else y
+        maps.append(((y - y.mean()).relu() if layer.get("relu") else y)[0, 0])
     return maps

@@ -8,16 +8,16 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from book.cells.gridding import tile
+from book.cells.gridding import grid_shares, tile
 from book.explorers import networks
-from drn_lib import geometry, gridding
+from drn_lib import geometry
 from drn_lib.geometry.axis import Layer
 from tests.site.browser import NAMES, PATIENCE, WIDTHS
-from tests.site.explorers import DATA, MOST_OF_A_PAGE, PAGES, library_stages, sizes, words
+from tests.site.explorers import MOST_OF_A_PAGE, PAGES, library_stages, sizes, words
 
 expect.set_options(timeout=PATIENCE)
 
-ONE_OF_EACH = ["receptive-01", "gridding-04", "threshold-06"]
+ONE_OF_EACH = ["receptive-01", "sort-03", "gridding-04", "threshold-06"]
 
 
 def operate(place: str, figure) -> None:
@@ -28,8 +28,12 @@ def operate(place: str, figure) -> None:
         figure.get_by_role("button", name="Add a layer").click()
         figure.get_by_label("residual around layer 4").check()
     elif place.startswith("gridding"):
-        figure.get_by_label("then the degridding layers").check()
+        figure.get_by_text("Build a stack of your own").click()
+        figure.get_by_label("a rough map").check()
         figure.get_by_label("residual links").check()
+    elif place.startswith("sort"):
+        figure.get_by_label("the cup").check()
+        figure.get_by_role("button", name="sorted").click()
     else:
         figure.get_by_label("Network").select_option("drn_c_26")
         figure.get_by_role("slider", name="Threshold").fill("3")
@@ -177,65 +181,44 @@ def test_the_reader_s_own_stack(visit):
     assert focused == "remove layer 2", "the focus is not lost with the button"
 
 
-def energies(figure) -> list[float]:
-    """The energies that the page shows, with three decimals."""
-    return [float(text.split()[-1]) for text in figure.locator(".energy").all_inner_texts()]
-
-
-def to_three_decimals(values: list[float]):
-    """Equal when shown with three decimals; a hair more, since a tie may be rounded either way."""
-    return pytest.approx(values, abs=0.0005 + 1e-6)
+@pytest.mark.slow
+def test_which_tail_leaves_the_least(visit):
+    """What the page says of each tail is what the library computes; the buttons set the layers."""
+    seen, figure = visit("gridding-04")
+    wave = torch.sin(2 * torch.pi * torch.arange(28).double() / 28)
+    toy = wave[:, None] + wave + tile(4, 28)
+    for label, dilations in (("1, 1", [1, 1]), ("1, 2", [1, 2]), ("2, 1", [2, 1]), ("2, 1 with links", [2, 1])):
+        figure.get_by_role("button", name=label, exact=True).click()
+        layers = [{"d": d, "relu": True, "link": "links" in label} for d in dilations]
+        two, four = grid_shares(library_stages(toy, layers, wrap=True)[-1])
+        assert f"{100 * four:.1f} % after; every 2 cells" in words(figure)[0]
+        assert words(figure)[0].endswith(f"{100 * two:.1f} % after.")
+    figure.get_by_text("Build a stack of your own").click()
+    assert figure.get_by_label("residual links").is_checked()
+    figure.get_by_label("one active cell").check()
+    assert figure.get_by_label("ReLU").is_disabled()
 
 
 @pytest.mark.slow
-def test_degridding_and_links_as_the_page_shows_them(visit):
-    """Energies on the page equal the library's to three decimals; joined sub-lattices share one color."""
-    _, figure = visit("gridding-04")
-    begin = DATA["gridding"]["lattice"]["begin"]
-    start = torch.zeros(28, 28, dtype=torch.float64)
-    start[begin, begin] = 1
-
-    def expected(layers, start=start, wrap=False):
-        maps = library_stages(start, layers, wrap)
-        return to_three_decimals([gridding.lattice_energy(m, 4).item() for m in maps])
-
-    def layers(*dilations, link=()):
-        return [{"d": d, "link": i in link} for i, d in enumerate(dilations)]
+def test_sub_lattices_join_as_the_page_shows_them(visit):
+    """Cells that have exchanged values share one color."""
+    _, figure = visit("gridding-03")
 
     def shades(row: int) -> int:
         fills = figure.locator(".line rect").evaluate_all("(all) => all.map((rect) => rect.getAttribute('fill'))")
         return len(set(fills[28 * row : 28 * row + 28]))
 
-    assert energies(figure) == expected(layers(4, 4, 2, 1))
-    assert [shades(i) for i in range(5)] == [4, 4, 4, 2, 1]
-    figure.get_by_label("residual links").check()
-    linked = energies(figure)
-    assert linked == expected(layers(4, 4, 2, 1, link=(2, 3)))
-    assert linked[-1] > 0.2 > 0.001 > energies_without_links(figure)[-1]
-    figure.get_by_label("then the degridding layers").uncheck()
-    assert energies(figure) == expected(layers(4, 4))
     assert "16 sub-lattices that never exchange a value" in words(figure)[0]
-    for number in (1, 2):
-        figure.get_by_label(f"Dilation, layer {number}").select_option("0")
-    figure.get_by_label("then the degridding layers").check()
-    figure.get_by_label("a smooth map with a grid").check()
-    wave = torch.sin(2 * torch.pi * torch.arange(28).double() / 28)
-    toy = wave[:, None] + wave + 0.5 * tile(4, 28)
-    assert energies(figure) == expected(layers(2, 1), toy, wrap=True)
-    figure.get_by_label("residual links").check()
-    assert energies(figure) == expected(layers(2, 1, link=(0, 1)), toy, wrap=True)
-    # What chapter 04 prints for the same toy.
-    assert (energies(figure)[0], energies(figure)[-1]) == (0.180, 0.042)
-
-
-def energies_without_links(figure) -> list[float]:
-    figure.get_by_label("residual links").uncheck()
-    return energies(figure)
+    figure.get_by_role("button", name="4, 4, 2, 1").click()
+    assert [shades(i) for i in range(5)] == [4, 4, 4, 2, 1]
+    assert figure.locator(".energy").all_inner_texts() == 3 * ["16 separate maps"] + ["4 separate maps", "one map"]
 
 
 @pytest.mark.slow
 def test_the_active_cell_moves(visit):
     seen, figure = visit("gridding-03")
+    figure.get_by_role("button", name="2, 2").click()
+    figure.get_by_text("Build a stack of your own").click()
     assert "1, 9 and 25 of 784" in words(figure)[0]
     canvas = figure.locator("canvas").first
     box = canvas.bounding_box()
@@ -305,8 +288,9 @@ def test_in_the_book(in_book, axe_script, built, place):
     assert in_book.part_faults(axe_script, f"#explorer-{place}") == []
     assert in_book.problems == []
     loaded = {url.split("?")[0].rsplit("/", 1)[-1] for url in in_book.requests if "/explorers/" in url}
-    kinds = {"receptive", "gridding", "threshold"}
-    assert {name.split(".")[0] for name in loaded} & kinds == {place.split("-")[0]}
+    kinds = {"receptive", "sort", "gridding", "threshold"}
+    here = {other.split("-")[0] for other, chapter in PAGES.items() if chapter == PAGES[place]}
+    assert {name.split(".")[0] for name in loaded} & kinds == here
     found = {name: (built / "_static" / "explorers" / name).stat().st_size for name in loaded}
     assert found == {name: sizes()[name] for name in loaded}, "the site has the scripts as they are written"
     assert "start.mjs" in loaded and sum(found.values()) < MOST_OF_A_PAGE

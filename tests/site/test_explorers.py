@@ -12,13 +12,13 @@ import tomllib
 import torch
 from PIL import Image
 
-from book.cells.gridding import tile
+from book.cells.gridding import grid_shares, tile
 from book.cells.photographs import photograph
 from book.explorers import data, networks
 from book.explorers.threshold import data as threshold_data
 from book.extensions import explorers
 from book.figures import style
-from drn_lib import geometry, gridding
+from drn_lib import geometry
 from drn_lib.geometry.axis import Layer
 from tests.notebooks import chapters
 from tests.site.explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, sizes
@@ -102,7 +102,7 @@ def test_versions_of_a_network():
 def test_a_chapter_says_in_plain_markdown_where_its_explorer_is(place, chapter):
     """On Colab the cell is a sentence with a link to the rendered page and nothing else."""
     sources = [s for s in chapters.markdown(chapters.read(chapters.ROOT / "notebooks" / f"{chapter}.ipynb"))]
-    found = [source for source in sources if explorers.MARKER.search(source)]
+    found = [source for source in sources if f"<!-- explorer:{place} -->" in source]
     assert len(found) == 1 and explorers.MARKER.findall(found[0]) == [place]
     address = tomllib.loads((chapters.ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
     owner, repository = address.removeprefix("https://github.com/").split("/")
@@ -262,37 +262,46 @@ def level_of(row) -> int:
 
 
 @pytest.mark.slow
-def test_maps_and_lattice_energies_are_the_library_s(modules):
+def test_maps_and_what_is_left_of_a_grid_are_chapter_04_s(modules):
     draw = random.Random(8)
     cases = []
     for _ in range(40):
-        layers = [{"d": draw.choice((1, 2, 4)), "link": draw.random() < 0.3} for _ in range(draw.randint(0, 5))]
-        cases.append(
-            {"layers": layers, "wrap": draw.random() < 0.5, "row": draw.randrange(28), "column": draw.randrange(28)}
-        )
+        layers = [
+            {"d": draw.choice((1, 2, 4)), "link": draw.random() < 0.3, "relu": draw.random() < 0.5}
+            for _ in range(draw.randint(0, 5))
+        ]
+        cases.append({"layers": layers, "input": draw.choice(("cell", "smooth", "rough"))})
     found = modules(
-        """return argument.cases.map(({ layers, wrap, row, column }) => {
-          const start = wrap ? lattice.gridded(28, argument.tile, 0.5) : lattice.oneCell(28, row, column);
-          const maps = lattice.stages(start, 28, layers, wrap);
-          return { last: [...maps.at(-1)], energies: maps.map((map) => lattice.latticeEnergy(map, 28, 4)) };
+        """return argument.cases.map(({ layers, input }) => {
+          const isCell = input === "cell";
+          const start = isCell ? lattice.oneCell(28, 3, 20) : lattice.gridded(28, argument.tile, input === "rough");
+          const maps = lattice.stages(start, 28, layers, !isCell);
+          return { first: [...start], last: [...maps.at(-1)], shares: maps.map((map) => lattice.shares(map, 28)) };
         });""",
         {"cases": cases, "tile": DATA["gridding"]["lattice"]["tile"]},
     )
-    wave = torch.sin(2 * torch.pi * torch.arange(28).double() / 28)
     for case, ours in zip(cases, found):
-        start = wave[:, None] + wave + 0.5 * tile(4, 28)
-        if not case["wrap"]:
-            start = torch.zeros(28, 28, dtype=torch.float64)
-            start[case["row"], case["column"]] = 1
-        maps = library_stages(start, case["layers"], case["wrap"])
-        assert torch.allclose(torch.tensor(ours["last"], dtype=torch.float64).view(28, 28), maps[-1], atol=1e-5)
-        assert ours["energies"] == pytest.approx([gridding.lattice_energy(m, 4).item() for m in maps], abs=5e-6), case
+        start = torch.tensor(ours["first"], dtype=torch.float64).view(28, 28)
+        maps = library_stages(start, case["layers"], wrap=case["input"] != "cell")
+        torch.testing.assert_close(torch.tensor(ours["last"], dtype=torch.float64).view(28, 28), maps[-1])
+        for (two, four), m in zip(ours["shares"], maps, strict=True):
+            assert (two, four) == pytest.approx(grid_shares(m), abs=1e-9), case
+    smooth = next(ours for case, ours in zip(cases, found) if case["input"] == "smooth")
+    wave = torch.sin(2 * torch.pi * torch.arange(28).double() / 28)
+    torch.testing.assert_close(
+        torch.tensor(smooth["first"], dtype=torch.float64).view(28, 28),
+        wave[:, None] + wave + tile(4, 28),
+        atol=1e-5,
+        rtol=0,
+    )
 
 
 @pytest.mark.slow
-def test_lattice_energy_at_its_ends(modules):
-    """A constant has none, a pure lattice all; and it is a constant's up to rounding that counts as one."""
-    body = """const map = (f) => Float64Array.from({ length: 784 }, (_, i) => f(Math.floor(i / 28), i % 28));
-      return [map(() => 3), map((r, c) => 1 + 1e-15 * ((r * c) % 4)), map((r, c) => (r % 4) * 2 - (c % 4))]
-        .map((m) => lattice.latticeEnergy(m, 28, 4));"""
-    assert modules(body, None) == [0, 0, pytest.approx(1)]
+def test_what_repeats_at_its_ends(modules):
+    """Of a constant nothing repeats, of a pure lattice all."""
+    found = modules(
+        """return [new Float64Array(784).fill(3), lattice.gridded(28, argument, false)
+          .map((value, i) => argument[Math.floor(i / 28) % 4][i % 4])].map((map) => lattice.shares(map, 28));""",
+        DATA["gridding"]["lattice"]["tile"],
+    )
+    assert found[0] == [0, 0] and sum(found[1]) == pytest.approx(1)

@@ -1,14 +1,13 @@
-// The explorer of gridding: a stack of dilated layers, the sub-lattices that it keeps apart, and what joins them.
+// The explorer of gridding: a stack of dilated layers, the sub-lattices that it keeps apart, and what is left of a grid.
 
 import { announcer, arrows, checkbox, clamp, h, listed, radios, select, slider, svg } from "./dom.mjs";
-import { gridded, latticeEnergy, oneCell, stages } from "./lattice.mjs";
+import { gridded, oneCell, shares, stages } from "./lattice.mjs";
 
-const FALLING = [2, 1]; // the dilations of levels 7 and 8
 const DILATIONS = [[0, "none"], [1, "1"], [2, "2"], [4, "4"]];
-const INPUTS = [["cell", "one active cell"], ["map", "a smooth map with a grid on it"]];
+const INPUTS = [["cell", "one active cell"], ["smooth", "a smooth map with a grid"], ["rough", "a rough map with a grid"]];
 
 const gcd = (a, b) => (b ? gcd(b, a % b) : a);
-const shown = (energy) => (energy + 1e-9).toFixed(3); // a tie is rounded up, whatever the last digit's rounding
+const shown = (share) => `${(100 * share).toFixed(1)} %`;
 const rgb = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
 
 /** Colors of the cells behind each layer: cells that may have exchanged values share the mean of their colors. */
@@ -29,9 +28,10 @@ function palettes(sublattices, dilations) {
 }
 
 export function explorer(data, place) {
-  const { cells: n, begin, period, amplitude, tile, white } = data.lattice;
-  const state = { first: [0, 1, 2].map((i) => place.first[i] ?? 0), row: begin, column: begin };
-  Object.assign(state, { falling: place.falling, links: place.links, input: place.input });
+  const { cells: n, begin, tile } = data.lattice;
+  const filled = (dilations) => [0, 1, 2, 3].map((i) => dilations[i] ?? 0);
+  const state = { dilations: filled(place.dilations), input: place.input, relu: place.relu, links: false };
+  Object.assign(state, { row: begin, column: begin });
   const voice = announcer();
   const change = (more) => {
     Object.assign(state, more);
@@ -39,10 +39,12 @@ export function explorer(data, place) {
   };
   const moveTo = (row, column) => change({ row: clamp(row, 0, n - 1), column: clamp(column, 0, n - 1) });
 
-  const first = state.first.map((d, i) =>
-    select(`Dilation, layer ${i + 1}`, DILATIONS, d, (value) => change({ first: state.first.with(i, Number(value)) })));
-  const falling = checkbox("then the degridding layers, dilation 2 and 1", state.falling, (on) => change({ falling: on }));
-  const links = checkbox("residual links around these two", state.links, (on) => change({ links: on }));
+  const presets = data.presets[place.presets].map(([label, dilations, links]) =>
+    h("button", { type: "button", onclick: () => change({ dilations: filled(dilations), links }) }, label));
+  const chosen = state.dilations.map((d, i) => select(`Dilation, layer ${i + 1}`, DILATIONS, d,
+    (value) => change({ dilations: state.dilations.with(i, Number(value)) })));
+  const relu = checkbox("ReLU after each layer", state.relu, (on) => change({ relu: on }));
+  const links = checkbox("residual links around the last two", state.links, (on) => change({ links: on }));
   const input = radios("Input", INPUTS, state.input, (value) => change({ input: value }));
   const down = slider("Cell's row", (value) => moveTo(value, state.column), String);
   const across = slider("Cell's column", (value) => moveTo(state.row, value), String);
@@ -50,55 +52,61 @@ export function explorer(data, place) {
   const line = svg("svg", { class: "line", role: "img" });
   const tiles = h("ol", { class: "tiles", start: 0 });
   const text = h("p", { class: "words" });
-  const hint = h("span");
-  const lineBox = h("div", {}, h("p", { class: "part" }, "Along one axis"), line);
+  const lineBox = h("div", {}, line);
 
   function draw() {
-    const layers = state.first.filter(Boolean).map((d) => ({ d, link: false }));
-    if (state.falling) layers.push(...FALLING.map((d) => ({ d, link: state.links })));
+    const used = state.dilations.filter(Boolean);
     const isCell = state.input === "cell";
-    const start = isCell ? oneCell(n, state.row, state.column) : gridded(n, tile, amplitude);
+    const withRelu = state.relu && !isCell; // one active cell is positive everywhere
+    const layers = used.map((d, i) => ({ d, relu: withRelu, link: state.links && i >= used.length - 2 }));
+    const start = isCell ? oneCell(n, state.row, state.column) : gridded(n, tile, state.input === "rough");
     // The toy of chapter 04 goes on beyond its border; around one active cell there is padding.
     const maps = stages(start, n, layers, !isCell);
-    const colors = palettes(data.sublattices, layers.map(({ d }) => d));
-    const energies = maps.map((map) => latticeEnergy(map, n, period));
+    const colors = palettes(data.sublattices, used);
+    const grids = maps.map((map) => shares(map, n));
 
-    links.input.disabled = !state.falling;
+    chosen.forEach(({ list }, i) => (list.value = state.dilations[i]));
+    links.input.checked = state.links;
+    relu.input.disabled = isCell;
     position.hidden = lineBox.hidden = !isCell;
     down.set(state.row, 0, n - 1);
     across.set(state.column, 0, n - 1);
-    hint.textContent = isCell
-      ? "Cells that have exchanged values share a color. Click into the first map, or use the arrow keys, to move the active cell."
-      : "The map is chapter 04's, and goes on beyond its border; each map has its own range of greys.";
     if (isCell) drawLine(layers, maps, colors);
-    tiles.replaceChildren(...maps.map((map, i) => tileOf(map, i, layers[i - 1], colors[i], energies[i], isCell)));
-    text.textContent = words(layers, maps, colors, energies, isCell);
+    tiles.replaceChildren(...maps.map((map, i) => tileOf(map, i, layers[i - 1], colors[i], grids[i], isCell)));
+    text.textContent = isCell ? wordsOfCell(layers, maps, colors) : wordsOfGrid(layers, grids);
     voice.say(text.textContent);
   }
 
   const lit = (map) => map.reduce((count, value) => count + (value > 0), 0);
-
-  function words(layers, maps, colors, energies, isCell) {
-    const chain = layers.length ? `layers of dilation ${listed(layers.map(({ d }) => d))}` : "no layer";
+  const chain = (layers) => {
     const linked = layers.some(({ link }) => link) ? ", the last two with residual links" : "";
-    const joins = colors.flatMap(({ count }, i) =>
-      i && count < colors[i - 1].count ? [`${count === 1 ? "one" : count} behind layer ${i}`] : []);
+    return `${layers.length ? `dilation ${listed(layers.map(({ d }) => d))}` : "no layer"}${linked}`;
+  };
+
+  function wordsOfCell(layers, maps, colors) {
     const apart = colors.at(-1).count;
-    const start = isCell ? `One active cell, row ${state.row}, column ${state.column},` : "A smooth map with a grid";
+    const joins = colors.flatMap(({ count }, i) =>
+      i && count < colors[i - 1].count ? [`${count === 1 ? "one" : count} after layer ${i}`] : []);
     return [
-      `${start} behind ${chain}${linked}.`,
-      isCell ? `Cells that it reached, layer by layer: ${listed(maps.map(lit))} of ${n * n}.` : "",
+      `One active cell, row ${state.row}, column ${state.column}, after ${chain(layers)}.`,
+      `Cells that it reached, layer by layer: ${listed(maps.map(lit))} of ${n * n}.`,
       joins.length ? `The ${colors[0].count} sub-lattices join: ${listed(joins)}.` : "",
       apart > 1 ? `At the end there are ${apart} sub-lattices that never exchange a value.` : "",
-      `Lattice energy of period ${period} at the end: ${shown(energies.at(-1))} (white noise: ${white.toFixed(3)}).`,
     ].filter(Boolean).join(" ");
+  }
+
+  function wordsOfGrid(layers, grids) {
+    const [[two, four], [twoLeft, fourLeft]] = [grids[0], grids.at(-1)];
+    return `A ${state.input} map with a grid, after ${chain(layers)}${state.relu ? ", a ReLU after each" : ""}. ` +
+      `Part of the variance that repeats every 4 cells: ${shown(four)} before, ${shown(fourLeft)} after; ` +
+      `every 2 cells: ${shown(two)} before, ${shown(twoLeft)} after.`;
   }
 
   function drawLine(layers, maps, colors) {
     const [step, high, left] = [20, 46, 62];
     const height = high * maps.length - 14;
     line.setAttribute("viewBox", `0 0 ${left + n * step} ${height}`);
-    line.setAttribute("aria-label", `One row of ${n} cells behind each of ${layers.length} layers, active cells filled`);
+    line.setAttribute("aria-label", `One row of ${n} cells after each of ${layers.length} layers, active cells filled`);
     const at = (map, column) => map[state.row * n + column];
     const [x, y] = [(column) => left + (column + 0.5) * step, (i) => high * i];
     const parts = maps.flatMap((map, i) => {
@@ -111,7 +119,7 @@ export function explorer(data, place) {
           const from = column + d * tap;
           if (from >= 0 && from < n && at(maps[i - 1], from) > 0) paths.push([from, column]);
         }
-        const strength = value > 0 ? 0.5 + 0.5 * Math.sqrt(value / most) : 0.13;
+        const strength = value > 0 ? 0.5 + 0.5 * Math.sqrt(value / most) : 0.3;
         return svg("rect", { class: value > 0 && "lit", x: x(column) - 8, y: y(i), width: 16, height: 16, rx: 2,
           fill: `rgb(${colors[i].color(state.row, column)})`, "fill-opacity": strength });
       });
@@ -127,8 +135,8 @@ export function explorer(data, place) {
     line.replaceChildren(...parts);
   }
 
-  function tileOf(map, i, layer, palette, energy, isCell) {
-    const name = i ? `behind d = ${layer.d}${layer.link ? ", linked" : ""}` : "input";
+  function tileOf(map, i, layer, palette, [two, four], isCell) {
+    const name = i ? `after d = ${layer.d}${layer.link ? ", linked" : ""}` : "input";
     const canvas = h("canvas", { width: 6 * n, height: 6 * n, role: "img", "aria-label": `Map ${i}, ${name}` });
     paint(canvas.getContext("2d"), map, palette, isCell);
     if (!i && isCell) {
@@ -139,9 +147,10 @@ export function explorer(data, place) {
         moveTo(cell(event.clientY - top), cell(event.clientX - left));
       });
     }
-    const bar = h("span", { class: "bar", "aria-hidden": "true" }, h("span", { style: `width: ${100 * energy}%` }));
-    return h("li", {}, canvas, h("span", { class: "name" }, name), bar,
-      h("span", { class: "energy", "data-energy": energy }, `energy ${shown(energy)}`));
+    const part = isCell ? 1 / palette.count : two + four;
+    const said = isCell ? `${palette.count === 1 ? "one map" : `${palette.count} separate maps`}` : `grid: ${shown(part)}`;
+    const bar = h("span", { class: "bar", "aria-hidden": "true" }, h("span", { style: `width: ${100 * part}%` }));
+    return h("li", {}, canvas, h("span", { class: "name" }, name), bar, h("span", { class: "energy" }, said));
   }
 
   /** One active cell in the sub-lattices' colors; any other map in its own range of greys. */
@@ -150,7 +159,7 @@ export function explorer(data, place) {
     map.forEach((value, index) => {
       const [row, column] = [Math.floor(index / n), index % n];
       const grey = Math.round((255 * (value - least)) / (most - least || 1));
-      context.globalAlpha = !isCell ? 1 : value > 0 ? 0.5 + 0.5 * Math.sqrt(value / most) : 0.13;
+      context.globalAlpha = !isCell ? 1 : value > 0 ? 0.5 + 0.5 * Math.sqrt(value / most) : 0.3;
       context.fillStyle = `rgb(${isCell ? palette.color(row, column) : [grey, grey, grey]})`;
       context.fillRect(6 * column, 6 * row, isCell ? 5 : 6, isCell ? 5 : 6);
     });
@@ -160,11 +169,13 @@ export function explorer(data, place) {
   Object.entries({ tabindex: 0, role: "group", "aria-label": "Along one axis; the arrow keys move the active cell" })
     .forEach(([name, value]) => lineBox.setAttribute(name, value));
   const body = h("div", { class: "explorer-body" },
-    h("p", { class: "title" }, "Explorer: how dilation makes a grid, and what removes it"),
-    h("p", {}, "Each layer is the filter [1, 2, 1] / 4 with its dilation, along rows and columns. ", hint),
-    h("div", { class: "controls" }, ...first.map(({ node }) => node)),
-    h("div", { class: "controls" }, falling.node, links.node),
-    h("div", { class: "controls" }, input), position, lineBox,
-    h("div", {}, h("p", { class: "part" }, "In two dimensions, with the lattice energy"), tiles), text, voice.node);
+    h("p", { class: "title" }, `Explorer: ${place.question}`),
+    tiles, h("div", { class: "controls" }, ...presets), text, lineBox,
+    h("details", {}, h("summary", {}, "Build a stack of your own"),
+      h("p", {}, "Each layer is the filter [1, 2, 1] / 4 with its dilation, along rows and columns. Cells that have " +
+        "exchanged values share a color; a map with a grid has its own range of greys."),
+      h("div", { class: "controls" }, ...chosen.map(({ node }) => node)),
+      h("div", { class: "controls" }, relu.node, links.node), h("div", { class: "controls" }, input), position),
+    voice.node);
   return { body, draw };
 }

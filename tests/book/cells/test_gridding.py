@@ -1,9 +1,19 @@
-"""What chapters 03 and 04 read off maps and stored results is what the names say."""
+"""What chapters 03 and 04 read off maps is what the names say."""
+
+import math
 
 import pytest
 import torch
 
-from book.cells.gridding import high_frequency_fraction, stored_energies, strongest_channel, tile
+from book.cells.gridding import (
+    grid_shares,
+    high_frequency_fraction,
+    lattices,
+    power_spectrum,
+    smooth,
+    strongest_channel,
+    tile,
+)
 from drn_lib.gridding import lattice_energy
 
 
@@ -31,9 +41,25 @@ def test_a_tile_is_a_pure_lattice():
     assert lattice.var(correction=0).item() == pytest.approx(1)
 
 
-def test_energies_come_from_the_results(energies):
-    assert stored_energies(energies, "drn_c_26") == {
-        "4": 0.04, "5": 0.05, "6": 0.06, "7": 0.07, "8": 0.08, "score map": 0.001
-    }  # fmt: skip
-    assert stored_energies(energies, "drn_c_26", untrained=True) == {"6": 0.5}
-    assert stored_energies(energies, "drn_a_18") == {}
+def test_smoothing_multiplies_a_wave_by_its_factor():
+    wave = torch.cos(2 * torch.pi * torch.arange(28).double() / 7).expand(1, 1, 28, 28)
+    for d in (1, 2, 4):
+        factor = 0.5 + 0.5 * math.cos(2 * math.pi * d / 7)
+        torch.testing.assert_close(smooth(wave, d), factor * wave)
+
+
+def test_shares_of_a_grid_are_those_that_were_mixed():
+    found = lattices(3)
+    assert found.shape == (1, 3, 28, 28) and torch.equal(found[..., 4:, :], found[..., :-4, :])
+    assert sum(grid_shares(found)) == pytest.approx(1)
+    two, four = (torch.cos(2 * torch.pi * torch.arange(28).double() / p).expand(28, 28) for p in (2, 4))
+    slow = torch.sin(2 * torch.pi * torch.arange(28).double() / 28).expand(28, 28)  # mean squares: 1, 1/2 and 1/2
+    assert grid_shares(two + four + slow) == pytest.approx((0.5, 0.25))
+
+
+def test_the_power_of_a_lattice_lies_in_its_points():
+    power = power_spectrum(lattices(16))
+    assert power.shape == (28, 28)
+    points = [(14 + 7 * i, 14 + 7 * j) for i in (-2, -1, 0, 1) for j in (-2, -1, 0, 1) if i or j]
+    assert sum(power[at] for at in points) > 0.2 * power.sum()  # the rest lies in the eight cells around each
+    assert power[14, 14] < 1e-3 * power.max() and power[14 + 3, 14 + 3] < 0.01 * power.max()

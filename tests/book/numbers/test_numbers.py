@@ -58,6 +58,23 @@ def test_keys(measured, key, text):
     assert markers.number(key) == text
 
 
+def test_grid_contrasts():
+    """To two decimals and without a minus before zero; an interval only where there are several seeds."""
+    level, score = "grid:trained/drn_a_18/level_4/4", "grid:trained/drn_a_18/score_map/4"
+    assert markers.number(f"{level}|.2f") == "0.00" and markers.number(f"{score}#n") == "3"
+    assert markers.number("grid:untrained/drn_a_18/score_map/4#interval|.2f") == "one seed: no interval"
+    gap = "gridgap:drn_a_18/score_map/drn_a_18/level_4/4"
+    assert markers.number(f"{gap}|.2f") == markers.number(f"{score}|.2f")
+    for key, message in (
+        ("grid:trained/drn_x/score_map/4", "drn_x"),
+        ("grid:trained/drn_a_18/level_9/4", "level_9"),
+        ("grid:stale/drn_a_18/score_map/4", "kind of maps"),
+        (f"{score}#p", "#interval"),
+    ):
+        with pytest.raises(markers.MarkerError, match=message):
+            markers.number(key)
+
+
 def test_interval(measured):
     key, (low, high) = "results:trial/drn_a_18/final.test.top1#interval|.1f", 41.0 + np.array([-1, 1]) * 12.7062
     assert markers.number(key) == f"[{low:.1f},\u00a0{high:.1f}]"
