@@ -14,7 +14,7 @@ help:  ## list the commands
 	@echo "Another Python: make book PYTHON=python3.12 (3.11, 3.12 and 3.13 are supported)"
 
 book: $(VENV)/.book  ## build the book into _build/html and check it (no torch needed)
-	@$(PY) -m book.npm
+	@$(PY) -m book.extensions.fetch
 	@rm -rf $(SITE)
 	$(VENV)/bin/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n -q
 	@$(PY) -m book.extensions.check_site $(SITE)

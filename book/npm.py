@@ -110,23 +110,3 @@ def _major(node: str) -> int:
     said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout
     version = re.match(r"v?(\d+)", said)
     return int(version[1]) if version else 0
-
-
-def main() -> int:
-    """Fetch what the pages use; where that fails say so in a line and continue, since the book can do without."""
-    from book.live.files import RUNTIME
-    from book.running.files import PYTHON
-
-    for package, without in (
-        (RUNTIME, "The live page will show stored pictures"),
-        (PYTHON, "No code runs in the pages"),
-    ):
-        try:
-            package.fetch()
-        except Unavailable as error:
-            print(f"{without}: {error}.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

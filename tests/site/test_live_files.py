@@ -13,7 +13,7 @@ import pytest
 import tomllib
 
 from book import npm as packages
-from book.extensions import check_site
+from book.extensions import check_site, fetch
 from book.extensions import live as live_page
 from book.figures import style
 from book.live import files, pictures
@@ -72,7 +72,7 @@ def test_what_npm_says_is_half_a_sentence_and_the_book_goes_on(npm, tmp_path, mo
     npm("#!/bin/sh\necho 'npm error network request to https://example.org failed' >&2\nexit 1\n")
     for module, name in ((files, "RUNTIME"), (python_files, "PYTHON")):
         monkeypatch.setattr(module, name, replace(getattr(module, name), folder=tmp_path / name))
-    assert packages.main() == 0
+    assert fetch.main() == 0
     assert capsys.readouterr().out == (
         "The live page will show stored pictures: npm could not fetch onnxruntime-web "
         "(network request to https://example.org failed).\n"
