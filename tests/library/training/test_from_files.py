@@ -249,7 +249,7 @@ def test_a_bar_is_shown_unless_it_is_silenced(said, shown, silent, monkeypatch, 
     bar.close()
     assert hidden == silent and (capsys.readouterr().err == "") == silent
     if not silent:
-        assert (bar.n, bar.total, bar.unit, bar.desc) == (2, 5, "step", "drn_a_18 seed 3: ")
+        assert (bar.n, bar.total, bar.unit, bar.desc) == (2, 5, "step", "drn_a_18 seed 3")
 
 
 # TensorBoard
