@@ -193,7 +193,7 @@ def test_what_yaml_offers_to_write_less_may_be_used(load):
         ({"primary_comparisons": "quick"}, "primary_comparisons must be a list"),
         ({"primary_comparison": []}, "did you mean primary_comparisons"),
         ({"primary_outcomes": [1]}, "a primary outcome must be text"),
-        ({"variants": {"quick": {"network": "drn_c_26", "tail": "identiy"}}}, "did you mean identity"),
+        ({"variants": {"quick": {"network": "drn_c_26", "tail": "identities"}}}, "did you mean identity"),
         (
             {"variants": {"quick": {"network": "drn_b_26", "tail": "identity"}}},
             "drn_b_26 has no levels 7 and 8 without",

@@ -81,7 +81,7 @@ def test_a_tail_that_changes_the_channels_is_refused():
 
 
 def test_an_unknown_start_and_a_start_from_weights_are_refused():
-    with pytest.raises(ValueError, match="start of the tail 'identiy'; did you mean identity"):
-        Init(tail="identiy")
+    with pytest.raises(ValueError, match="start of the tail 'identities'; did you mean identity"):
+        Init(tail="identities")
     with pytest.raises(ValueError, match="has a tail already: leave out tail='fading'"):
         Init(weights="classification/drn_c_26-s0", tail="fading")
