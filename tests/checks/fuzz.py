@@ -195,6 +195,9 @@ def plans_reader(folder: Path, made: Path) -> Reader:
     whole["bad.yml"] = bomb.encode()
 
     def read(path: Path) -> None:
+        for name, content in whole.items():  # a plan may name the variants of another one
+            if not (path.parent / name).exists():
+                (path.parent / name).write_bytes(content)
         with patch.object(files, "studies_dir", lambda: path.parent):
             plan = plans.load_plan(path.stem)
         assert plan.study == path.stem and plan.runs(), "a plan of another study, or of no run"
