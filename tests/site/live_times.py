@@ -141,7 +141,7 @@ def measure() -> dict:
             "chromium_and_onnxruntime": chromium,
         },
         "browser": f"Chromium {version}",
-        "runtime": f"onnxruntime-web {files.locked_version()}",
+        "runtime": f"onnxruntime-web {files.RUNTIME.version()}",
         "device": processor(),
         "torch": torch.__version__,
         "onnxruntime": onnxruntime.__version__,
