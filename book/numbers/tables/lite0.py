@@ -124,7 +124,7 @@ def _differences(part: str, outcomes: dict[str, str]) -> str:
             left, right = (NAMES[name] for name in pair.split(" - "))
             interval = f"[{signed(row['low'], '+.1f')},\u00a0{signed(row['high'], '+.1f')}]"
             predicted = {"+": "more", "-": "less"}[row["predicted"]] if key in PREDICTED else "–"
-            p = f"{row['p_holm']:.3f}" if row["p_holm"] >= 0.001 else "below 0.001"
+            p = f"{row['p_holm']:.2g}" if row["p_holm"] >= 0.001 else "below 0.001"
             rows.append([f"{title}: {left} − {right}", signed(row["estimate"], "+.1f"), interval, p, predicted])
     return results.markdown_table(["difference", "ours", "95 % interval", "p, corrected", "predicted"], rows)
 

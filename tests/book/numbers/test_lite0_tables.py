@@ -61,5 +61,5 @@ def test_a_probe_is_a_mean_over_its_trainings(results):
     (results / "lite0_probe.json").write_text(json.dumps({"readings": dict.fromkeys(READINGS, row), **differences}))
     assert rows(lite0.probe())["as trained"] == ["2", "41.0", "10.5", "4.0"]
     found = rows(lite0.probe_differences())
-    assert found["mean IoU, %: *exact*, output stride 8 − as trained"] == ["+1.0", "[+0.5,\u00a0+1.5]", "0.040", "more"]
+    assert found["mean IoU, %: *exact*, output stride 8 − as trained"] == ["+1.0", "[+0.5,\u00a0+1.5]", "0.04", "more"]
     assert found["specks an image: *exact*, output stride 8 − as trained"][-1] == "–"
