@@ -51,7 +51,7 @@ def _member(member: griffe.Object, level: str = "###") -> str:
     parts = [f"{level} {'class ' if member.is_class else ''}`{member.name}`"]
     # A dataclass's fields are its arguments; of other classes the text says how they are made.
     if member.is_function or "dataclass" in member.labels:
-        parts.append(f"```python\n{_signature(member)}\n```")
+        parts.append(f"```text\n{_signature(member)}\n```")  # colors would double its length
     parts.append(_prose(member))
     if member.is_class:
         parts += [_member(inner, level + "#") for inner in _documented(member)]
