@@ -89,7 +89,6 @@ FUNCTIONS = [
     (segmentation_training.train_segmentation, {"val_every": 1, "options": loop.RunOptions()}),
     (classification.train, {"val_set": None, "init": classification.Init(), "options": loop.RunOptions()}),
     (classification.train_from_files, {"val_set": None, "dilation_rule": None, "options": loop.RunOptions()}),
-    (batches.from_files, {"val_set": None, "workers": 0}),
     (fast.accelerate, {"fold": False, "tune": None, "quiet": False, "kernel": True}),
     (counts.products, {"num_classes": 1000}),
     (paths.output_folder, {"option": "--out", "kind": "folder"}),

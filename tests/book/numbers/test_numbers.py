@@ -97,7 +97,7 @@ def test_interval(measured):
         ("time:00/minutes", "no 'minutes'"),
         ("file:timings/chapters.77", "timings.json has no field"),
         ("file:times/chapters", "there is no times.json"),
-        ("time:00/seconds#n", "only results: and diff:"),
+        ("time:00/seconds#n", "only results, diff, grid, gridgap know a statistic"),
         ("paper:architectures/DRN-A-18/parameters|,z", "Invalid format|Cannot specify"),
     ],
 )
