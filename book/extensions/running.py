@@ -24,11 +24,16 @@ SIGN = 'class="page-python"'
 
 
 @lru_cache(maxsize=32)
+HIDDEN = {"remove-input", "remove-cell"}
+"""Tags of cells whose code the page does not show."""
+
+
 def runnable(chapter: Path) -> dict[str, cells.Runnable]:
-    """The cells of a notebook that run in a page, by their source."""
+    """The cells of a notebook that run in a page and stand in it, by their source."""
     code = [cell for cell in nbformat.read(chapter, as_version=4).cells if cell.cell_type == "code"]
     found = cells.runnable((cell.source, printed(cell)) for cell in code)
-    return {code[place].source.strip(): cell for place, cell in found.items()}
+    shown = {place for place, cell in enumerate(code) if not HIDDEN & set(cell.metadata.get("tags", []))}
+    return {code[place].source.strip(): cell for place, cell in found.items() if place in shown}
 
 
 def printed(cell: nbformat.NotebookNode) -> str:

@@ -28,9 +28,10 @@ LOST = {
 OPTIONS = {
     "html_baseurl": SITE,
     "ogp_site_url": SITE,
-    "ogp_image": "_static/readme.png",
-    "ogp_image_alt": "Nine photographs, and where two networks see the espresso: in 7 by 7 and in 28 by 28 cells",
+    "ogp_image": "_static/social.png",
+    "ogp_image_alt": "A cup of espresso, and where one ImageNet network sees it: in 49 cells, and in 784 by two rules",
     "ogp_social_cards": {"enable": False},
+    "ogp_custom_meta_tags": ['<meta name="twitter:card" content="summary_large_image">'],
     "sitemap_url_scheme": "{link}",
     "sitemap_excludes": ["search.html", "genindex.html", "404.html"],
     "notfound_urls_prefix": urlsplit(SITE).path,
@@ -82,7 +83,7 @@ def front_page() -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Dilated Residual Networks</title>
 <meta name="description" content="{about}"><meta property="og:title" content="Dilated Residual Networks">
-<meta property="og:description" content="{about}"><meta property="og:image" content="{SITE}_static/readme.png">
+<meta property="og:description" content="{about}"><meta property="og:image" content="{SITE}_static/social.png">
 <link rel="canonical" href="{SITE}book/index.html"><link rel="icon" href="_static/favicon.svg">
 <meta http-equiv="refresh" content="0; url=book/index.html"></head>
 <body><p><a href="book/index.html">Dilated Residual Networks, chapter by chapter</a></p></body></html>

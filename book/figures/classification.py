@@ -76,6 +76,22 @@ def error_against_costs(points: Sequence[CostPoint], title: str) -> Figure:
     return figure
 
 
+def training_curves(study: str, networks: Sequence[str]) -> Figure:
+    """Training loss and error on the validation split, epoch by epoch, of every stored run of these networks."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.0))
+    for network in networks:
+        label = display_name(network)
+        for run in results.runs(study, network):
+            for ax, key in zip(axes, ("train_loss", "tune_top1"), strict=True):
+                epochs, values = ([row.get(name, np.nan) for row in run.curve] for name in ("epoch", key))
+                ax.plot(epochs, values, color=network_color(network), linewidth=1.2, label=label)
+            label = None  # the legend names a network once, not once for each seed
+    for ax, title in zip(axes, ("training loss, nats", "top-1 error on the validation images, %"), strict=True):
+        ax.set(xlabel="epoch", ylabel=title)
+    axes[0].legend(fontsize=9)
+    return figure
+
+
 def training_and_test(study: str, networks: Sequence[str]) -> Figure:
     """What a network has learned by the end of its training, and what it makes of test images; every seed a dot.
 

@@ -17,7 +17,8 @@ def pages() -> list[str]:
     """The book's pages, without those that only lead to another one."""
     paths = check_site.content_pages(SITE) if SITE.is_dir() else []
     names = [str(path.relative_to(SITE)) for path in paths if not check_site.Page(path.read_text()).leads_to]
-    return [name for name in names if name != "genindex.html"]
+    # The page for addresses that do not exist needs the site's own root: tests/site/doors looks at it there.
+    return [name for name in names if name not in ("genindex.html", "404.html")]
 
 
 def faults(seen: Visit, name: str, axe_script: str) -> list[str]:
@@ -49,6 +50,7 @@ def test_the_checks_can_fail(in_book, axe_script):
       <div style="width: 0"><span class="together" style="white-space: normal">DRN-A-18</span></div>
       <script>throw new Error("broken")</script></article>"""
     body = (SITE / name).read_text(encoding="utf-8").replace("</article>", broken)
+    body = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", body)  # which would stop the script
     in_book.page.route(f"**/{name}", lambda route: route.fulfill(content_type="text/html", body=body))
     found = faults(in_book, name, axe_script)
 
@@ -65,11 +67,11 @@ def test_the_checks_can_fail(in_book, axe_script):
 
 
 def test_names_sizes_and_shares_are_kept_together(built):
-    text = (built / "book" / "index.html").read_text(encoding="utf-8")
+    text = (built / "notebooks" / "02_resnet_to_drn_a.html").read_text(encoding="utf-8")
     for part in ("DRN-A-18", "ResNet-18", "28 × 28"):
         assert f'<span class="together">{part}</span>' in text
     chapter = (built / "notebooks" / "06_localization.html").read_text(encoding="utf-8")
-    assert re.search(r"errs on <!-- n:[^>]+--><span class=\"together\">\d+\.\d %</span><!-- /n -->", chapter)
+    assert re.search(r"errs on <!-- n:[^>]+--><span class=\"together\">\d+(?:\.\d)? %</span><!-- /n -->", chapter)
     left = re.sub(r"(?s)<pre.*?</pre>|<span class=\"together\">.*?</span>", "", chapter)
     assert not re.search(r"\d(?:<!-- /n -->)? %", left)
     assert '<span class="together">' not in text[text.index("<pre") : text.index("</pre>")]  # code is left alone

@@ -44,11 +44,11 @@ def test_every_page_has_its_address_a_description_and_a_preview(built):
     for name in NAMES:
         found = Head((built / f"{name}.html").read_text(encoding="utf-8")).found
         assert found["canonical"] == found["og:url"] == f"{SITE}{name}.html"
-        assert found["og:image"] == f"{SITE}_static/readme.png" and found["og:image:alt"] and found["og:title"]
+        assert found["og:image"] == f"{SITE}_static/social.png" and found["og:image:alt"] and found["og:title"]
         assert found["description"] == found["og:description"] == DESCRIBED.get(name, found["description"])
         said[name] = found["description"]
     assert min(map(len, said.values())) >= 40 and len(set(said.values())) == len(said)
-    assert (built / "_static" / "readme.png").is_file()
+    assert (built / "_static" / "social.png").is_file()
 
 
 def test_the_site_map_names_every_page_and_robots_name_it(built):
@@ -74,7 +74,7 @@ def test_a_page_that_is_not_there_is_whole_at_any_depth(browser, built, tmp_path
     html = (built / "404.html").read_text(encoding="utf-8")
     seen.page.route("**/gone/**", lambda route: route.fulfill(body=html, content_type="text/html"))
     seen.page.goto(f"{address}/{path}/some/gone/page.html", wait_until="load")
-    assert seen.page.locator("h1").inner_text() == sharing.LOST["title"] and seen.problems == []
+    assert seen.page.locator(".bd-article h1").inner_text() == sharing.LOST["title"] and seen.problems == []
     seen.page.get_by_role("link", name="the first page").click()
     seen.page.wait_for_url(f"{address}/{path}/book/index.html")
     seen.context.close()
