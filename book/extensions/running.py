@@ -23,11 +23,11 @@ from book.running import cells, files
 SIGN = 'class="page-python"'
 
 
-@lru_cache(maxsize=32)
 HIDDEN = {"remove-input", "remove-cell"}
 """Tags of cells whose code the page does not show."""
 
 
+@lru_cache(maxsize=32)
 def runnable(chapter: Path) -> dict[str, cells.Runnable]:
     """The cells of a notebook that run in a page and stand in it, by their source."""
     code = [cell for cell in nbformat.read(chapter, as_version=4).cells if cell.cell_type == "code"]
