@@ -131,8 +131,13 @@ def test_the_keyboard_alone_reaches_and_works_everything(visit, place):
     assert len(visited) >= reachable - 1
     live = figure.locator("[aria-live=polite]")
     assert live.inner_text() == "", "what stood there from the beginning is not news"
-    figure.locator("input[type=range]").first.focus()
-    seen.page.keyboard.press("ArrowLeft")
+    sliders = figure.locator("input[type=range]:visible")
+    if sliders.count():
+        sliders.first.focus()
+        at_start = sliders.first.input_value() == sliders.first.get_attribute("min")
+        seen.page.keyboard.press("ArrowRight" if at_start else "ArrowLeft")
+    else:  # a cell that no slider moves now: the presets' buttons are left
+        figure.locator("button:enabled").last.press("Enter")
     expect(live).not_to_be_empty()
     said = live.text_content()
     assert said == " ".join(text.replace(" Its frame lies outside what is drawn.", "") for text in words(figure))
