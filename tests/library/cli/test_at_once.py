@@ -24,7 +24,7 @@ CHECKED = [  # (arguments, what the sentence says)
     ("train --arch drn_c_26 --device gpu", "runs on cpu or cuda"),
     ("train --arch drn_c_26 --recipe shapes-live --tensorboard", "are for recipes that read files"),
     (
-        "train-segmentation --arch drn_c_26 --weights clasification/drn_c_26-s0",
+        "train-segmentation --arch drn_c_26 --weights clssification/drn_c_26-s0",
         "did you mean classification/drn_c_26-s0",
     ),
     ("evaluate classification/drn_c26-s0", "did you mean classification/drn_c_26-s0"),
