@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = ROOT / "tests" / "slow.txt"
+SPEED = "tests/library/test_speed.py"  # measured with no other worker beside it
 MOMENT = 0.2  # seconds
 REPORTS = ROOT / "_build" / "reports"
 PROSE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "book", "notebooks", "drn_lib", "tests", "data"]
@@ -43,11 +44,12 @@ def python(*arguments: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Stage:
-    """A command, and the seconds that it may take on two quiet cores."""
+    """A command, the seconds that it may take on two quiet cores, and its processes beside pytest's own."""
 
     name: str
     command: list[str]
     budget: int
+    workers: int = 2
 
 
 def stages(fast: bool) -> list[Stage]:
@@ -62,7 +64,8 @@ def stages(fast: bool) -> list[Stage]:
         return [*found, Stage("unit tests", python(*unit, "-m", "not slow"), 50)]
     return [
         *found,
-        Stage("unit tests", python(*unit), 380),
+        Stage("speed", python("pytest", SPEED), 60, workers=0),
+        Stage("unit tests", python(*unit, f"--ignore={SPEED}"), 380),
         Stage("passes", python("tests.notebooks.passes"), 5),
         Stage("chapters", python("pytest", "--nbval", str(CHAPTERS), *NBVAL), 170),
         Stage("book", ["make", "--no-print-directory", "book"], 40),
@@ -80,7 +83,7 @@ def run(stage: Stage, outcome: Outcome) -> None:
     if "pytest" in command:
         report = REPORTS / f"{name.replace(' ', '-')}.xml"
         report.unlink(missing_ok=True)
-        command = [*command, "-q", "--no-header", "-n", "2", f"--junitxml={report}"]
+        command = [*command, "-q", "--no-header", "-n", str(stage.workers), f"--junitxml={report}"]
     print(f"== {name}", flush=True)
     start = time.monotonic()
     status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode

@@ -14,7 +14,7 @@ provider = pytest.importorskip("pytorchcv.model_provider")
 AT_LEAST = 0.95
 """Ratio of their time to ours."""
 PAIRS = 5
-MAX_ROUNDS = 8
+MAX_ROUNDS = 16
 SIZE = 112
 
 Step = Callable[[], None]
