@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -14,8 +13,8 @@ from torch import Tensor
 from book import ROOT
 from book.cells.photographs import photograph
 from book.figures.panels import Panel, panels
-from book.figures.style import ACCENT, GREY, INK, LIGHT, use_style
-from book.studies.imagenet.readings import read_as, stored
+from book.figures.style import INK, use_style
+from book.studies.imagenet.readings import read_as
 from drn_lib import paths
 from drn_lib.geometry import cell_centre
 from drn_lib.images import normalize
@@ -82,28 +81,45 @@ STORED = {
 
 def show_opening(model: LiteNetwork | None) -> None:
     """Draw the opening picture; where there is no network, display the stored one."""
-    from IPython.display import Image, display
-
     if model is None:
-        display(Image(filename=ROOT / next(iter(STORED))))
+        _display(next(iter(STORED)))
     else:
         opening(model)
 
 
-def store_opening(model: LiteNetwork, root: Path = ROOT) -> list[Path]:
-    """Write every form of the opening picture, by default where `show_opening` and the pages find it.
+GRID = "data/figures/lite0_grid.png"
+"""The stored picture of `grid_in_maps`."""
+
+
+def show_grid(model: LiteNetwork | None) -> None:
+    """Draw `grid_in_maps`; where there is no network, display the stored picture."""
+    if model is None:
+        _display(GRID)
+    else:
+        grid_in_maps(model)
+
+
+def _display(place: str) -> None:
+    from IPython.display import Image, display
+
+    display(Image(filename=ROOT / place))
+
+
+def store(model: LiteNetwork, root: Path = ROOT) -> list[Path]:
+    """Write every form of the opening picture and the grid's, by default where `show_opening` and the pages find them.
 
     From the root of the checkout: `python -m book.figures.lite0`. Returns the files.
     """
     use_style()
     row, titles = read_opening(model, "coffee")
-    for place, (draw, width) in STORED.items():
-        figure = draw(row, titles)
+    drawn = {place: (draw(row, titles), width) for place, (draw, width) in STORED.items()}
+    drawn[GRID] = grid_in_maps(model), 720
+    for place, (figure, width) in drawn.items():
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         with paths.replacing(root / place) as temporary:
             figure.savefig(temporary, format="png", dpi=width / figure.get_figwidth())
         plt.close(figure)
-    return [root / place for place in STORED]
+    return [root / place for place in drawn]
 
 
 @torch.no_grad()
@@ -123,26 +139,6 @@ def grid_in_maps(model: LiteNetwork, name: str = "coffee") -> Figure:
         rows.append([own[channels[level]] for level, own in maps.items()] + [network.score_map(images)[0, wanted]])
     titles = [f"level {level}" for level in channels]
     return panels(rows, [*titles, model.classes[wanted]], labels=["exact", "levels"], width=7.2)
-
-
-def grid_measured() -> Figure:
-    """The stored grid contrast and lattice energy of nine photographs' maps under both rules, a dot for each."""
-    readings = stored("photographs")["readings"]
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.1))
-    titles = {"contrast": "grid contrast", "lattice": "lattice energy"}
-    for ax, (measure, title) in zip(axes, titles.items(), strict=True):
-        for shift, (name, color) in zip((-0.12, 0.12), {"exact_8": GREY, "levels_8": ACCENT}.items(), strict=True):
-            rows = readings[name][measure]
-            for place, values in enumerate(rows.values()):
-                ax.plot([place + shift] * len(values), values, "o", color=color, alpha=0.5, markersize=5, mew=0)
-                ax.plot(place + shift, np.mean(values), "_", color=color, markersize=16, mew=2.5)
-            ax.plot([], [], "o", color=color, label=name.removesuffix("_8"))
-        ax.axhline(0, color=LIGHT, linewidth=1, zorder=0)
-        places = [f"level {level}" if level.isdigit() else "score map" for level in rows]
-        ax.set_xticks(range(len(places)), places)
-        ax.set_title(title)
-    axes[0].legend(loc="upper left", fontsize=9)
-    return figure
 
 
 @torch.no_grad()
@@ -178,4 +174,4 @@ def laid_on(own: Tensor, image: Tensor) -> Tensor:
 if __name__ == "__main__":
     from drn_lib.checkpoints import load_lite0
 
-    print(*store_opening(load_lite0()), sep="\n")
+    print(*store(load_lite0()), sep="\n")

@@ -39,16 +39,19 @@ def test_the_opening_picture_shows_one_class_in_three_readings(model):
 
 
 def test_the_stored_pictures_are_light_and_what_the_network_draws(model, tmp_path, monkeypatch):
-    drawn = lite0.store_opening(model, tmp_path)
-    for file, (place, (_, width)) in zip(drawn, lite0.STORED.items(), strict=True):
+    drawn = lite0.store(model, tmp_path)
+    widths = {place: width for place, (_, width) in lite0.STORED.items()} | {lite0.GRID: 720}
+    for file, (place, width) in zip(drawn, widths.items(), strict=True):
         assert (ROOT / place).stat().st_size <= 200_000
         old, new = (np.asarray(Image.open(path).convert("RGB"), dtype=float) for path in (ROOT / place, file))
         assert old.shape == new.shape and old.shape[1] == width and np.abs(old - new).mean() < 3
-    assert Image.open(drawn[-1]).size == (1280, 640)  # what the services that show links ask for
+    assert Image.open(drawn[2]).size == (1280, 640)  # what the services that show links ask for
     shown = []
     monkeypatch.setattr(IPython.display, "display", shown.append)
     lite0.show_opening(None)
-    assert shown[0].data == (ROOT / "data" / "figures" / "lite0_opening.png").read_bytes()
+    lite0.show_grid(None)
+    for picture, name in zip(shown, ("opening", "grid"), strict=True):
+        assert picture.data == (ROOT / "data" / "figures" / f"lite0_{name}.png").read_bytes()
 
 
 @torch.no_grad()
@@ -78,11 +81,3 @@ def test_the_grid_is_drawn_level_by_level(model):
     for column, period in ((1, 2), (2, 4)):  # levels 5 and 6
         contrasts = [float(grid_contrast(torch.tensor(own[column]), period)) for own in (exact, levels)]
         assert contrasts[0] < 0.01 < contrasts[1]
-
-
-def test_a_dot_for_each_photograph():
-    axes = lite0.grid_measured().axes
-    assert [ax.get_title() for ax in axes] == ["grid contrast", "lattice energy"]
-    assert [label.get_text() for label in axes[0].get_xticklabels()] == ["level 4", "level 5", "level 6", "score map"]
-    dots = [line for line in axes[0].lines if len(line.get_xdata()) == 9]
-    assert len(dots) == 8 and max(dots[3].get_ydata()) <= 0 < min(dots[7].get_ydata())
