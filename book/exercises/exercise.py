@@ -29,7 +29,7 @@ PARTS = ("tour", "arithmetic", "gridding", "classification", "localization", "se
 """The YAML files with the texts, in the order of the chapters; beside each stands the module of its functions.
 
 Such a module has the solutions and the random inputs as functions, and `WRONG`, the wrong answers of one line."""
-LINE = 86
+LINE = 72
 """Characters a line: what a page of the book shows without scrolling."""
 
 _attempts: dict[str, int] = {}
@@ -209,12 +209,16 @@ def check(name: str, answer: Any = ...) -> None:
     if answer is ...:
         print(textwrap.fill(f"Task: {exercise.task}", LINE, replace_whitespace=True))
         if exercise.choices:
-            print("Choose from:", ", ".join(map(repr, exercise.choices)))
+            print("Choose from:", *(_choice_line(choice) for choice in exercise.choices), sep="\n")
         return
     attempt = _attempts.get(exercise.name, 0)
     right, message = exercise.mark(answer, attempt)
     _attempts[exercise.name] = 0 if right else attempt + 1
     print(textwrap.fill(message, LINE))
+
+
+def _choice_line(choice: str) -> str:
+    return textwrap.fill(repr(choice), LINE, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _show(value: Any) -> str:

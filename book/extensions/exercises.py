@@ -81,7 +81,7 @@ def folded(exercise: Exercise) -> str:
 
 def in_one_line(task: str) -> str:
     """The task as `check` prints it, without its line breaks: the page breaks lines where the window ends."""
-    return re.sub(r"\n(?!Choose from:)", " ", task.strip())
+    return re.sub(r"\n(?!Choose from:|- ) *", " ", task.strip())
 
 
 def place(app, doctree: nodes.document, docname: str) -> None:

@@ -54,9 +54,11 @@ def seen(browser, address):
 
 def test_a_task_in_the_page_breaks_its_lines_where_the_window_ends(capsys):
     check("which-control", ...)
-    task, choices = exercise_pages.in_one_line(capsys.readouterr().out).splitlines()
-    assert task.split() == ["Task:", *EXERCISES["which-control"].task.split()]
-    assert choices.startswith("Choose from:")
+    printed, asked = capsys.readouterr().out, EXERCISES["which-control"]
+    task, choose, *choices = exercise_pages.in_one_line(printed).splitlines()
+    assert task.split() == ["Task:", *asked.task.split()] and choose == "Choose from:"
+    assert choices == [f"- {choice!r}" for choice in asked.choices]
+    assert max(map(len, printed.splitlines())) <= 72
 
 
 def test_every_exercise_is_answered_in_the_page_or_wants_a_function():
