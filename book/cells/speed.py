@@ -54,8 +54,9 @@ def kernel_lines(scheme: Scheme) -> list[str]:
     """Where the C++ kernel holds the three matrices of a scheme and where it uses them, without C++'s clutter."""
     text = header().split(f"struct {scheme.name} {{")[1].split("};\n};")[0]
     held = re.findall(r"static constexpr float ((?:BT|G|AT)\[.*;)", text)
-    source = (SOURCES / "winograd.cpp").read_text(encoding="utf-8")
-    used = [re.search(rf"\w+\(S::{name},.*;$", source, re.MULTILINE)[0] for name in ("BT", "G", "AT")]
+    source = "\n".join((SOURCES / name).read_text(encoding="utf-8") for name in ("tiles.h", "winograd.cpp"))
+    used = [re.search(rf"\w+(?:<[\w, ]+>)?\(\w+::{name},.*;$", source, re.MULTILINE)[0] for name in ("BT", "G", "AT")]
+    used = [re.sub(r"<[\w, ]+>", "", line) for line in used]
     return [*(re.sub(r"(\.0)?f\b", "", line) for line in held), *used]
 
 

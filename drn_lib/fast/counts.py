@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 from drn_lib.architecture import Architecture, Convolution
 from drn_lib.costs import map_sides, weights
-from drn_lib.fast.matrices import scheme_for
+from drn_lib.fast.matrices import Scheme, scheme_for
 
 
 class Products(NamedTuple):
     """Multiplications of numbers that a network's convolutions need for one image.
 
     direct      as the sums are written; taps that read padding are counted too
-    winograd    each 3x3 of stride 1 by the scheme that `fast` takes for its map, where that needs fewer; transforms,
-                which are additions and few multiplications, are not counted
+    winograd    each 3x3 of stride 1 by the scheme that the kernel of `fast` takes for its map, where that needs fewer;
+                transforms, which are additions and few multiplications, are not counted
     """
 
     direct: int
@@ -47,7 +47,18 @@ def _is_dense(row: Convolution) -> bool:
 
 
 def _filtered(row: Convolution, height: int, width: int) -> int:
-    """Products of all tiles of all sub-lattices of a map, incomplete tiles counted as whole ones."""
-    scheme, d = scheme_for(height, width, row.dilation), row.dilation
-    tiles = d * d * -(-height // (d * scheme.outputs)) * -(-width // (d * scheme.outputs))
-    return tiles * scheme.products**2 * row.in_channels * row.out_channels
+    """Products of all tiles of all sub-lattices of a map, incomplete tiles counted as the kernel computes them."""
+    scheme = scheme_for(height, width, row.dilation)
+    down, across = (_along(scheme, side, row.dilation) for side in (height, width))
+    return down * across * row.in_channels * row.out_channels
+
+
+def _along(scheme: Scheme, side: int, dilation: int) -> int:
+    """Products along one axis of all sub-lattices. Where a tile may be short, each that is saves one."""
+    total = 0
+    for first in range(min(dilation, side)):
+        cells = -(-(side - first) // dilation)
+        tiles = -(-cells // scheme.outputs)
+        short = min(tiles, tiles * scheme.outputs - cells) if scheme.short else 0
+        total += tiles * scheme.products - short
+    return total

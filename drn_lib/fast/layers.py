@@ -22,7 +22,7 @@ from drn_lib.network import Block, ConvNorm
 
 LARGEST_KERNEL = 8
 """Taps a side up to which the kernel computes a convolution as it is written."""
-SAMPLED = 16
+SAMPLED = 64
 """Of so many input channels of a filter one is compared before prepared weights are used again."""
 
 
@@ -61,11 +61,16 @@ class Prepared:
     def __reduce__(self):
         return Prepared, ()
 
-    def get(self, kind: tuple, sources: tuple[Tensor, ...], make):
-        """What `make()` gives, or gave for the same sources; those made in inference mode have no count of writes."""
+    def get(self, kind: tuple, sources: tuple[Tensor, ...], make, sampled: bool = True):
+        """What `make()` gives, or gave for the same sources; those made in inference mode have no count of writes.
+
+        Without `sampled` no value is compared: for sources that nobody else can write to.
+        """
         if any(tensor.is_inference() for tensor in sources):
             return make()
-        state = tuple((id(tensor), tensor.data_ptr(), tensor._version, _sample(tensor)) for tensor in sources)
+        state = tuple(
+            (id(tensor), tensor.data_ptr(), tensor._version, _sample(tensor) if sampled else 0) for tensor in sources
+        )
         found = self.made.get(kind)
         if found is None or found[0] != state:
             with torch.inference_mode(False), torch.no_grad():
@@ -76,7 +81,7 @@ class Prepared:
 def _sample(tensor: Tensor) -> float:
     part = tensor.detach()
     part = part[:, ::SAMPLED, -1, -1] if part.dim() == 4 else part
-    return part.double().sum().item()
+    return part.sum().item()
 
 
 class Convolution(nn.Conv2d):
@@ -108,8 +113,9 @@ class Convolution(nn.Conv2d):
         method = self.fast.method(case)
         if method == WINOGRAD:
             scheme = scheme_for(*x.shape[2:], steps.dilation)
-            kind = "prepared", scheme.name, weight is self.weight
-            prepared = self.prepared.get(kind, (weight,), lambda: engine.prepare(weight, scheme))
+            own = weight is self.weight
+            kind = "prepared", scheme.name, own
+            prepared = self.prepared.get(kind, (weight,), lambda: engine.prepare(weight, scheme), sampled=own)
             return engine.forward(x, prepared, len(weight), scheme, steps.dilation, Ending(bias, added, relu))
         if method == DIRECT:
             y = engine.direct(x, weight, steps)

@@ -15,7 +15,7 @@ from torch.nn.functional import conv2d
 
 from drn_lib.fast import Unavailable, direct, normalize, plain, winograd
 from drn_lib.fast.kernel import Steps, kernel
-from drn_lib.fast.matrices import F23, PAIR, SCHEMES
+from drn_lib.fast.matrices import F23, F33, F43, PAIR, SCHEMES
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +152,21 @@ def test_a_scheme_filters_exactly(scheme):
             products = [a * b for a, b in zip(times(scheme.G, g), times(scheme.BT, x))]
             shift = cell - tap + (1 - scheme.before)
             assert times(scheme.AT, products) == [int(place == shift) for place in range(scheme.outputs)]
+
+
+def test_a_short_tile_takes_all_weights_of_a_whole_one_but_one():
+    assert F43.short is F33 and [scheme.skipped for scheme in SCHEMES] == [4, 4, 3, 5]
+    assert F33.G == F43.G[:4] + F43.G[5:]
+
+
+@pytest.mark.parametrize("side", [3, 7, 13, 14, 15])
+@pytest.mark.parametrize("images", [1, 7])
+def test_short_tiles_in_blocks_of_any_cut(compiled, side, images):
+    """16 lattices of 7 images are more tiles than a block holds, so that blocks begin within each kind of tile."""
+    x, weight, gradient = drawn((images, 24, 4 * side, side), (40, 24, 3, 3), (images, 40, 4 * side, side))
+    expected = both_ways(lambda x, w: conv2d(x, w, None, 1, 4, 4), (x, weight), gradient)
+    found = both_ways(lambda x, w: winograd(x, w, 4, compiled), (x.float(), weight.float()), gradient)
+    assert max(map(apart, found, expected)) < 3e-5
 
 
 def test_a_pair_needs_three_products_and_two_outputs_of_four_cells_four():
