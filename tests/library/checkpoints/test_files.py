@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from drn_lib import checkpoints
-from drn_lib.checkpoints.files import RELEASED, find_weights, read_weights, task_of
+from drn_lib.checkpoints.files import RELEASED, find_weights, read_weights, require_weights, task_of
 from drn_lib.cli.commands import main
 from drn_lib.datasets import downloads
 from drn_lib.datasets.downloads import DownloadError
@@ -89,3 +89,9 @@ def test_the_task_is_told_by_our_own_files_alone(tmp_path):
     (tmp_path / "p.pth").write_bytes(b"")
     assert task_of(pixels) == network.TASK
     assert [task_of(file) for file in (images, others, tmp_path / "bad.safetensors", tmp_path / "p.pth")] == [None] * 4
+
+
+@pytest.mark.parametrize(("weights", "arch"), [("classification/drn_c_27-s0", None), ("released", "drn_a_18")])
+def test_a_name_that_nothing_stands_for_is_refused_before_anything_is_read(weights, arch):
+    with pytest.raises(FileNotFoundError, match=arch or "drn_c_26-s0"):
+        require_weights(weights, arch)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from drn_lib import __version__
 from drn_lib.cli import commands, options
@@ -135,3 +136,36 @@ def test_drawing_many_images_shows_how_far_it_is(progress, bars, monkeypatch):
     monkeypatch.setenv("DRN_PROGRESS", progress)
     open_dataset("shapes", "train", count=2).arrays()
     assert shown == [1] * bars  # and none for what is done within a second
+
+
+BEGINS = {  # a command, what its module prints before it imports torch
+    "data shapes train": ("data", "opening shapes train"),
+    "evaluate --arch drn_c_26 --weights classification/drn_c_26-s0 --dataset shapes": ("evaluate", "evaluating"),
+    "export --arch drn_c_26 --out x.onnx": ("export", "exporting classification/drn_c_26-s0"),
+    "localize --arch drn_c_26 {image}": ("localize", "looking for objects in 1 image by classification/drn_c_26-s0"),
+    "segment --weights segmentation/drn_c_26-s0 {image}": ("segment", "segmenting 1 image by segmentation/drn_c_26-s0"),
+    "train --arch drn_c_26 --recipe shapes-live --out {out}": (
+        "train",
+        "training drn_c_26 by the recipe shapes-tiny on",
+    ),
+}
+
+
+@pytest.mark.parametrize("line", BEGINS)
+def test_a_command_says_what_begins(line, monkeypatch, tmp_path, capsys):
+    """Before torch is imported, and once all names are right; the first of what it does afterwards ends the test."""
+    module, says = BEGINS[line]
+    said = []
+
+    def begin(text):
+        said.append(text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"drn_lib.cli.{module}.begin", begin)
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    names = {"image": tmp_path / "a.png", "out": tmp_path / "out"}
+    try:
+        commands.main([word.format(**names) for word in line.split()])
+    except KeyboardInterrupt:
+        pass
+    assert [text.startswith(says) for text in said] == [True], capsys.readouterr().err

@@ -37,6 +37,12 @@ def test_sixteen_bits_become_eight(mode, kind, tmp_path):
         assert all(np.array_equal(channel, GREY) for channel in image)
 
 
+def test_sixteen_bits_are_rounded_to_the_nearest_of_eight(tmp_path):
+    values = np.array([[0, 128, 129, 385, 386, 65406, 65407, 65535]], np.uint16)  # 257 apart are two greys
+    Image.fromarray(values).save(tmp_path / "a.png")
+    assert read_photograph(tmp_path / "a.png")[0].tolist() == [[0, 0, 1, 1, 2, 254, 255, 255]]
+
+
 def test_a_deep_photograph_is_turned_as_its_camera_noted(tmp_path):
     turned = Image.Exif()
     turned[0x0112] = 6  # by a quarter

@@ -116,6 +116,7 @@ def test_a_split_is_written_and_read_back(tmp_path):
     assert split.classes == ("n1", "n0")
     assert split.members["train"] == (("n1", "n1_1.JPEG"),) and split.members["tune"] == (("n0", "n0_1.JPEG"),)
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["small.csv", "small.json"]
+    assert (tmp_path / "small.json").read_text().splitlines()[:3] == ["{", ' "name": "small",', ' "rule": "none",']
 
 
 def test_a_changed_list_is_noticed_but_line_ends_are_not(tmp_path):
