@@ -146,7 +146,7 @@ BEGINS = {  # a command, what its module prints before it imports torch
     "segment --weights segmentation/drn_c_26-s0 {image}": ("segment", "segmenting 1 image by segmentation/drn_c_26-s0"),
     "train --arch drn_c_26 --recipe shapes-live --out {out}": (
         "train",
-        "training drn_c_26 by the recipe shapes-tiny on",
+        "training drn_c_26 by the recipe",
     ),
 }
 
