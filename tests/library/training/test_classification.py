@@ -13,7 +13,7 @@ from drn_lib.checkpoints.weights import save_weights
 from drn_lib.distributed import Group
 from drn_lib.network import create_model
 from drn_lib.training import Init, RunOptions, augmentation, loop
-from drn_lib.training.batches import BatchPlan
+from drn_lib.training.batches import BatchPlan, check_images
 from drn_lib.training.recipes import ClassificationRecipe, recipe
 from drn_lib.training.state import State, Trained
 from tests.checks import gpu_check
@@ -317,3 +317,10 @@ def test_weights_that_changed_under_the_same_name_are_another_run(tmp_path):
     begin(0)
     with pytest.raises(ValueError, match="another run .different beginning"):
         begin(1)
+
+
+def test_only_images_that_are_cropped_must_be_larger_than_their_padding():
+    images = torch.zeros(2, 3, 1, 5, dtype=torch.uint8)
+    check_images(images, 2, "validation")
+    with pytest.raises(ValueError, match="below the images' shorter side, 1, not 1"):
+        check_images(images, 2, "training", 1)
