@@ -1,4 +1,4 @@
-"""A Sphinx extension: puts two networks into the rendered book, on its live page, and leads to them from chapter 00.
+"""A Sphinx extension: puts three networks into the rendered book, on its live page, and leads to them from chapter 00.
 
 `book/live.md` holds a comment, `<!-- live:networks -->`, in whose place the page gets a stored picture and what the
 scripts in `_static/live/` have to know; they offer to run the networks, which `book.live.files` adds to the built site.
@@ -19,9 +19,9 @@ MARKER = re.compile(r"<!-- live:(networks|card) -->")
 FOLDER = files.SCRIPTS
 # The page's own files that come after the click, beside those of `Live.files` and the samples; the last is shared with
 # the explorer of the threshold.
-ON_CLICK = ("page.mjs", "view.mjs", "pictures.mjs", "answer.mjs", "worker.mjs", "../explorers/boxes.mjs")
+ON_CLICK = tuple(f"{name}.mjs" for name in "page view pictures answer grid link worker ../explorers/boxes".split())
 CARD = (
-    "<strong>Two networks of this book run in your browser.</strong> Give them a picture of your own, or the camera, "
+    "<strong>Three networks of this book run in your browser.</strong> Give them a picture of your own, or the camera, "
     "and ask where they see what; nothing leaves your machine."
 )
 
@@ -45,7 +45,8 @@ def figure(live: files.Live, prefix: str) -> str:
     script = json.dumps(about, ensure_ascii=False).replace("</", "<\\/")
     return (
         f'<figure class="explorer live" id="live" data-live=""><script type="application/json">{script}</script>'
-        f'<img src="{prefix}_static/live/{stored["file"]}" alt="{escape(stored["alt"])}">'
+        f'<img src="{prefix}_static/live/{stored["file"]}" alt="{escape(stored["alt"])}" '
+        f'width="{stored["width"]}" height="{stored["height"]}">'
         f"<figcaption>{escape(stored['question'])} {escape(why)} {escape(samples[0]['credit'])}</figcaption></figure>"
     )
 
@@ -55,7 +56,8 @@ def card(prefix: str) -> str:
     stored = json.loads((FOLDER / "pictures.json").read_text(encoding="utf-8"))["stored"]
     return (
         f'<a class="live-card" href="{prefix}book/live.html"><img src="{prefix}_static/live/{stored["file"]}" '
-        f'alt="{escape(stored["alt"])}" loading="lazy"><span>{CARD}</span></a>'
+        f'alt="{escape(stored["alt"])}" width="{stored["width"]}" height="{stored["height"]}" '
+        f'loading="lazy"><span>{CARD}</span></a>'
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from book.cells.photographs import wall
 from book.figures.style import ACCENT, show_map, show_row, use_style
+from drn_lib import localization
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
 from drn_lib.names import display_name
@@ -94,16 +95,39 @@ def maps_in_a_row(picture: torch.Tensor, maps: dict[str, torch.Tensor]) -> Figur
     return show_row([picture.permute(1, 2, 0), *maps.values()], titles, height=9 / len(titles))
 
 
-def answers_on_the_wall(weights: str, networks: Sequence[str], width: float = 9.0) -> np.ndarray:
-    """The wall, and where networks see its espresso, as pixels (H, W, 3); `weights` holds {} for a network's name."""
-    picture, maps = wall(WALL), {}
-    for name in networks:
-        network = load_trained(weights.format(name))
+def boxes_on(
+    picture: torch.Tensor, wanted: str, weights: Mapping[str, str], thresholds: Mapping[str, float], width: float = 9.0
+) -> np.ndarray:
+    """A picture, and where networks see a class, with its box, as pixels (H, W, 3).
+
+    Args:
+        picture: uint8 (3, S, S).
+        wanted: the class's name.
+        weights, thresholds: by the name of a network.
+        width: in inches of 120 pixels.
+    """
+    size, panels, marks = picture.shape[-1], [np.asarray(picture.permute(1, 2, 0)) / 255], []
+    titles = ["the picture"]
+    for name, file in weights.items():
+        network = load_trained(file)
+        index = network.classes.index(wanted)
         with torch.inference_mode():
-            scores = network.score_map(normalize(picture[None]))[0]  # (classes, cells, cells)
-        maps[name] = scores[network.classes.index("espresso")]
+            scores = network.score_map(normalize(picture[None]))  # (1, classes, cells, cells)
+        own, jump = np.asarray(scores[0, index]), size // scores.shape[-1]
+        box = localization.boxes(scores, torch.tensor([index]), thresholds[name], (size, size), jump=jump)[0]
+        fraction = np.kron((own - own.min()) / max(np.ptp(own), 1e-12), np.ones((jump, jump)))[..., None]
+        panels.append(fraction * panels[0] + (1 - fraction) * _VEIL)  # tiles, as the boxes take them
+        row, column = divmod(int(own.argmax()), len(own))
+        marks.append(((column + 0.5) * jump - 0.5, (row + 0.5) * jump - 0.5, box.numpy() - 0.5))
+        titles.append(f"{display_name(name)}: {len(own)} × {len(own)} cells")
     use_style()
-    figure = where_it_looks([(picture, maps)], width)
+    figure = show_row(panels, titles, height=width / len(panels))
+    for ax, (x, y, (left, top, right, bottom)) in zip(figure.axes[1:], marks):
+        for color, wide in (("white", 4), (ACCENT, 2)):
+            ax.plot(x, y, "o", markersize=14, markerfacecolor="none", markeredgecolor=color, mew=wide, clip_on=False)
+            edges = {"fill": False, "edgecolor": color, "linewidth": wide, "clip_on": False}
+            ax.add_patch(Rectangle((left, top), right - left, bottom - top, **edges))  # none where no cell qualifies
+    figure.set(facecolor="white", dpi=120)
     canvas = FigureCanvasAgg(figure)  # whatever the backend of the moment is
     canvas.draw()
     plt.close(figure)

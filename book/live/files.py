@@ -21,7 +21,11 @@ RUNTIME = Package(
     ROOT / "book" / "live",
     SHARE / "drn-book-live",
 )
-NETWORKS = ("drn_a_18", "drn_c_26")  # left and right
+NETWORKS = ("resnet_18", "drn_a_18", "drn_c_26")  # from left to right
+SETTINGS = {  # kind of picture: {pixels a side: the study's setting with pictures of that kind and size}
+    "single": {"64": "localization.native", "224": "localization.px224"},
+    "several": {"224": "clutter"},
+}
 
 
 @dataclass(frozen=True)
@@ -57,4 +61,16 @@ def network(name: str) -> tuple[dict, bytes]:
     about = {"name": name, "label": display_name(name), "file": f"{name}.onnx", "classes": trained.classes}
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     about |= {key: json.loads(metadata[key]) for key in ("normalization", "outputs")}
-    return about, model.SerializeToString(deterministic=True)
+    return about | {"thresholds": thresholds(name)}, model.SerializeToString(deterministic=True)
+
+
+def thresholds(name: str) -> dict[str, dict[str, float]]:
+    """What the study chose on its validation pictures for these weights: by kind of picture, then by pixels a side."""
+    from book.studies.files import results_dir
+    from drn_lib.checkpoints.files import SHIPPED
+
+    metrics = json.loads((results_dir() / f"{SHIPPED.format(name)}.json").read_text(encoding="utf-8"))["metrics"]
+    return {
+        kind: {size: metrics[f"{setting}.threshold"] for size, setting in sizes.items()}
+        for kind, sizes in SETTINGS.items()
+    }

@@ -20,11 +20,14 @@ from drn_lib.paths import replacing
 SIDE = 448  # px of a sample: the largest size at which the page looks
 STORED = "stored.webp"
 SAMPLES = {  # name: what stands below it, the class that is asked for (None: what the last network names)
+    "coffee": ("espresso", "espresso"),  # the page opens on the first
     "wall": ("nine photographs", "espresso"),
-    "coffee": ("espresso", "espresso"),
     "rocket": ("rocket", "projectile"),
     "chelsea": ("cat", None),
 }
+ASKED = "coffee"
+STORED_SIZE = (1080, 306)  # px, for which the page leaves room
+STORED_SIDE = 64  # px at which the stored picture asks, the size that the networks were trained at
 
 
 def pictures() -> dict:
@@ -40,14 +43,20 @@ def pictures() -> dict:
         else:
             caption = photographs.caption(name)
             credit = f"{caption[0].upper()}{caption[1:]}."
-        samples.append({"name": name, "file": f"{name}.webp", "title": title, "wanted": wanted, "credit": credit})
-    left, right = map(display_name, files.NETWORKS)
+        kind = "several" if name == "wall" else "single"
+        about = {"name": name, "file": f"{name}.webp", "title": title, "wanted": wanted, "kind": kind, "credit": credit}
+        samples.append(about)
+    *first, last = map(display_name, files.NETWORKS)
+    names = f"{', '.join(first)} and {last}"
     shown = {
         "file": STORED,
-        "alt": "Three pictures: a wall of nine photographs; beside it, twice, the same wall under a pale veil that "
-        f"opens where a network scores espresso high, for {left} and for {right}, with a ring at the best cell.",
-        "question": f"A stored picture: where do {left} and {right} see the espresso?",
+        "width": STORED_SIZE[0],
+        "height": STORED_SIZE[1],
+        "alt": "Four pictures: a cup of espresso of 64 pixels; beside it, three times, the same cup under a pale veil "
+        f"that opens where a network scores espresso high, for {names}, with a ring at the best cell and a box.",
+        "question": f"A stored picture: where do {names} see the espresso?",
         "weights": {name: sha256_of(find_shipped(SHIPPED.format(name))) for name in files.NETWORKS},
+        "thresholds": _thresholds(),
     }
     return {"samples": samples, "stored": shown}
 
@@ -61,10 +70,17 @@ def sample(name: str) -> bytes:
 
 
 def stored() -> bytes:
-    """What both networks answer for the wall, as WebP: for pages on which they do not run."""
-    from book.figures.tour import answers_on_the_wall
+    """What the networks answer as the page opens, as WebP: for pages on which they do not run."""
+    from book.cells.photographs import photograph
+    from book.figures.tour import boxes_on
 
-    return _webp(answers_on_the_wall(SHIPPED, files.NETWORKS))
+    picture, (_, wanted) = photograph(ASKED, STORED_SIDE), SAMPLES[ASKED]
+    weights = {name: SHIPPED.format(name) for name in files.NETWORKS}
+    return _webp(boxes_on(picture, wanted, weights, _thresholds()))
+
+
+def _thresholds() -> dict[str, float]:
+    return {name: files.thresholds(name)["single"][str(STORED_SIDE)] for name in files.NETWORKS}
 
 
 def refresh(check: bool) -> list[str]:

@@ -1,12 +1,13 @@
 // The live part of the page: a picture, what is asked of it, and the answers of both networks side by side.
 
 import { announcer, h, radios, select } from "../explorers/dom.mjs";
+import { read, written } from "./link.mjs";
 import { camera, fromBlob, fromImage, middleSquare } from "./pictures.mjs";
 import { paint, panel, understood } from "./view.mjs";
 
 const SIZES = [64, 224, 448];
 
-/** A Worker with both networks in it, loaded; `tell` hears how many bytes came. */
+/** A Worker with the networks in it, loaded; `tell` hears how many bytes came. */
 async function start({ networks }, tell) {
   const worker = new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
   let settle; // of what is asked for now; one thing at a time
@@ -27,18 +28,27 @@ async function start({ networks }, tell) {
     worker.terminate();
     throw error;
   }
-  return (picture) => {
+  const answersTo = (picture) => {
     const pixels = picture.data.slice(); // the page keeps its own
     return ask({ kind: "run", size: picture.width, pixels }, [pixels.buffer]);
   };
+  return { answersTo, stop: () => worker.terminate() };
 }
 
-/** The body for the figure, once the networks are loaded; `begin` shows the first picture. */
+/** The body for the figure, once the networks are loaded; `begin` shows what the address asks for. */
 export async function open(about, loading) {
-  const answersTo = await start(about, loading);
+  const { answersTo, stop } = await start(about, loading);
   const classes = about.networks[0].classes;
-  const state = { source: null, size: 224, index: null, fresh: true, picture: null, answers: [], eye: null };
-  const panels = about.networks.map(panel);
+  const known = { samples: about.samples, sizes: SIZES, classes, count: about.networks.length };
+  // `sample` is null for a picture of the reader's; `index` is the class that is asked for; `fresh` are the thresholds
+  // that come with what is asked next, null where those at hand stay.
+  const state = { source: null, sample: null, size: SIZES[0], index: null, fresh: null, picture: null, answers: [], eye: null };
+  const studied = about.networks.map(() => null);
+  const ask = (c) => {
+    Object.assign(state, { index: Number(c), fresh: studied });
+    draw();
+  };
+  const panels = about.networks.map((network) => panel(network, ask));
   const voice = announcer();
   const status = h("p", { class: "status", role: "status" });
   let busy = false;
@@ -47,7 +57,7 @@ export async function open(about, loading) {
 
   // ------------------------------------------------------------------------------------------ what is asked
 
-  /** Let both networks answer the picture at hand; a wish that comes meanwhile is kept, the latest alone. */
+  /** Let the networks answer the picture at hand; a wish that comes meanwhile is kept, the latest alone. */
   async function look() {
     if (busy) {
       again = true;
@@ -79,14 +89,14 @@ export async function open(about, loading) {
   }
 
   /** Show another picture: `load` gives it, `index` is the class to ask for (null: the one that the last network names). */
-  async function take(load, index) {
+  async function take(load, index, sample = null, thresholds = studied) {
     stopCamera();
     status.textContent = "";
     const mine = ++taken;
     try {
       const source = await load();
       if (mine !== taken) return; // a later choice was faster
-      Object.assign(state, { source, index, fresh: true });
+      Object.assign(state, { source, index, sample, fresh: thresholds });
     } catch (error) {
       status.textContent = error.message;
       return;
@@ -110,7 +120,7 @@ export async function open(about, loading) {
       return;
     }
     press(null);
-    Object.assign(state, { index: null, fresh: true });
+    Object.assign(state, { index: null, sample: null, fresh: studied });
     eyeControls.hidden = false;
     eyeButton.hidden = true;
     eyeControls.querySelector("button").focus();
@@ -126,20 +136,25 @@ export async function open(about, loading) {
   // ------------------------------------------------------------------------------------------ what is seen
 
   /** Mark the button of the sample that is shown, null for none, and say where it comes from. */
-  function press(button, source = "") {
-    samples.querySelectorAll("button").forEach((one) => one.setAttribute("aria-pressed", String(one === button)));
-    credit.textContent = source;
+  function press(sample) {
+    about.samples.forEach((one, i) => samples.children[i].setAttribute("aria-pressed", String(one === sample)));
+    credit.textContent = sample?.credit ?? "";
+  }
+
+  /** Show what an address asks for (`read`), or a sample as its button does. */
+  function choose({ sample, size: side, name, thresholds }) {
+    press(sample);
+    state.size = side;
+    size.querySelector(`input[value="${side}"]`).checked = true;
+    const image = samples.children[about.samples.indexOf(sample)].querySelector("img");
+    return take(() => fromImage(image), name && classes.indexOf(name), sample, thresholds);
   }
 
   const samples = h("div", { class: "samples", role: "group", "aria-label": "Pictures of the book" },
-    ...about.samples.map(({ file, title, wanted, credit: source }) => {
-      const choose = () => {
-        press(button, source);
-        take(() => fromImage(image), wanted && classes.indexOf(wanted));
-      };
-      const image = h("img", { src: new URL(file, import.meta.url), alt: "", width: 64, height: 64 });
-      const button = h("button", { type: "button", "aria-pressed": "false", onclick: choose }, image, h("span", {}, title));
-      return button;
+    ...about.samples.map((sample) => {
+      const onclick = () => choose({ sample, size: state.size, name: sample.wanted, thresholds: studied });
+      const image = h("img", { src: new URL(sample.file, import.meta.url), alt: "", width: 64, height: 64 });
+      return h("button", { type: "button", "aria-pressed": "false", onclick }, image, h("span", {}, sample.title));
     }));
   const fileInput = h("input", { type: "file", accept: "image/*", id: "live-file", onchange: () => chooseFile(fileInput.files[0]) });
   const file = h("div", { class: "control" }, h("label", { for: "live-file" }, "Your own picture: choose it, or drop it here"), fileInput);
@@ -155,32 +170,61 @@ export async function open(about, loading) {
     if (state.source) look();
   });
   const sorted = classes.map((name, c) => [c, name]).sort((a, b) => a[1].localeCompare(b[1]));
-  const wanted = select("Class", sorted, 0, (c) => {
-    Object.assign(state, { index: Number(c), fresh: true });
-    draw();
-  });
+  const wanted = select("Class", sorted, 0, ask);
   const seen = h("canvas", { role: "img", "aria-label": "The picture as the networks see it" });
   const credit = h("p", { class: "credit" });
+  const copied = h("span", { class: "note", role: "status" });
+  const copyButton = h("button", { type: "button", onclick: copy }, "Copy a link to this");
+  const link = h("div", { class: "controls link" }, copyButton, copied);
+  let noted = 0;
 
   function draw() {
+    const kind = state.sample?.kind ?? "single";
     wanted.list.value = state.index;
     paint(seen, state.picture);
-    panels.forEach(({ show }, i) => show(state.answers[i], state.picture, state.index, state.fresh));
-    state.fresh = false;
+    panels.forEach(({ show }, i) => show(state.answers[i], { ...state, kind, chosen: state.fresh?.[i] }));
+    state.fresh = null;
+    link.hidden = !state.sample; // a picture of the reader's own is in no address
     tell();
   }
 
   function tell() {
     if (!state.eye) voice.say(panels.map(({ said }) => said()).join(" "));
+    copied.textContent = "";
+    clearTimeout(noted); // a browser takes only so many changes of the address
+    noted = setTimeout(note, 300);
+  }
+
+  /** The end of the address that shows this again. */
+  function end() {
+    if (!state.sample) return "#live";
+    const { sample, size: side, index } = state;
+    return written({ sample, size: side, name: classes[index], thresholds: panels.map(({ chosen }) => chosen()) });
+  }
+
+  function note() {
+    if (location.hash !== end()) history.replaceState(history.state, "", end());
+  }
+
+  async function copy() {
+    clearTimeout(noted);
+    note();
+    try {
+      await navigator.clipboard.writeText(location.href);
+      copied.textContent = "The link is copied.";
+    } catch {
+      copied.textContent = "The page's address is that link: copy it from the browser's address bar.";
+    }
   }
 
   const body = h("div", { class: "live-body" },
-    h("p", { class: "title", tabindex: -1 }, "Two networks, running in this page"),
+    h("p", { class: "title", tabindex: -1 }, "Three networks, running in this page"),
     samples,
     h("div", { class: "controls" }, file, eyeButton, eyeControls), status,
     h("div", { class: "question" }, seen,
-      h("div", {}, h("div", { class: "controls" }, size), h("div", { class: "controls" }, wanted.node), credit)),
+      h("div", {}, h("div", { class: "controls" }, size), h("div", { class: "controls" }, wanted.node), link, credit)),
     h("div", { class: "panels" }, ...panels.map(({ node }) => node)),
+    h("p", { class: "note measure" }, "Below each level: how much more alike cells are that lie 4, or 2, apart than their neighbors. Near 0 there is no grid."),
     h("div", { class: "panels" }, ...panels.map(({ levels }) => levels)), voice.node);
   panels.forEach(({ onchange }) => onchange(tell));
   const over = (event) => {
@@ -198,5 +242,14 @@ export async function open(about, loading) {
   });
   // Lines take their color from the page's style, which changes between light and dark.
   new MutationObserver(() => panels.forEach((one) => one.draw())).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  return { body, begin: () => samples.querySelector("button").click() };
+  const show = () => choose(read(location.hash, known));
+  const begin = async () => {
+    await show();
+    if (!state.picture) {
+      stop();
+      throw new Error(status.textContent);
+    }
+    addEventListener("hashchange", () => location.hash !== end() && show());
+  };
+  return { body, begin };
 }

@@ -11,7 +11,7 @@ const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 if (about.networks.length) {
   const progress = h("progress", { max: about.heavy, value: 0, "aria-label": "Loading the networks", hidden: true });
   const status = h("p", { class: "status", role: "status" });
-  const button = h("button", { type: "button", class: "begin" }, `Run both networks in this page (${megabytes(about.bytes)})`);
+  const button = h("button", { type: "button", class: "begin" }, `Run the networks in this page (${megabytes(about.bytes)})`);
   const promise = h("span", {}, "Your pictures stay on your machine: the networks come to the page.");
   const offer = h("div", { class: "offer" }, h("p", {}, button, " ", promise), progress, status);
 
@@ -29,12 +29,17 @@ if (about.networks.length) {
         throw new Error("The page's own scripts could not be fetched: the network, or the site, does not answer.");
       });
       const { body, begin } = await open(about, tell);
-      const still = figure.querySelectorAll(":scope > img, :scope > figcaption");
-      offer.replaceWith(body);
-      still.forEach((node) => node.remove());
+      body.hidden = true; // the stored picture stays until there are answers to show
+      offer.after(body);
+      await begin().catch((error) => {
+        body.remove();
+        throw error;
+      });
+      figure.querySelectorAll(":scope > img, :scope > figcaption").forEach((node) => node.remove());
+      offer.remove();
+      body.hidden = false;
       figure.classList.add("live-ready");
       body.querySelector(".title").focus(); // the button that had the focus is gone
-      begin();
     } catch (error) {
       status.textContent = error.message;
       button.disabled = false;
@@ -43,4 +48,5 @@ if (about.networks.length) {
     }
   });
   figure.prepend(offer);
+  if (location.hash.startsWith("#live?")) figure.scrollIntoView(); // the address of something that was shown here
 }

@@ -2,13 +2,14 @@
 
 import { box, evidence, pooledLogits, softmax } from "./answer.mjs";
 import { h, slider } from "../explorers/dom.mjs";
+import { PERIODS } from "./grid.mjs";
 
 const VEIL = 237; // the grey that covers the picture at the lowest score, as in the figures of chapter 00
 const NAMES = 5;
 const FINE = 672; // canvas pixels a side, at least about so many, so that lines are thin
 const NONE = -Infinity; // no threshold: every cell counts in which the class wins
 
-const signed = (value) => value.toFixed(1).replace("-", "−");
+const signed = (value, digits = 1) => value.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
 const percent = (share) => {
   if (share < 0.005) return "under 1 %";
   return share > 0.995 ? "over 99 %" : `${Math.round(100 * share)} %`;
@@ -21,54 +22,83 @@ export function understood(network, { scores, levels, milliseconds }) {
   return { network, scores, levels, milliseconds, probabilities, order };
 }
 
-/** The panels of one network: its answer, and its levels. `show` shows an answer of `understood` for a class; with
- *  `fresh` the threshold goes back to none. */
-export function panel(network) {
+/** The panels of one network: its answer, and its levels. `show` shows an answer of `understood` for a class of a
+ *  picture, by a threshold where one is given (null: the study's for such pictures, else none); `ask` hears a class. */
+export function panel(network, ask) {
   const canvas = h("canvas", { role: "img" });
   const names = h("ol", { class: "names" });
   const words = h("p", { class: "words" });
   const note = h("span", { class: "note" });
-  let threshold = NONE;
+  let chosen = null; // by the reader; null: the study's, or none where the study has none
   let shown;
+  const threshold = () => chosen ?? shown.study ?? NONE;
   // The slider counts in tenths and spans the class's scores; at its left end there is no threshold.
-  const atEnd = (tenths) => tenths === Number(slide.input.min);
   const slide = slider("Threshold", (tenths) => {
-    threshold = atEnd(tenths) ? NONE : tenths / 10;
+    chosen = tenths === Number(slide.input.min) ? NONE : tenths / 10;
     draw();
-  }, (tenths) => (atEnd(tenths) ? "none" : signed(tenths / 10)));
+  }, () => (threshold() === NONE ? "none" : signed(threshold()) + (chosen === null ? " (the study's)" : "")));
   slide.input.setAttribute("aria-label", `Threshold, ${network.label}`);
+  const back = h("button", { type: "button", "aria-label": `Back to the study's, ${network.label}`, onclick: () => {
+    chosen = null;
+    scale();
+    draw();
+    slide.input.focus(); // this button goes
+    slide.input.dispatchEvent(new Event("change"));
+  } }, "Back to the study's");
   const node = h("section", { class: "panel", "aria-label": network.label },
-    h("p", { class: "part" }, network.label, " ", note), canvas, h("div", { class: "controls" }, slide.node), words,
-    h("p", { class: "note" }, `First ${NAMES} of its ${network.classes.length} classes:`), names);
+    h("p", { class: "part" }, network.label, " ", note), canvas, h("div", { class: "controls" }, slide.node, back), words,
+    h("p", { class: "note" }, `First ${NAMES} of its ${network.classes.length} classes; choose one to ask for it:`), names);
   const maps = h("ol", { class: "tiles maps" });
   const levels = h("section", { class: "panel", "aria-label": `Levels of ${network.label}` },
     h("p", { class: "part" }, `Levels of ${network.label}`), maps);
 
-  function show(answer, picture, index, fresh) {
-    shown = { answer, picture, index, found: evidence(answer.scores, index) };
-    const [least, most] = range(shown.found.own);
-    const [low, high] = [Math.floor(10 * least), Math.ceil(10 * most)];
-    if (fresh || 10 * threshold <= low) threshold = NONE;
-    Object.assign(slide.input, { min: low, max: high, step: Math.max(1, Math.round((high - low) / 200)) });
-    slide.set(threshold === NONE ? low : Math.min(Math.round(10 * threshold), high), low, high);
+  function show(answer, { picture, index, kind, chosen: given }) {
+    const study = network.thresholds[kind]?.[picture.width];
+    shown = { answer, picture, index, study, found: evidence(answer.scores, index) };
+    if (given !== undefined) chosen = given;
+    scale();
     draw();
+    const focused = names.contains(document.activeElement);
+    names.replaceChildren(...answer.order.slice(0, NAMES).map((c) => {
+      const share = answer.probabilities[c];
+      return h("li", {}, h("button", { type: "button", "aria-pressed": String(c === index), onclick: () => ask(c) },
+        h("span", {}, network.classes[c]),
+        h("span", { class: "bar", "aria-hidden": "true" }, h("span", { style: `width: ${100 * share}%` })),
+        h("span", { class: "share" }, percent(share))));
+    }));
+    if (focused) names.querySelector("[aria-pressed=true]")?.focus(); // the button that had the focus is gone
     maps.replaceChildren(...answer.levels.map((level) => {
       const tile = h("canvas", { "aria-hidden": "true", width: level.columns, height: level.rows });
       grey(tile, level);
       const note = (text) => h("span", { class: "note" }, text);
+      const contrast = level.contrast
+        ? level.contrast.map((value, i) => note(`grid of ${PERIODS[i]}: ${signed(value, 2)}`))
+        : [note("too few cells to measure")];
       return h("li", {}, tile, h("span", {}, `Level ${level.level}`), note(`${level.rows} × ${level.columns} cells`),
-        note(`channel ${level.channel + 1} of ${level.channels}`));
+        note(`channel ${level.channel + 1} of ${level.channels}`), ...contrast);
     }));
+  }
+
+  /** Let the slider span the scores, and the threshold where it is higher. */
+  function scale() {
+    const [least, most] = range(shown.found.own);
+    const low = Math.floor(10 * least);
+    if (chosen !== null && 10 * chosen <= low) chosen = NONE;
+    const at = threshold() === NONE ? low : Math.max(low, Math.round(10 * threshold()));
+    const high = Math.max(Math.ceil(10 * most), at);
+    Object.assign(slide.input, { min: low, max: high, step: Math.max(1, Math.round((high - low) / 200)) });
+    slide.set(at, low, high);
   }
 
   function draw() {
     const { answer, picture, index, found } = shown;
-    const { scores, probabilities, order } = answer;
+    const { scores, probabilities } = answer;
     const name = network.classes[index];
     const { jump } = network.outputs.score_map;
-    const boxed = box(found, scores, threshold, jump, [picture.height, picture.width]);
+    const boxed = box(found, scores, threshold(), jump, [picture.height, picture.width]);
     const [least, most] = range(found.own);
     slide.set(Number(slide.input.value), slide.input.min, slide.input.max);
+    back.hidden = chosen === null || shown.study === undefined;
     note.textContent = `${scores.rows} × ${scores.columns} cells, ${Math.round(answer.milliseconds)} ms`;
     veil(canvas, picture, found.own, scores, jump, boxed?.edges);
     canvas.setAttribute("aria-label", `The picture under the veil of ${network.label}'s scores for ${name}`);
@@ -78,15 +108,12 @@ export function panel(network) {
         ? `Box around ${boxed.count} ${boxed.count === 1 ? "cell" : "cells"}: x ${boxed.edges[0]} to ${boxed.edges[2]}, y ${boxed.edges[1]} to ${boxed.edges[3]} px.`
         : "No cell qualifies, so there is no box.",
     ].join(" ");
-    names.replaceChildren(...order.slice(0, NAMES).map((c) =>
-      h("li", { class: c === index && "chosen" }, h("span", {}, network.classes[c]),
-        h("span", { class: "bar", "aria-hidden": "true" }, h("span", { style: `width: ${100 * probabilities[c]}%` })),
-        h("span", { class: "share" }, percent(probabilities[c])))));
   }
 
   /** The same in a sentence, for a screen reader. */
   const said = () => `${network.label} names ${network.classes[shown.answer.order[0]]} first. ${words.textContent}`;
-  return { node, levels, show, draw: () => shown && draw(), said, onchange: (tell) => slide.input.addEventListener("input", tell) };
+  const onchange = (tell) => ["input", "change"].forEach((kind) => slide.input.addEventListener(kind, tell));
+  return { node, levels, show, draw: () => shown && draw(), said, onchange, chosen: () => chosen };
 }
 
 function range(values) {

@@ -6,6 +6,7 @@
 // and {kind: "error", id, sentence} where something went wrong. `pixels` are those of a canvas, RGBA, size × size.
 
 import { loudest } from "./answer.mjs";
+import { gridContrast } from "./grid.mjs";
 
 const here = (name) => new URL(name, import.meta.url);
 let networks = []; // what the page says of each, with its session
@@ -74,12 +75,12 @@ async function run({ size, pixels }) {
     const start = performance.now();
     const image = new runtime.Tensor("float32", normalized(pixels, size, normalization), [1, 3, size, size]);
     const found = await session.run({ image });
+    const milliseconds = performance.now() - start;
     const [, classes, rows, columns] = found.score_map.dims;
     const levels = Object.entries(outputs).filter(([, { level }]) => level).map(([name, { level }]) => {
-      const [, channels, high, wide] = found[name].dims;
-      return { level, ...loudest(found[name].data, channels, high, wide) };
+      const maps = [found[name].data, ...found[name].dims.slice(1)];
+      return { level, ...loudest(...maps), contrast: gridContrast(...maps) };
     });
-    const milliseconds = performance.now() - start;
     answers.push({ scores: { values: found.score_map.data, classes, rows, columns }, levels, milliseconds });
     for (const tensor of [image, ...Object.values(found)]) tensor.dispose();
   }

@@ -200,7 +200,7 @@ def test_the_measured_numbers_are_within_what_is_promised_and_of_these_files():
     live = files.collect()
     if not live.missing:
         built = sum(map(len, live.files.values()))
-        assert built < found["bytes"]["by_click"] < 1.02 * built, "run tests/site/live_times.py again"
+        assert built < found["bytes"]["by_click"] < 1.02 * built, "run `python -m tests.site.live.times` again"
     assert files.RUNTIME.version() in found["runtime"]
     assert f"{found['first_result_seconds']['median']:.1f} s" in live_tables.cost()
 

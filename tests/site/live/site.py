@@ -1,15 +1,20 @@
-"""What the tests of the live page and its measurement share: a small site with the page alone, and the worker asked."""
+"""What the tests of the live page and its measurement share: a small site with the page alone, visited and asked."""
 
 from __future__ import annotations
 
 import base64
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
+import torch
 
 from book.extensions import live as live_page
 from book.live import files
+from drn_lib.gridding import grid_contrast
+from tests.site.browser import Visit
+from tests.site.explorers import words as words_of
 
 FIRST = "ol.names li"  # an answer is shown
 PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
@@ -54,6 +59,39 @@ def write_site(root: Path, live: files.Live) -> Path:
     page.parent.mkdir()
     page.write_text(PAGE.format(figure=live_page.figure(live, "../")), encoding="utf-8")
     return page
+
+
+def start(browser, address: str) -> SimpleNamespace:
+    """The page before the click, in a context of its own, with a list of the files it asks for."""
+    seen = Visit(browser, address.split("/some/")[0])
+    seen.page.goto(address, wait_until="load")
+    return SimpleNamespace(seen=seen, page=seen.page, figure=seen.page.locator("#live"), asked=seen.requests)
+
+
+def settle(page) -> None:
+    """Wait until all networks have answered what was asked last."""
+    page.wait_for_function("!document.querySelector('.live-body').hasAttribute('aria-busy')")
+
+
+def choose(running, sample: str, size: int) -> None:
+    """Show one of the book's pictures at so many pixels a side."""
+    running.figure.get_by_role("button", name=sample, exact=True).first.click()
+    settle(running.page)
+    running.figure.get_by_label(str(size), exact=True).check()
+    settle(running.page)
+
+
+def panels(running) -> list:
+    return running.figure.locator(".panel:has(ol.names)").all()
+
+
+def words(running) -> list[str]:
+    return words_of(running.figure)
+
+
+def said(running) -> list[str]:
+    """What stands beside each threshold."""
+    return running.figure.locator("output").all_inner_texts()
 
 
 def ask_worker(page, live: files.Live, pictures: list[np.ndarray]) -> list[list[dict]]:
@@ -101,6 +139,16 @@ def difference(answer: dict, outputs: dict[str, np.ndarray]) -> float:
     assert len(answer["levels"]) == len(outputs) - 1
     for level in answer["levels"]:
         maps = outputs[f"level_{level['level']}"]
+        grid = contrasts(maps)
+        assert level["contrast"] is None if grid is None else np.abs(np.subtract(level["contrast"], grid)).max() < 1e-4
         assert level["channel"] == maps.mean(axis=(1, 2)).argmax() and level["channels"] == len(maps)
         worst = max(worst, relative(level["values"], maps[level["channel"]]))
     return worst
+
+
+def contrasts(maps: np.ndarray) -> list[float] | None:
+    """The library's grid contrast of maps (channels, rows, columns), for 4 and 2 cells; None where it has none."""
+    try:
+        return [grid_contrast(torch.from_numpy(maps), period).item() for period in (4, 2)]
+    except ValueError:  # too few cells
+        return None

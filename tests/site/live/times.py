@@ -1,6 +1,6 @@
-"""Measure the live page in Chromium and write data/results/live.json: `python -m tests.site.live_times`.
+"""Measure the live page in Chromium and write data/results/live.json: `python -m tests.site.live.times`.
 
-Bytes before and after the click, seconds from the click to the first answers of both networks (each time in a browser
+Bytes before and after the click, seconds from the click to the first answers of all networks (each time in a browser
 without a cache, from a server on this machine), milliseconds a picture, and how far apart the runtimes are. The built
 site has to be there (`make book`).
 """
@@ -27,7 +27,7 @@ from drn_lib.checkpoints.onnx import Trained, onnx_model
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize
 from tests.site.browser import FLAGS, SITE, WIDTHS, executable, serve
-from tests.site.live import FIRST, ask_worker, difference, native
+from tests.site.live.site import FIRST, ask_worker, difference, native
 
 SIZES = (64, 224, 448)
 VISITS = 5
