@@ -18,8 +18,8 @@ import yaml
 from book import ROOT
 from book.explorers import data
 from book.live import pictures
-from book.numbers import claims, markers, solutions, status
-from book.numbers.tables import classification, lite0, live, localization, reproduction, segmentation
+from book.numbers import markers, solutions, status
+from book.numbers.tables import claims, classification, lite0, live, localization, reproduction, segmentation
 from drn_lib.paths import replacing
 
 TABLES = {
