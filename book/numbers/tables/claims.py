@@ -80,7 +80,7 @@ def _detail(claim: dict) -> str:
             evidence = f"reduced, {n.replace(',', ' and')}" if scale(check).startswith("reduced") else n
             rows.append([sentence(check["what"]), paper_text(check), ours, evidence, interval, judged])
     where = f"*Claimed in* {claim['where']} ({claim['sure']}): {claim['claim'].strip()}"
-    more = [where, sentence(claim.get("note", "")), f"→ {chapter_link(claim['chapter'])}"]
+    more = [where, sentence(claim.get("note", "")), f"See {chapter_link(claim['chapter'])}."]
     parts = [
         f"({claim['id'].lower()})=\n### {claim['id']}: {claim['short']}",
         sentence(claim["finding"]),

@@ -114,10 +114,13 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value with three decimals; never as zero, which no number of redrawings can show."""
+    """A p-value with two decimals: redrawing a few seeds gives no more. Never as zero, nor rounded up to the 0.05."""
     if math.isnan(p):
         return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    if p < 0.01:
+        return "< 0.01"
+    text = f"{p:.2f}"
+    return "< 0.05" if p < 0.05 and text == "0.05" else text
 
 
 def interval_cell(found: intervals.Interval | None, style: str, sign: str = "") -> str:
