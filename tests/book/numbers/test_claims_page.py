@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from book.numbers import claims
-from book.numbers.tables import claims as page
+from book.numbers.claims import judging as claims
+from book.numbers.claims import page
 from book.studies import files, results
 from book.studies.evidence import planned
 from book.studies.imagenet import readings

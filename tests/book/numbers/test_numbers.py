@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
-from book.numbers import claims, fill, markers
+from book.numbers import fill, markers
 from book.numbers import status as pages
+from book.numbers.claims import judging as claims
 from book.numbers.tables import common
 from book.studies import files, results, summaries
 from drn_lib.paths import paper_dir

@@ -1,7 +1,7 @@
 """How the claims of the paper are judged, each check by one rule. Everything in it comes from data/.
 
 A check compares two networks in stored results, two readings of a real ImageNet network or two numbers of the paper's
-tables, or names the test that shows it. `tables/claims.py` makes the page of it.
+tables, or names the test that shows it. `page.py` makes the page of it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from book.numbers import markers
-from book.numbers.claims import KINDS, SCALES, VERDICTS, judge, kind, load_claims, paper_text, scale, tallied
+from book.numbers.claims.judging import KINDS, SCALES, VERDICTS, judge, kind, load_claims, paper_text, scale, tallied
 from book.numbers.status import chapter_link
 from book.studies import results
 
