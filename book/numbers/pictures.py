@@ -103,9 +103,9 @@ def draw(name: str, path: Path) -> None:
     table = TABLES[name]
     with plt.rc_context():
         style.use_style()
-        figure = forest.forest(compared(**table), list(table["rows"]), 6.6, table["words"])
+        figure = forest.forest(compared(**table), list(table["rows"]), 5.4, table["words"])
         with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=150, bbox_inches="tight", metadata={NOTE: hash_of(name)})
+            figure.savefig(temporary, format="png", dpi=180, bbox_inches="tight", metadata={NOTE: hash_of(name)})
         plt.close(figure)
 
 

@@ -74,7 +74,7 @@ def pilot() -> str:
             row = [f"{recipe['lr']:g}", str(recipe["epochs"]), f"{sum(last) / len(last):.1f}"]
             rows.append([display_name(run.architecture), *row, f"{run.curve[-1]['train_loss']:.2f}"])
     rows.sort(key=lambda row: (row[0], float(row[1]), int(row[2])))
-    header = ["network", "learning rate", "epochs", "top-1 error on the tune part, %", "training loss at the end"]
+    header = ["network", "learning rate", "epochs", "top-1 error on validation, %", "training loss at the end"]
     return results.markdown_table(header, rows)
 
 

@@ -9,9 +9,12 @@ import pytest
 
 from book.exercises.exercise import all_exercises
 from book.numbers import solutions, status
-from book.studies import files
+from book.numbers.tables import common
+from book.studies import files, results
 from tests import ROOT
 from tests.book.studies.test_results import a_run, write
+
+BOOK = ROOT / "book"
 
 
 def in_chapters() -> list[tuple[int, str]]:
@@ -54,3 +57,31 @@ def test_trainings_are_folded_by_study_with_their_number_and_hours(tmp_path, mon
 def test_errata_are_listed_once_there_is_one(listing):
     has_entries = "\n## " in (ROOT / "book" / "errata.md").read_text(encoding="utf-8")
     assert ("book/errata" in (ROOT / "book" / listing).read_text(encoding="utf-8")) == has_entries
+
+
+@pytest.mark.parametrize("study", ["classification", "segmentation"])
+def test_every_variant_of_a_study_is_of_one_group(study):
+    known = results.variants(study)
+    groups = {name: common._members(study, [name]) for name in common.GROUPS}
+    assert sorted(sum(groups.values(), [])) == sorted(known)
+    assert groups["main"] and all("_a_18" in name or name.startswith("ladder") for name in groups["ladder"])
+
+
+@pytest.mark.parametrize(
+    ("page", "groups"), [("table-1", "main cost ladder size"), ("table-2", "main cost ladder size")]
+)
+def test_a_page_shows_every_group_of_its_study(page, groups):
+    keys = re.findall(
+        r"<!-- table:(?:summary|scores)/classification/[^/]+/(\S+) -->", (BOOK / f"{page}.md").read_text()
+    )
+    assert set(groups.split()) <= {name for key in keys for name in key.split(",")}
+
+
+def test_groups_and_variants_may_stand_together():
+    rows = common.summary_table("classification", "final.test.top1", "drn_a_18,cost", costs=False).splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| DRN-A-18", "| ResNet-18, larger images", "| ResNet-18, wider"]
+
+
+def test_a_score_of_four_decimals_is_rounded_and_others_stay_as_printed():
+    table = common.paper_table("table3_cityscapes", "model,mean_iou")
+    assert "| DRN-D-105 multi-scale | 76.3 |" in table and "| DRN-C-26 | 68.0 |" in table
