@@ -134,7 +134,7 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
         counts = dict.fromkeys(str(sample(study, name, key).n) for name in (row.left, row.right))
         lines.append([names, ", ".join(counts), estimate, *intervals_shown, p])
     header = ["difference", "seeds", metrics.label(key)]
-    header += ["95 % over seeds and images", "95 % over seeds alone", "p (Holm)"]
+    header += ["95 % over seeds and images", "95 % over seeds only", "p (Holm)"]
     if "bootstrap" not in rows[0].difference.method:  # no outcome of each image is stored: one kind of interval
         del header[3]
         lines = [line[:3] + line[4:] for line in lines]
