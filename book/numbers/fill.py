@@ -18,7 +18,9 @@ import yaml
 from book import ROOT
 from book.explorers import data
 from book.live import pictures
-from book.numbers import claims, markers, solutions, status
+from book.numbers import markers, solutions, status
+from book.numbers import pictures as forests
+from book.numbers.claims import page as claims
 from book.numbers.tables import classification, lite0, live, localization, reproduction, segmentation
 from drn_lib.paths import replacing
 
@@ -116,6 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
             problems += typed_results(path)
     problems += data.refresh(check)
     problems += pictures.refresh(check)
+    problems += forests.refresh(check)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

@@ -27,7 +27,7 @@ A number that was not measured yet reads "not yet measured"; a key that names no
     table:paper/TABLE/COLUMN,COLUMN     columns of a table of the paper (all of them where none are named)
     table:results/STUDY/METRIC,METRIC   every network of a study: seeds, then each metric's mean
     table:beside/STUDY/METRIC/TABLE/COLUMN   our mean and interval beside the paper's number
-    table:summary/STUDY/METRIC,METRIC/NAMES  variants with intervals and costs (NAMES: "all", or some with commas)
+    table:summary/STUDY/METRIC,METRIC/NAMES  variants with intervals and costs (NAMES: "all", variants, groups)
     table:scores/STUDY/METRIC,METRIC/NAMES   the same without costs
     table:differences/STUDY/METRIC/LEFT-RIGHT,LEFT-RIGHT   left - right, both intervals, Holm's p over all of them
 """

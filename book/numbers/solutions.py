@@ -14,17 +14,19 @@ def solutions() -> str:
     parts = []
     for chapter, exercises in groupby(listed, key=lambda exercise: exercise.chapter):
         parts.append(f"## {chapter:02d} {status.CHAPTERS[chapter]}")
-        parts += [_solution(exercise) for exercise in exercises]
+        parts += [_solution(f"{chapter}.{place}", exercise) for place, exercise in enumerate(exercises, 1)]
     return "\n\n".join(parts)
 
 
-def _solution(exercise: Exercise) -> str:
+def _solution(number: str, exercise: Exercise) -> str:
+    """`number` is the chapter's and the place in it; the name of `check` stays an address within the page."""
     choices = f" Choose from: {', '.join(exercise.choices)}." if exercise.choices else ""
     text = exercise.solution_text().rstrip()
     answer = f"```python\n{text}\n```" if exercise.is_function else f"**{text}**"
     hints = "\n".join(f"- {hint}" for hint in exercise.hints)
     return (
-        f"### `{exercise.name}`\n\n{exercise.task}{choices}\n\n"
-        f":::{{dropdown}} Hints for {exercise.name}\n{hints}\n:::\n\n"
-        f":::{{dropdown}} Solution of {exercise.name}\n{answer}\n\n{exercise.explanation}\n:::"
+        f"({exercise.name})=\n### Exercise {number}\n\n{exercise.task}{choices}\n\n"
+        f'In the chapter: `check("{exercise.name}", ...)`\n\n'
+        f":::{{dropdown}} Hints for exercise {number}\n{hints}\n:::\n\n"
+        f":::{{dropdown}} Solution of exercise {number}\n{answer}\n\n{exercise.explanation}\n:::"
     )

@@ -12,6 +12,7 @@ from functools import partial
 from book import ROOT
 from book.numbers.text import NOT_MEASURED
 from book.studies import files, plans, results
+from book.studies.reading.records import StoredRun
 from drn_lib.names import display_name
 from drn_lib.paths import paper_dir
 
@@ -73,7 +74,7 @@ def pilot() -> str:
             row = [f"{recipe['lr']:g}", str(recipe["epochs"]), f"{sum(last) / len(last):.1f}"]
             rows.append([display_name(run.architecture), *row, f"{run.curve[-1]['train_loss']:.2f}"])
     rows.sort(key=lambda row: (row[0], float(row[1]), int(row[2])))
-    header = ["network", "learning rate", "epochs", "top-1 error on the tune part, %", "training loss at the end"]
+    header = ["network", "learning rate", "epochs", "top-1 error on validation, %", "training loss at the end"]
     return results.markdown_table(header, rows)
 
 
@@ -100,6 +101,17 @@ def ledger() -> str:
     return "\n\n".join(parts)
 
 
+def ledger_contents() -> str:
+    """Every row of the ledger in a line with a link, by what it changes, the gravest first."""
+    found = load_ledger()
+    titles = {row["id"]: row["title"] for section in found["sections"] for row in section["rows"]}
+    parts = []
+    for part in found["contents"]:
+        lines = [f"- [{name}](#ledger-{name.lower()}): {titles[name]}" for name in part["rows"]]
+        parts.append(f"### {part['title']}\n\n" + "\n".join(lines))
+    return "\n\n".join(parts)
+
+
 def confidence() -> str:
     """The words that say how much a statement is trusted."""
     return results.markdown_table(["word", "meaning"], [[word, meaning] for word, meaning in CONFIDENCE.items()])
@@ -121,15 +133,25 @@ def times() -> str:
 
 
 def training_times() -> str:
-    """How long each stored run trained, and where; of runs that only measured stored weights nothing."""
-    rows = []
+    """How long each stored run trained, and where, folded study by study; of runs that trained nothing no word."""
+    parts = []
     for folder in sorted(path for path in files.results_dir().iterdir() if path.is_dir()):
-        for run in filter(lambda run: run.curve, results.runs(folder.name)):
-            name = f"{display_name(run.variant)}, seed {run.seed}"
-            rows.append([folder.name, name, f"{run.seconds / 60:.0f} min", run.device, run.torch])
-    if not rows:
-        return f"*Trainings: {NOT_MEASURED}.*"
-    return results.markdown_table(["study", "network", "training", "on", "torch"], rows)
+        trained = [run for run in results.runs(folder.name) if run.curve]
+        if trained:
+            parts.append(_folded_times(folder.name, trained))
+    return "\n\n".join(parts) or f"*Trainings: {NOT_MEASURED}.*"
+
+
+def _folded_times(study: str, trained: list[StoredRun]) -> str:
+    rows = []
+    for run in trained:
+        name = f"{display_name(run.variant)}, seed {run.seed}"
+        rows.append([name, f"{run.seconds / 60:.0f} min", run.device, run.torch])
+    count = "1 training" if len(trained) == 1 else f"{len(trained)} trainings"
+    hours = sum(run.seconds for run in trained) / 3600
+    title = f"{study.replace('_', ' ').capitalize()}: {count}, {hours:.1f} hours in all"
+    table = results.markdown_table(["network", "training", "on", "torch"], rows)
+    return f":::{{dropdown}} {title}\n{table}\n:::"
 
 
 def versions() -> str:
@@ -142,6 +164,7 @@ def versions() -> str:
 
 TABLES = {
     "ledger": ledger,
+    "ledger-contents": ledger_contents,
     "confidence": confidence,
     "times": times,
     "training-times": training_times,

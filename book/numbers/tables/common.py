@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from book.numbers.text import NOT_MEASURED, MarkerError, sample
 from book.studies import intervals, metrics, paper, results, summaries
@@ -26,6 +27,9 @@ COLUMNS = {
 }
 """What stands above a column of the paper's tables; above others its name."""
 
+GROUPS = ("main", "cost", "ladder", "size", "start")
+"""The paper's networks, those of equal cost, one change at a time, other sizes, and other starts."""
+
 
 def paper_table(name: str, columns: str = "") -> str:
     """The columns of a table of the paper that are named with commas between them; all where none is."""
@@ -36,7 +40,12 @@ def paper_table(name: str, columns: str = "") -> str:
         if column not in first:
             raise MarkerError(f"the table {name} has no column {column!r}; it has {', '.join(first)}")
     header = [COLUMNS.get(column, column.replace("_", " ")) for column in chosen]
-    return results.markdown_table(header, [[row[column] or "–" for column in chosen] for row in rows.values()])
+    return results.markdown_table(header, [[_short(row[column]) for column in chosen] for row in rows.values()])
+
+
+def _short(text: str) -> str:
+    """A cell as the paper prints it; what a server gave with four decimals with one."""
+    return f"{float(text):.1f}" if re.fullmatch(r"\d+\.\d{4,}", text) else text or "–"
 
 
 def results_table(study: str, metric_names: str) -> str:
@@ -65,9 +74,12 @@ def beside_table(study: str, metric: str, name: str, column: str) -> str:
 
 
 def summary_table(study: str, metric_names: str, names: str, costs: bool = True) -> str:
-    """Variants ("all", or some with commas) with seeds, means and intervals over seeds, and perhaps what they cost."""
+    """Variants with seeds, means and intervals over seeds, and perhaps what they cost.
+
+    `names` are "all", or variants and `GROUPS` with commas between.
+    """
     keys = metric_names.split(",")
-    rows = summaries.summarize(study, keys, None if names == "all" else names.split(","))
+    rows = summaries.summarize(study, keys, None if names == "all" else _members(study, names.split(",")))
     if not rows:
         return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
     lines, timed = [], any(not math.isnan(row.minutes) for row in rows)
@@ -84,6 +96,22 @@ def summary_table(study: str, metric_names: str, names: str, costs: bool = True)
         header += ["parameters, millions", "multiply-adds, millions", "live taps in level 6, %"]
         header += ["minutes of training on a CPU"] if timed else []
     return results.markdown_table(header, lines)
+
+
+def group(variant: str) -> str:
+    """One of `GROUPS`: where a page of a table shows a variant."""
+    if variant.endswith("_128px"):
+        return "size"
+    if variant.endswith("_scratch"):
+        return "start"
+    if variant in ("resnet_18_wide", "resnet_18_large"):
+        return "cost"
+    return "ladder" if variant.startswith(("ladder_", "drn_a_18_")) else "main"
+
+
+def _members(study: str, names: list[str]) -> list[str]:
+    found = results.variants(study)
+    return [one for name in names for one in ([v for v in found if group(v) == name] if name in GROUPS else [name])]
 
 
 def differences_table(study: str, key: str, pair_names: str) -> str:
@@ -106,7 +134,7 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
         counts = dict.fromkeys(str(sample(study, name, key).n) for name in (row.left, row.right))
         lines.append([names, ", ".join(counts), estimate, *intervals_shown, p])
     header = ["difference", "seeds", metrics.label(key)]
-    header += ["95 % over seeds and images", "95 % over seeds alone", "p (Holm)"]
+    header += ["95 % over seeds and images", "95 % over seeds only", "p (Holm)"]
     if "bootstrap" not in rows[0].difference.method:  # no outcome of each image is stored: one kind of interval
         del header[3]
         lines = [line[:3] + line[4:] for line in lines]
@@ -114,10 +142,13 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value with three decimals; never as zero, which no number of redrawings can show."""
+    """A p-value with two decimals: redrawing a few seeds gives no more. Never as zero, nor rounded up to the 0.05."""
     if math.isnan(p):
         return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    if p < 0.01:
+        return "< 0.01"
+    text = f"{p:.2f}"
+    return "< 0.05" if p < 0.05 and text == "0.05" else text
 
 
 def interval_cell(found: intervals.Interval | None, style: str, sign: str = "") -> str:

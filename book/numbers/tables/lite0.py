@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from statistics import fmean
 
+from book.numbers.tables.common import p_text
 from book.numbers.text import NOT_MEASURED
 from book.studies import results
 from book.studies.imagenet.readings import stored
-from book.studies.metrics import signed
+from book.studies.intervals import Interval
+from book.studies.metrics import interval_text, signed
 
 NAMES = {
     "as_trained": "as trained",
@@ -122,11 +124,11 @@ def _differences(part: str, outcomes: dict[str, str]) -> str:
     for key, title in outcomes.items():
         for pair, row in found[key].items():
             left, right = (NAMES[name] for name in pair.split(" - "))
-            interval = f"[{signed(row['low'], '+.1f')},\u00a0{signed(row['high'], '+.1f')}]"
+            interval = interval_text(Interval(row["estimate"], row["low"], row["high"], 1, "over photographs"))
             predicted = {"+": "more", "-": "less"}[row["predicted"]] if key in PREDICTED else "–"
-            p = f"{row['p_holm']:.2g}" if row["p_holm"] >= 0.001 else "below 0.001"
-            rows.append([f"{title}: {left} − {right}", signed(row["estimate"], "+.1f"), interval, p, predicted])
-    return results.markdown_table(["difference", "ours", "95 % interval", "p, corrected", "predicted"], rows)
+            cells = [signed(row["estimate"], "+.1f"), interval, p_text(row["p_holm"]), predicted]
+            rows.append([f"{title}: {left} − {right}", *cells])
+    return results.markdown_table(["difference", "ours", "95 % interval", "p (Holm)", "predicted"], rows)
 
 
 def _missing(what: str) -> str:

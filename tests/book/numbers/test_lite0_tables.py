@@ -51,7 +51,7 @@ def test_localization_and_its_differences(results):
     assert rows(lite0.pets())["as trained"][1:] == ["81.3", "99.0", "90.0", "60.0", "97.0", "88.0"]
     (found,) = list(rows(lite0.pets_differences()).items())[1:]
     assert found[0] == "pixel average precision, %: *exact*, output stride 8 − as trained"
-    assert found[1] == ["−1.2", "[−2.0,\u00a0−0.5]", "below 0.001", "less"]
+    assert found[1] == ["−1.2", "[−2.0,\u00a0−0.5]", "< 0.01", "less"]
 
 
 def test_a_probe_is_a_mean_over_its_trainings(results):
@@ -61,5 +61,5 @@ def test_a_probe_is_a_mean_over_its_trainings(results):
     (results / "lite0_probe.json").write_text(json.dumps({"readings": dict.fromkeys(READINGS, row), **differences}))
     assert rows(lite0.probe())["as trained"] == ["2", "41.0", "10.5", "4.0"]
     found = rows(lite0.probe_differences())
-    assert found["mean IoU, %: *exact*, output stride 8 − as trained"] == ["+1.0", "[+0.5,\u00a0+1.5]", "0.04", "more"]
+    assert found["mean IoU, %: *exact*, output stride 8 − as trained"] == ["+1.0", "[0.5,\u00a01.5]", "0.04", "more"]
     assert found["specks an image: *exact*, output stride 8 − as trained"][-1] == "–"

@@ -74,7 +74,8 @@ def test_without_runs_the_tables_say_so(monkeypatch):
 
 
 def test_a_p_value_is_never_printed_as_zero():
-    assert [common.p_text(p) for p in (0.0005, 0.001, 0.04972, 1.0)] == ["< 0.001", "0.001", "0.050", "1.000"]
+    assert [common.p_text(p) for p in (0.0, 0.0099, 0.0101, 0.036, 1.0)] == ["< 0.01", "< 0.01", "0.01", "0.04", "1.00"]
+    assert [common.p_text(p) for p in (0.04972, 0.05, 0.0549)] == ["< 0.05", "0.05", "0.05"]  # it decides at 0.05
     assert common.p_text(float("nan")) == "–"
 
 

@@ -1,21 +1,22 @@
-"""The page of claims: what became of each claim of the paper, judged by one rule. Everything in it comes from data/.
+"""How the claims of the paper are judged, each check by one rule. Everything in it comes from data/.
 
-A check compares two networks in stored results, two numbers of the paper's tables, or names the test that shows it.
+A check compares two networks in stored results, two readings of a real ImageNet network or two numbers of the paper's
+tables, or names the test that shows it. `page.py` makes the page of it.
 """
 
 from __future__ import annotations
 
 import ast
 import math
-import re
-from collections import Counter
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
+from book import ROOT
 from book.numbers import markers
-from book.numbers.status import CHAPTERS, ROOT, chapter_link
 from book.numbers.text import NOT_MEASURED
 from book.studies import files, intervals, results
+from book.studies.evidence import planned
+from book.studies.imagenet import readings
 from book.studies.metrics import interval_text, signed
 from drn_lib.paths import paper_dir
 
@@ -23,63 +24,20 @@ VERDICTS = ("supported", "supported (provisional)", "matches", "contradicted", "
 VERDICTS += ("not resolved", "not testable here", "open")
 """What a check can come to, in the order in which a page lists them."""
 
+KINDS = ("arithmetic", "the paper's claims", "our own controls")
+"""What a check is: a count or a proof, a comparison that the paper makes, or one that it lacks."""
+
+SCALES = ("exact", "a real ImageNet network", "reduced, replicated", "reduced, contradicted when repeated")
+SCALES += ("reduced, once", "the paper's table only")
+"""How strong the evidence behind a check is, the strongest first."""
+
+REPEATED = "heldout"
+"""The study that repeats comparisons of `classification` on classes that no choice has seen."""
+
 
 def load_claims() -> list[dict]:
     """The claims of data/paper/claims.yml."""
     return files.read_yaml(paper_dir() / "claims.yml")["claims"]
-
-
-def summary() -> str:
-    """How many checks came out how."""
-    counts = Counter(_tallied(check) for claim in load_claims() for check in claim["checks"])
-    return results.markdown_table(
-        ["verdict", "checks"], [[name, str(counts[name])] for name in VERDICTS if counts[name]]
-    )
-
-
-def overview() -> str:
-    """One line for each claim: how many of its checks came out how, and the chapter that settles it."""
-    rows = []
-    for claim in load_claims():
-        counts = Counter(_tallied(check) for check in claim["checks"])
-        verdicts = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts[name])
-        rows.append(
-            [f"[{claim['id']}](#{claim['id'].lower()})", claim["short"], verdicts, chapter_link(claim["chapter"])]
-        )
-    return results.markdown_table(["claim", "in short", "checks", "chapter"], rows)
-
-
-def details() -> str:
-    """Every claim in words: where it stands, what would settle it, and its checks with n, interval and verdict."""
-    header = ["what is compared", "the paper", "ours", "n", "95 % interval", "verdict"]
-    parts = []
-    for claim in load_claims():
-        rows = []
-        for check in claim["checks"]:
-            ours, n, interval, judged = judge(check)
-            rows.append([check["what"], paper_text(check), ours, n, interval, judged])
-        parts.append(
-            f"({claim['id'].lower()})=\n### {claim['id']}: {claim['short']}\n\n{claim['claim'].strip()}\n\n"
-            f"- *Where:* {claim['where']} ({claim['sure']})\n"
-            f"- *Chapter:* {chapter_link(claim['chapter'])}\n"
-            f"- *What would settle it:* {_linked(claim['settle'].strip())}\n\n" + results.markdown_table(header, rows)
-        )
-    return "\n\n".join(parts)
-
-
-def chapter_claims(number: int) -> str:
-    """What became of the claims that a chapter settles: one line for each check, with the verdict."""
-    lines = []
-    for claim in load_claims():
-        if claim["chapter"] == number:
-            lines.append(f"- **{claim['id']}**, {claim['short']}.")
-            for check in claim["checks"]:
-                ours, n, interval, judged = judge(check)
-                numbers = ours if n in ("–", "exact") else f"{ours}, n = {n}"
-                if interval != "–":
-                    numbers = f"{ours}, {interval}, n = {n}"
-                lines.append(f"  - {check['what']}: *{judged}*" + ("" if ours == NOT_MEASURED else f"; {numbers}"))
-    return "\n".join(lines)
 
 
 def judge(check: dict) -> tuple[str, str, str, str]:
@@ -92,6 +50,8 @@ def judge(check: dict) -> tuple[str, str, str, str]:
         return check["shows"], check.get("n", "exact"), "–", check.get("finds", "supported")
     if "arithmetic" in check:
         return _judge_arithmetic(check["arithmetic"])
+    if "reading" in check:
+        return _judge_reading(**check["reading"])
     difference, key = _compared(check)
     plan = check["compare"]
     if difference is None:
@@ -101,7 +61,7 @@ def judge(check: dict) -> tuple[str, str, str, str]:
     right = results.metric(study, plan["right"], plan.get("right_metric", plan["metric"]))
     style = plan.get("style", ".1f")
     apart = signed(difference.estimate, f"+{style}")
-    ours = f"{signed(left.mean, style)} − {signed(right.mean, style)} = {apart} (reduced)"
+    ours = f"{signed(left.mean, style)} − {signed(right.mean, style)} = {apart}"
     p = primary_p_values(files.results_dir()).get(key)
     over_seeds = results.difference_over_seeds(study, *key[1:])
     judged = intervals.printed_verdict(intervals.verdict(difference, plan["claim"], p), over_seeds)
@@ -114,11 +74,48 @@ def judge(check: dict) -> tuple[str, str, str, str]:
     return ours, f"{left.n},\u00a0{right.n}", interval_text(difference, style), judged
 
 
-def _tallied(check: dict) -> str:
+def tallied(check: dict) -> str:
     """A check's verdict as it is counted: one of `VERDICTS`."""
     judged = judge(check)[3]
     name = judged.partition(" (")[0]
     return f"{name} (provisional)" if "(provisional" in judged else name
+
+
+def kind(check: dict) -> str:
+    """One of `KINDS`."""
+    if check.get("control"):
+        return KINDS[2]
+    return KINDS[0 if _is_exact(check) else 1]
+
+
+def scale(check: dict) -> str:
+    """One of `SCALES`; of what was not measured yet nothing."""
+    if "not_testable" in check:
+        return SCALES[5]
+    if tallied(check) == "open":
+        return ""
+    if _is_exact(check):
+        return SCALES[0]
+    if "reading" in check:
+        return SCALES[1]
+    again = repeated(files.results_dir()).get(_compared(check)[1], "")
+    if again.startswith("as predicted"):
+        return SCALES[2]
+    return SCALES[3 if again.startswith("against") else 4]
+
+
+@cache
+def repeated(folder: Path) -> dict[tuple, str]:
+    """What became of each comparison of `classification` that `REPEATED` makes again, by its sides and its metric.
+
+    `folder` holds the results.
+    """
+    found = {}
+    for row in planned.rows(REPEATED, folder):
+        if row.contrast.beside is None:
+            key = ("classification", row.contrast.left, row.contrast.right, row.contrast.outcome, None)
+            found[key] = row.verdict
+    return found
 
 
 def paper_text(check: dict) -> str:
@@ -170,6 +167,23 @@ def _compared(check: dict) -> tuple[intervals.Interval | None, tuple]:
     return None, ()
 
 
+def _is_exact(check: dict) -> bool:
+    return "arithmetic" in check or ("test" in check and check.get("n", "exact") == "exact")
+
+
+def _judge_reading(measured: str, outcome: str, left: str, right: str, claim: str) -> tuple[str, str, str, str]:
+    """Of the one real network chance lies in the photographs only: they are what n counts."""
+    found = readings.stored(measured)
+    if found is None:
+        return NOT_MEASURED, "–", "–", "open"
+    row, sides = found[outcome][f"{left} - {right}"], (found["readings"][side][outcome] for side in (left, right))
+    photographs = found["counts"]["test"]
+    difference = intervals.Interval(row["estimate"], row["low"], row["high"], photographs, "over photographs")
+    ours = " − ".join(signed(side, ".1f") for side in sides) + f" = {signed(row['estimate'], '+.1f')}"
+    judged = intervals.verdict(difference, claim, row["p_holm"])
+    return ours, f"{photographs} photographs", interval_text(difference), judged
+
+
 def _judge_arithmetic(check: dict) -> tuple[str, str, str, str]:
     left, right = (_float(f"paper:{check[side]}") for side in ("left", "right"))
     unit = f" {check['unit']}" if check.get("unit") else ""
@@ -182,15 +196,3 @@ def _judge_arithmetic(check: dict) -> tuple[str, str, str, str]:
 
 def _float(key: str) -> float:
     return float(markers.number(key))
-
-
-def _linked(text: str) -> str:
-    return re.sub(r"\b([PVX]\d+)\b", lambda row: f"[{row[1]}](#ledger-{row[1].lower()})", text)
-
-
-TABLES = {
-    "claims": overview,
-    "claims-details": details,
-    "claims-summary": summary,
-    **{f"claims-of-chapter-{number}": partial(chapter_claims, number) for number in CHAPTERS},
-}

@@ -1,0 +1,128 @@
+"""The page of claims: what it counts, how strong it calls the evidence, and that its sentences fit their numbers."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from book.numbers.claims import judging as claims
+from book.numbers.claims import page
+from book.studies import files, results
+from book.studies.evidence import planned
+from book.studies.imagenet import readings
+from tests import ROOT
+
+TRIED = [pytest.param(claim, id=claim["id"]) for claim in claims.load_claims() if "finding" in claim]
+SIDES = {"left": "drn_a_18", "right": "resnet_18", "metric": "lattice_energy.level_6"}
+CHECK = {"what": "a grid", "compare": {"studies": ["classification"], **SIDES, "claim": "less"}}
+
+
+@pytest.mark.parametrize("claim", TRIED)
+def test_a_sentence_holds_for_the_verdicts_for_which_it_was_written(claim):
+    """Where this fails, read `finding` and `answer` again, and then write the new verdicts into `when`."""
+    assert page.verdicts(claim) == claim["when"]
+
+
+@pytest.mark.parametrize("claim", TRIED)
+def test_a_finding_is_one_sentence_whose_numbers_were_measured_and_are_no_negative_counts(claim):
+    said = page.sentence(claim["finding"])
+    assert said.endswith(".") and not re.search(r"[.!?] [A-Z]", said)
+    assert "not yet measured" not in said and "{" not in said
+    assert "−" not in said, "a sentence says fewer or more, and a minus would turn it round"
+
+
+def test_what_the_sentences_say_beyond_their_numbers():
+    """C9 calls level 6 the strongest, C15 calls the fixed box the best, C6 and C19 call a difference one of chance."""
+    energy = {n: results.metric("classification", "drn_c_26", f"lattice_energy.level_{n}").mean for n in range(3, 9)}
+    assert max(energy, key=energy.get) == 6
+    fixed = results.metric("classification", "resnet_18", "localization.trivial.fixed_box.gt_known_50").mean
+    for name in ("resnet_18", "drn_a_18", "drn_b_26", "drn_c_26"):
+        assert results.metric("classification", name, "localization.native.gt_known_50").mean > fixed
+    for claim in claims.load_claims():
+        if claim["id"] in ("C6", "C19"):
+            assert {claims.tallied(check) for check in claim["checks"]} <= {"not resolved", "not testable here"}
+
+
+def test_the_counts_keep_arithmetic_the_papers_claims_and_controls_apart(monkeypatch):
+    exact = {"arithmetic": {"left": "a/b/c", "right": "a/b/c", "claim": "equal"}}
+    checks = [exact, {"not_testable": "x"}, {"not_testable": "x"}, {"not_testable": "x", "control": True}]
+    monkeypatch.setattr(page, "load_claims", lambda: [{"checks": checks}])
+    monkeypatch.setattr(claims, "_judge_arithmetic", lambda _: ("", "exact", "–", "supported"))
+    lines = page.summary().splitlines()
+    assert lines[0] == "| verdict | arithmetic | the paper's claims | our own controls |"
+    assert lines[2:] == ["| supported | 1 | – | – |", "| not testable here | – | 2 | 1 |"]
+
+
+def test_every_comparison_that_the_paper_lacks_is_marked_as_a_control():
+    for claim in claims.load_claims():
+        for check in claim["checks"]:
+            assert (claims.paper_text(check) == "–") == bool(check.get("control")), (claim["id"], check["what"])
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """No results at all."""
+    monkeypatch.setattr(files, "results_dir", lambda: tmp_path)
+    yield tmp_path
+    claims.repeated.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("again", "expected"),
+    [
+        ("as predicted", "reduced, replicated"),
+        ("as predicted (provisional)", "reduced, replicated"),
+        ("against the prediction", "reduced, contradicted when repeated"),
+        ("not resolved", "reduced, once"),
+        ("not measured", "reduced, once"),
+    ],
+)
+def test_a_comparison_is_replicated_where_its_repetition_came_out_as_predicted(empty, monkeypatch, again, expected):
+    contrast = SimpleNamespace(left=SIDES["left"], right=SIDES["right"], outcome=SIDES["metric"], beside=None)
+    row = SimpleNamespace(contrast=contrast, verdict=again)
+    monkeypatch.setattr(planned, "rows", lambda study, root: [row] if study == "heldout" else [])
+    assert claims.scale(CHECK) == ""  # not measured
+    monkeypatch.setattr(claims, "_compared", lambda _: (None, ("classification", *SIDES.values(), None)))
+    monkeypatch.setattr(claims, "judge", lambda _: ("", "3, 3", "", "supported"))
+    assert claims.scale(CHECK) == expected
+
+
+def test_the_repetition_is_planned_for_the_first_claim_of_the_book():
+    assert ("classification", "drn_a_18", "resnet_18", "final.test.top1", None) in claims.repeated(files.results_dir())
+
+
+def test_the_scale_of_what_no_training_shows(empty, monkeypatch):
+    assert claims.scale({"not_testable": "x"}) == "the paper's table only"
+    reading = {"measured": "pets", "outcome": "ap", "left": "exact_8", "right": "as_trained", "claim": "greater"}
+    check = {"what": "", "reading": reading}
+    assert claims.judge(check)[3] == "open" and claims.scale(check) == ""
+    row = {"estimate": -2.0, "low": -3.0, "high": -1.0, "p_holm": 0.01}
+    sides = {"exact_8": {"ap": 76.0}, "as_trained": {"ap": 78.0}}
+    stored = {"ap": {"exact_8 - as_trained": row}, "readings": sides, "counts": {"test": 298}}
+    monkeypatch.setattr(readings, "stored", lambda _: stored)
+    found = ("76.0 − 78.0 = −2.0", "298 photographs", "[−3.0,\u00a0−1.0]", "contradicted")
+    assert claims.judge(check) == found and claims.scale(check) == "a real ImageNet network"
+    row["p_holm"] = 0.2
+    assert claims.judge(check)[3] == "not resolved"
+
+
+def test_a_claim_begins_with_its_finding_and_every_claim_has_its_address():
+    details, rest = page.details(), page.untested()
+    for claim in claims.load_claims():
+        address = f"({claim['id'].lower()})=\n"
+        assert (details if "finding" in claim else rest).count(address) == 1
+        if "finding" in claim:
+            after = details.partition(f"{address}### {claim['id']}: ")[2].split("\n\n")
+            assert after[1] == page.sentence(claim["finding"]) and after[2].startswith("*Claimed in* ")
+    assert "| reduced, 5 and\u00a05 |" in details
+
+
+def test_the_answers_are_words():
+    """YAML takes a bare yes for true."""
+    assert all(isinstance(claim.get("answer", ""), str) for claim in claims.load_claims())
+
+
+def test_the_page_is_shorter_than_it_was():
+    assert len((ROOT / "book" / "claims.md").read_text(encoding="utf-8").split()) < 4400
