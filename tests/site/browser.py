@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+from book.offline.pages import executable as executable
 from tests import ROOT
 
 SITE = ROOT / "_build" / "html"
@@ -80,11 +80,6 @@ def serve(folder) -> ThreadingHTTPServer:
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
-
-
-def executable() -> str | None:
-    """The browser of this machine."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
 class Visit:
