@@ -66,7 +66,7 @@ def bound(pages: list[Page], site: Path) -> Book:
         text = re.sub(r'href="site:([^"]*)"', lead, page.xhtml)
         text = re.sub(r'(?<=\s)src="([^"]*)"', picture, text)
         # What an EPUB's XHTML does not know, and no reader of one needs.
-        text = re.sub(r'\s(?:data-[\w-]+|tabindex|align|border|open|role|aria-[\w-]+|valign)="[^"]*"', "", text)
+        text = re.sub(r'\s(?:data-[\w-]+|tabindex|align|border|role|aria-[\w-]+|valign)="[^"]*"', "", text)
         name = file_of(page.name)
         book.texts[name] = f"{HEAD.format(title=escape(page.title))}{text}</body></html>"
         book.properties[name] = [kind for kind, tag in (("mathml", "<math"), ("svg", "<svg")) if tag in text]

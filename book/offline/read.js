@@ -3,7 +3,8 @@
 
 async () => {
   await window.MathJax?.startup?.promise;
-  const drop = "script, style, button, form, input, select, iframe, noscript, .headerlink, .colab-only, .prev-next-footer";
+  const drop =
+    "script, style, button, form, input, select, iframe, noscript, .headerlink, .sd-summary-state-marker, .offline";
   const article = document.querySelector("article.bd-article").cloneNode(true);
   article.querySelectorAll(drop).forEach((node) => node.remove());
   article.querySelectorAll("details").forEach((node) => node.setAttribute("open", ""));
@@ -41,7 +42,7 @@ async () => {
   }
   article.querySelectorAll("mjx-assistive-mml").forEach((node) => node.remove());
   return {
-    title: document.querySelector("article.bd-article h1").firstChild.textContent.trim(),
+    title: article.querySelector("h1").textContent.trim(),
     html: article.innerHTML,
     xhtml: [...plain.childNodes].map((node) => new XMLSerializer().serializeToString(node)).join(""),
     sheets: [...document.querySelectorAll('link[rel="stylesheet"]')].map((link) => inSite(link.href)),

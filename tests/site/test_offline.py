@@ -21,6 +21,7 @@ SOME = (
     "book/claims",
     "book/paper-vs-code",
     "notebooks/01_dilation_arithmetic",
+    "notebooks/02_resnet_to_drn_a",
     "book/solutions",
     "book/references",
 )
@@ -68,6 +69,9 @@ def test_every_link_within_the_printed_page_leads_somewhere(taken):
         and "site:" not in html
     )
     assert len(re.findall(r' id="', html)) == len(page.ids), "no id twice"
+    titles = {page.name: page.title for page in taken[0]}
+    assert titles["notebooks/02_resnet_to_drn_a"] == "02 From ResNet to DRN-A"
+    assert 'class="offline"' not in html, "what a site with the files has more than one without"
     assert "<button" not in html and "<script" not in html and "<details open" in html
 
 
