@@ -15,7 +15,7 @@ from book import ROOT
 from book.numbers import markers
 from book.numbers.text import NOT_MEASURED
 from book.studies import files, intervals, results
-from book.studies.evidence import planned
+from book.studies.evidence import contrasts, planned
 from book.studies.imagenet import readings
 from book.studies.metrics import interval_text, signed
 from drn_lib.paths import paper_dir
@@ -52,6 +52,8 @@ def judge(check: dict) -> tuple[str, str, str, str]:
         return _judge_arithmetic(check["arithmetic"])
     if "reading" in check:
         return _judge_reading(**check["reading"])
+    if "grid" in check:
+        return _judge_grid(**check["grid"])
     difference, key = _compared(check)
     plan = check["compare"]
     if difference is None:
@@ -98,6 +100,8 @@ def scale(check: dict) -> str:
         return SCALES[0]
     if "reading" in check:
         return SCALES[1]
+    if "grid" in check:
+        return SCALES[4]
     again = repeated(files.results_dir()).get(_compared(check)[1], "")
     if again.startswith("as predicted"):
         return SCALES[2]
@@ -182,6 +186,16 @@ def _judge_reading(measured: str, outcome: str, left: str, right: str, claim: st
     ours = " − ".join(signed(side, ".1f") for side in sides) + f" = {signed(row['estimate'], '+.1f')}"
     judged = intervals.verdict(difference, claim, row["p_holm"])
     return ours, f"{photographs} photographs", interval_text(difference), judged
+
+
+def _judge_grid(left: str, right: str, period: int, claim: str) -> tuple[str, str, str, str]:
+    """Grid contrast of two maps, each as "network/level", over the trainings whose weights are stored."""
+    sides = [tuple(side.split("/")) for side in (left, right)]
+    difference = contrasts.difference(*sides, period)
+    means = (contrasts.contrast(*side, period) for side in sides)
+    ours = " − ".join(signed(mean.estimate, ".3f") for mean in means) + f" = {signed(difference.estimate, '+.3f')}"
+    n = "{},\u00a0{}".format(*(len(contrasts.seeds(network)) for network, _ in sides))
+    return ours, n, interval_text(difference, ".3f"), intervals.verdict(difference, claim)
 
 
 def _judge_arithmetic(check: dict) -> tuple[str, str, str, str]:

@@ -10,8 +10,10 @@ import pytest
 from book.numbers.claims import judging as claims
 from book.numbers.claims import page
 from book.studies import files, results
-from book.studies.evidence import planned
+from book.studies.evidence import contrasts, planned
 from book.studies.imagenet import readings
+from book.studies.intervals import Interval
+from book.studies.metrics import interval_text
 from tests import ROOT
 
 TRIED = [pytest.param(claim, id=claim["id"]) for claim in claims.load_claims() if "finding" in claim]
@@ -126,3 +128,22 @@ def test_the_answers_are_words():
 
 def test_the_page_is_shorter_than_it_was():
     assert len((ROOT / "book" / "claims.md").read_text(encoding="utf-8").split()) < 4400
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "claim", "verdict"),
+    [(0.01, 0.03, "greater", "supported"), (0.01, 0.03, "less", "contradicted"), (-0.01, 0.03, "less", "not resolved")],
+)
+def test_a_check_of_a_grid_is_judged_by_its_contrast(low, high, claim, verdict, monkeypatch):
+    def difference(left, right, period):
+        assert (left, right, period) == (("drn_c_26", "level_6"), ("drn_a_18", "level_4"), 4)
+        return Interval(0.02, low, high, 3, "")
+
+    monkeypatch.setattr(contrasts, "difference", difference)
+    monkeypatch.setattr(contrasts, "contrast", lambda _, level, period: Interval(int(level[-1]) / 100, 0, 0, 3, ""))
+    monkeypatch.setattr(contrasts, "seeds", lambda network: (0, 1, 2))
+    check = {"what": "", "grid": {"left": "drn_c_26/level_6", "right": "drn_a_18/level_4", "period": 4, "claim": claim}}
+    ours, n, interval, judged = claims.judge(check)
+    assert (ours, n, judged) == ("0.060 − 0.040 = +0.020", "3,\u00a03", verdict)
+    assert interval == interval_text(Interval(0.02, low, high, 3, ""), ".3f")
+    assert claims.scale(check) == "reduced, once" and claims.kind(check) == "the paper's claims"

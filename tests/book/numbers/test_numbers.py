@@ -207,7 +207,7 @@ def test_check_names_what_differs_and_writes_nothing(tmp_path, monkeypatch, caps
 def test_claims_are_complete_and_point_to_what_exists():
     ledger = claims.load_claims()
     assert [claim["id"] for claim in ledger] == [f"C{number}" for number in range(1, 23)]
-    kinds = {"compare", "reading", "arithmetic", "test", "not_testable"}
+    kinds = {"compare", "reading", "grid", "arithmetic", "test", "not_testable"}
     found = {"answer", "finding", "when"}
     for claim in ledger:
         untested = all("not_testable" in check for check in claim["checks"])
