@@ -33,9 +33,11 @@ def rate_bars(rates: Mapping[str, float], mine: Sequence[str] = (), one: str = "
     values = list(rates.values())
     colors = [ACCENT if label in mine else GREY for label in rates]
     ax.barh(range(len(rates)), values, color=colors, height=0.62)
+    step = 0.015 * max(values)
     for place, value in enumerate(values):
-        inside = {"ha": "right", "va": "center", "color": "white", "fontsize": 10}
-        ax.text(value - 0.015 * max(values), place, f"{value:.1f}", **inside)
+        inside = value > 6 * step  # a short bar has its number behind it
+        side = {"ha": "right", "color": "white"} if inside else {"ha": "left", "color": INK}
+        ax.text(value + (-step if inside else step), place, f"{value:.1f}", va="center", fontsize=10, **side)
     ax.axvline(1, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label=one)
     ax.text(1, -0.75, one, ha="center", va="bottom", fontsize=9)
     ax.set_yticks(range(len(rates)), list(rates))
@@ -55,7 +57,7 @@ def roofline(document: Mapping) -> Figure:
     slope = document["memory_bytes"]  # bytes that move in the time of one multiply-add
     left, right = 0.5 / slope, 1.6 * max(level["intensity"] for level in levels)
     ax.plot([left, 1 / slope, right], [left * slope, 1, 1], color=INK, linewidth=1.6)
-    ax.text(right, 1.03, "matrix product", ha="right", va="bottom", fontsize=9)
+    ax.text(right, 0.94, "matrix product", ha="right", va="top", fontsize=9)
     for way, color, label in (("direct", GREY, "PyTorch, directly"), ("kernel", ACCENT, "the C++ kernel")):
         shown = [level for level in levels if way in level]
         at = [level["intensity"] for level in shown], [level[way] for level in shown]

@@ -6,6 +6,7 @@ import hashlib
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from book.studies.reading.records import GPU, UNKNOWN
@@ -24,6 +25,23 @@ def device_name(device: str) -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def peak_memory_mb(status: Path = Path("/proc/self/status")) -> float | None:
+    """The most memory that this process has held, in units of 10^6 bytes; None where the system does not tell.
+
+    On Linux from its own record: what `resource` tells counts the process that it was started from, too.
+    """
+    if status.exists():
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(encoding="utf-8"), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024 / 1e6
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def noted(folder: Path, what: str, value: str) -> str:

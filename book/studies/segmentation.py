@@ -16,11 +16,11 @@ order of the JSON's `dataset.sequences`. Every later statistic comes from these.
 from __future__ import annotations
 
 import math
-import sys
 
 import numpy as np
 import torch
 
+from book.studies import provenance
 from book.studies.plans import Variant
 from drn_lib.checkpoints.files import find_shipped
 from drn_lib.datasets.base import ImageDataset, InMemory
@@ -106,22 +106,12 @@ def score(variant: Variant, seed: int, model: SegmentationNetwork, about: dict, 
     metrics.update(_metrics(f"prior.{part}", prior, classes, drives))
     if model.mean.device.type == "cuda":
         metrics["memory.peak_gpu_mb"] = torch.cuda.max_memory_allocated(model.mean.device) / 1e6
-    elif (peak := peak_memory_mb()) is not None:
+    elif (peak := provenance.peak_memory_mb()) is not None:
         metrics["memory.peak_mb"] = peak
     sequence = np.zeros(len(dataset), dtype=np.uint8)
     for number, places in enumerate(drives.values()):
         sequence[places] = number
     return metrics, {**per_image, "sequence": sequence}
-
-
-def peak_memory_mb() -> float | None:
-    """The most memory that this process has held, in MB; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
 def open_part(recipe: SegmentationRecipe, part: str) -> ImageDataset:

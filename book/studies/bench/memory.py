@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 
 from book.studies.bench.measure import CLASSES, Setting
+from book.studies.provenance import peak_memory_mb
 
 NOTHING = "nothing"
 """A process that makes the network and the image, and computes nothing."""
@@ -49,8 +49,7 @@ def _peak(setting: Setting, name: str) -> str:
                     call()
     except Missing as error:
         return f"{MISSING}{error}"
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # of 1024 bytes on Linux
-    return str(round(kilobytes * 1024 / 1e6, 1))
+    return str(round(peak_memory_mb(), 1))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
 """What a run notes of its devices, its code and its files."""
 
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from book.studies import provenance
+from tests import ROOT
 
 
 def test_a_device_is_noted_by_its_name(monkeypatch, tmp_path):
@@ -39,3 +44,25 @@ def test_notes_and_hashes_of_a_run(tmp_path, monkeypatch):
     assert len(provenance.commit() or "0" * 40) >= 40
     monkeypatch.setattr(provenance, "data_dir", lambda: tmp_path)  # outside a checkout
     assert provenance.commit() is None
+
+
+def test_peak_memory_is_in_megabytes_of_every_system(monkeypatch, tmp_path):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=3_000_000))
+    for system, megabytes in (("linux", 3072.0), ("darwin", 3.0)):  # units of 1024 bytes, and bytes
+        monkeypatch.setattr(sys, "platform", system)
+        assert provenance.peak_memory_mb(tmp_path / "none") == megabytes
+    (tmp_path / "status").write_text("VmPeak:\t9000000 kB\nVmHWM:\t 2000000 kB\nVmRSS:\t 1000 kB\n")
+    assert provenance.peak_memory_mb(tmp_path / "status") == 2048.0
+
+
+def test_the_memory_of_the_process_that_started_it_is_not_its_own():
+    if not Path("/proc/self/status").exists():
+        pytest.skip("only Linux tells it")
+    size = 400_000_000
+    held = bytearray(size)
+    held[::4096] = b"1" * len(held[::4096])
+    code = "from book.studies.provenance import peak_memory_mb; print(peak_memory_mb())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert 5 < float(done.stdout) < size / 1e6 < provenance.peak_memory_mb()
+    del held

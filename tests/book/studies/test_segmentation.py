@@ -4,7 +4,6 @@ import json
 import os
 from dataclasses import replace
 from functools import cache
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -101,14 +100,6 @@ def test_a_study_trains_in_float32_and_looks_four_times(elsewhere, monkeypatch, 
     assert isinstance(train_set, InMemory) and watched is few("tune") and elsewhere == ["train", "tune"]
     assert options is given
     assert about["name"] == "streets" and about["sha256"]["tune"] == few("tune").fingerprint
-
-
-def test_peak_memory_is_in_megabytes_of_every_system(monkeypatch):
-    resource = pytest.importorskip("resource")
-    monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=3_000_000))
-    for system, megabytes in (("linux", 3000.0), ("darwin", 3.0)):  # kilobytes and bytes
-        monkeypatch.setattr(segmentation.sys, "platform", system)
-        assert segmentation.peak_memory_mb() == megabytes
 
 
 def test_drawn_parts_have_the_scenes_that_studies_take(monkeypatch):

@@ -7,12 +7,12 @@ DRN-C-26 at full width on a CPU, in several ways. Each way has a process of its 
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 
 import torch
 
+from book.studies import provenance
 from book.studies.files import results_dir
 from drn_lib import paths, segmentation
 from drn_lib.segmentation import inference, options
@@ -25,7 +25,7 @@ NOTHING = "nothing"
 
 
 def read(way: str) -> float:
-    """Read one image in this process; its peak memory in megabytes (10^6 bytes; Linux counts in kibibytes)."""
+    """Read one image in this process; its peak memory in units of 10^6 bytes."""
     torch.set_num_threads(1)
     model = segmentation.SegmentationNetwork(segmentation.make_backbone(ARCH, 1.0), CLASSES).eval()
     image = torch.randint(0, 256, (3, HEIGHT, WIDTH), dtype=torch.uint8)
@@ -35,8 +35,7 @@ def read(way: str) -> float:
         how = options.Inference(window, overlap) if window else options.WHOLE
         labels = inference.predict_labels(model, image, how)
         assert labels.shape == (HEIGHT, WIDTH)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes * 1024 / 1e6
+    return provenance.peak_memory_mb()
 
 
 def main() -> None:
