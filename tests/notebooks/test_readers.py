@@ -24,7 +24,7 @@ def test_what_the_answers_rest_on_stands_in_the_chapter(file):
     path = next(path for path in chapters.PATHS if path.name.startswith(file.stem))
     said = plain(road.text(path) + " " + " ".join(reading.printed(path)))
     questions = file.read_text(encoding="utf-8").split("\n## ")[1:]
-    assert len(questions) == 10
+    assert len(questions) >= 10
     for question in questions:
         found = dict(re.findall(r"^- (\w+): (.+)$", question, re.MULTILINE))
         assert list(found) == PARTS, question.splitlines()[0]

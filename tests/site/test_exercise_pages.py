@@ -158,7 +158,7 @@ def test_by_the_keyboard_alone(seen):
     for text, expected in (
         ("a lot", "This one wants a number, such as 12, 0.25 or 1/3."),
         ("0.5", f"Not yet. {hints[1]}"),
-        ("1/3", "Not yet. That is the share along one axis; the kernel has two."),
+        ("1/3", "Not yet. That is the fraction along one axis; the kernel has two."),
         ("1/9", f"Right. {EXERCISES['live-taps'].explanation}"),
         ("0.5", f"Not yet. {hints[0]}"),
     ):
