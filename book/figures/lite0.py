@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -13,8 +14,8 @@ from torch import Tensor
 from book import ROOT
 from book.cells.photographs import photograph
 from book.figures.panels import Panel, panels
-from book.figures.style import INK, use_style
-from book.studies.imagenet.readings import read_as
+from book.figures.style import ACCENT, GREY, INK, LIGHT, use_style
+from book.studies.imagenet.readings import read_as, stored
 from drn_lib import paths
 from drn_lib.geometry import cell_centre
 from drn_lib.images import normalize
@@ -139,6 +140,25 @@ def grid_in_maps(model: LiteNetwork, name: str = "coffee") -> Figure:
         rows.append([own[channels[level]] for level, own in maps.items()] + [network.score_map(images)[0, wanted]])
     titles = [f"level {level}" for level in channels]
     return panels(rows, [*titles, model.classes[wanted]], labels=["exact", "levels"], width=7.2)
+
+
+def probed() -> Figure:
+    """The stored scores of the linear probe on streets, a dot for each training: mean IoU and that of thin classes."""
+    readings = stored("probe")["readings"]
+    outcomes = {"miou_present": "mean IoU, %", "miou_thin": "thin classes, IoU in %"}
+    labels = {"as_trained": "32", "exact_16": "16", "exact_8": "8", "levels_8": "8, levels"}
+    figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
+    for ax, (outcome, title) in zip(axes, outcomes.items(), strict=True):
+        for place, name in enumerate(labels):
+            values = readings[name][outcome]
+            color = ACCENT if name.startswith("levels") else GREY
+            ax.plot(values, [place] * len(values), "o", color=color, alpha=0.5, markersize=7, markeredgewidth=0)
+            ax.plot(np.mean(values), place, "|", color=INK, markersize=16, markeredgewidth=2)
+        ax.set_yticks(range(len(labels)), list(labels.values()))
+        ax.set(ylim=(len(labels) - 0.5, -0.5), xlabel=title)
+        ax.grid(axis="x", color=LIGHT, linewidth=0.6, alpha=0.4)
+    axes[0].set_ylabel("output stride")
+    return figure
 
 
 @torch.no_grad()

@@ -81,3 +81,15 @@ def test_the_grid_is_drawn_level_by_level(model):
     for column, period in ((1, 2), (2, 4)):  # levels 5 and 6
         contrasts = [float(grid_contrast(torch.tensor(own[column]), period)) for own in (exact, levels)]
         assert contrasts[0] < 0.01 < contrasts[1]
+
+
+def test_a_dot_for_each_training_of_the_probe(monkeypatch):
+    rows = {
+        name: {"miou_present": [place + 1.0, place + 2.0], "miou_thin": [place, place + 1.0]}
+        for place, name in enumerate(("as_trained", "exact_16", "exact_8", "levels_8"))
+    }
+    monkeypatch.setattr(lite0, "stored", lambda part: {"readings": rows})
+    left, right = lite0.probed().axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["32", "16", "8", "8, levels"]
+    assert [list(line.get_xdata()) for line in left.lines[:2]] == [[1.0, 2.0], [1.5]]
+    assert list(right.lines[6].get_xdata()) == [3, 4.0]
