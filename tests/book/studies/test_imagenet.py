@@ -183,10 +183,11 @@ def test_a_grid_is_measured_at_the_period_of_the_strides_that_were_lost():
     assert cell.grids({6: torch.zeros(1, 1, 7, 7), "score_map": torch.zeros(1, 1, 7, 7)}, 224)["lattice"] == {}
 
 
-def test_readings_are_compared_image_by_image():
-    """What two readings share, how hard an image is, does not widen the interval of their difference."""
-    hard = np.random.default_rng(0).normal(size=(1, 60))
-    values = {"exact_8": hard + 0.5, "as_trained": hard}
+def test_readings_are_compared_training_by_training():
+    """What two readings share, a training's luck and how hard an image is, does not widen their difference's interval."""
+    random = np.random.default_rng(0)
+    shared = random.normal(size=(3, 1)) + random.normal(size=60)
+    values = {"exact_8": shared + 0.5, "as_trained": shared}
     found = readings.compare([{"left": [8, "exact"], "right": [32, "exact"], "predicted": "+"}], values)
     row = found["exact_8 - as_trained"]
     assert [row[key] for key in ("estimate", "low", "high")] == pytest.approx([0.5] * 3) and row["predicted"] == "+"
