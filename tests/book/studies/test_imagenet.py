@@ -184,7 +184,7 @@ def test_a_grid_is_measured_at_the_period_of_the_strides_that_were_lost():
 
 
 def test_readings_are_compared_training_by_training():
-    """What two readings share, a training's luck and how hard an image is, does not widen their difference's interval."""
+    """What two readings share, a training's luck and an image's difficulty, does not widen the interval."""
     random = np.random.default_rng(0)
     shared = random.normal(size=(3, 1)) + random.normal(size=60)
     values = {"exact_8": shared + 0.5, "as_trained": shared}
