@@ -24,7 +24,7 @@ offline: $(VENV)/.offline  ## the whole book as a PDF and an EPUB, added to _bui
 	@test -f $(SITE)/index.html || $(MAKE) book
 	@$(PY) -m book.offline $(SITE)
 
-test: $(VENV)/.test $(VENV)/.actionlint  ## every check; about half an hour on 2 cores
+test: $(VENV)/.test $(VENV)/.actionlint  ## every check; about 12 minutes on 2 cores
 	@$(PY) tests/run_all.py
 
 check: $(VENV)/.test  ## the inner loop: ruff, codespell, the fast unit tests; at most 90 seconds
