@@ -102,8 +102,7 @@ def draw_found(image: Tensor, found: Found) -> np.ndarray:
     def scaled(edges: Sequence[float]) -> list[float]:
         return [edge * side / whole for edge, side, whole in zip(edges, size * 2, (width, height) * 2)]
 
-    laid_out = found.class_map if found.cells is None else found.class_map[found.cells[0]][:, found.cells[1]]
-    values = laid_out.numpy()
+    values = found.laid_out().numpy()
     grey = (255 * (values - values.min()) / max(float(np.ptp(values)), 1e-12)).astype(np.uint8)
     photograph = Image.fromarray(image.permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BILINEAR)
     x0, y0, x1, y1 = map(round, scaled(found.seen or (0, 0, width, height)))

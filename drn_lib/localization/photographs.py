@@ -39,6 +39,10 @@ class Found:
     seen: tuple[float, float, float, float] | None = None  # what the network saw; None: the whole image
     cells: tuple[Tensor, Tensor] | None = None  # `places.cells_of_pixels` of what was seen; None: stretch the map
 
+    def laid_out(self) -> Tensor:
+        """The class map over what was seen, unsmoothed: the score of the cell that each pixel row and column is in."""
+        return self.class_map if self.cells is None else self.class_map[self.cells[0]][:, self.cells[1]]
+
 
 def find_object(
     model: Network,
