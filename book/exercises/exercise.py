@@ -25,7 +25,7 @@ import yaml
 
 from drn_lib.checks import UnknownName, one_of
 
-PARTS = ("tour", "arithmetic", "gridding", "classification", "localization", "segmentation", "speed")
+PARTS = ("tour", "arithmetic", "gridding", "classification", "localization", "segmentation", "speed", "remedies")
 """The YAML files with the texts, in the order of the chapters; beside each stands the module of its functions.
 
 Such a module has the solutions and the random inputs as functions, and `WRONG`, the wrong answers of one line."""

@@ -21,7 +21,7 @@ from book.live import pictures
 from book.numbers import markers, solutions, status
 from book.numbers import pictures as forests
 from book.numbers.claims import page as claims
-from book.numbers.tables import classification, lite0, live, localization, reproduction, segmentation
+from book.numbers.tables import classification, lite0, live, localization, planned, reproduction, segmentation
 from drn_lib.paths import replacing
 
 TABLES = {
@@ -33,6 +33,7 @@ TABLES = {
     **lite0.TABLES,
     **segmentation.TABLES,
     **reproduction.TABLES,
+    **planned.TABLES,
     "solutions": solutions.solutions,
 }
 
@@ -104,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     for path in sources():
         try:
             text = filled(path)
-        except (markers.MarkerError, ValueError, KeyError) as error:
+        except (markers.MarkerError, ValueError) as error:
             problems.append(str(error))
             continue
         if text != path.read_text(encoding="utf-8"):

@@ -27,6 +27,7 @@ CHAPTERS = {
     6: "Localization",
     7: "Segmentation",
     8: "How fast can it run?",
+    9: "What came after",
 }
 
 CONFIDENCE = {

@@ -16,7 +16,7 @@ class MarkerError(ValueError):
 
 def sample(study: str, network: str, metric: str) -> intervals.Sample:
     """The values of a metric over seeds; an empty sample where it was not measured yet, an error for a wrong name."""
-    if network not in (*list_models(), *results.planned_variants(study)):
+    if network not in (*list_models(), *results.planned_variants(study), *results.variants(study)):
         raise MarkerError(f"no network is called {network!r}, nor does {study} plan a variant of that name")
     values = results.metric(study, network, metric)
     found = results.runs(study, network)

@@ -52,4 +52,4 @@ def test_without_its_package_our_own_network_answers(cells, capsys):
 
 def test_a_class_that_is_mistyped_is_answered_with_the_nearest(cells):
     with pytest.raises(ValueError, match="espresso"):
-        run(cells, ("CLASS = None", 'CLASS = "expresso"'))
+        run(cells, ("CLASS = None", 'CLASS = "espreso cup"'))
