@@ -187,9 +187,13 @@ class Network(nn.Module):
                 height, width = module.kernel_size
                 nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / (height * width * module.out_channels)))
 
+    def open(self, x: Tensor) -> Tensor:
+        """What the first convolution makes of images, (N, stem channels, H / stride, W / stride), after its ReLU."""
+        return self.relu(self.stem(x))
+
     def _walk(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
         """(level, its map) one by one, so that a caller that needs only the last map does not hold the others."""
-        x = self.relu(self.stem(x))
+        x = self.open(x)
         if self.table.stem_level is not None:
             yield self.table.stem_level, x
         for level in self.table.levels:

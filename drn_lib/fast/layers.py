@@ -18,7 +18,7 @@ from drn_lib.fast.choices import DIRECT, TORCH, WINOGRAD, Case, choose
 from drn_lib.fast.kernel import Kernel, Steps, channels_last, kernel
 from drn_lib.fast.matrices import scheme_for
 from drn_lib.fast.plain import Ending
-from drn_lib.network import Block, ConvNorm
+from drn_lib.network import Block, ConvNorm, Network
 
 LARGEST_KERNEL = 8
 """Taps a side up to which the kernel computes a convolution as it is written."""
@@ -171,6 +171,15 @@ class Connected(Block):
         return self.convs[-1](out, added, relu=True)
 
 
+class Opened(Network):
+    """A network whose first ReLU is computed with the normalization before it."""
+
+    def open(self, x: Tensor) -> Tensor:
+        if hooked(self.relu) or not isinstance(self.stem, Normalized):
+            return super().open(x)
+        return self.stem(x, relu=True)
+
+
 def computable(x: Tensor, weight: Tensor) -> bool:
     """Whether an engine computes with these as they are: maps of float32 on the CPU, and nobody who watches."""
     if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu"):
@@ -210,10 +219,14 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return (conv.weight.double() * scale[:, None, None, None]).float(), bias.float()
 
 
+_HOOKS = "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
+
+
 def hooked(module: nn.Module) -> bool:
-    """Whether somebody watches the module or a part of it."""
-    kinds = "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
-    return any(getattr(part, kind) for part in module.modules() for kind in kinds)
+    """Whether somebody watches the module or a part of it; asked in every step, and so without `modules()`."""
+    own = module.__dict__
+    watched = any(own[kind] for kind in _HOOKS)
+    return watched or any(hooked(part) for part in own["_modules"].values() if part is not None)
 
 
 def _foldable(norm: nn.BatchNorm2d) -> bool:

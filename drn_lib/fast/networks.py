@@ -9,13 +9,14 @@ from drn_lib.fast import layers, measure
 from drn_lib.fast.build import Unavailable, library_file, load_library
 from drn_lib.fast.choices import table_hash
 from drn_lib.fast.layers import Settings
-from drn_lib.network import Block, ConvNorm
+from drn_lib.network import Block, ConvNorm, Network
 
 _FASTER = {
     nn.Conv2d: layers.Convolution,
     nn.ConvTranspose2d: layers.Transposed,
     ConvNorm: layers.Normalized,
     Block: layers.Connected,
+    Network: layers.Opened,
 }
 _PLAIN = {faster: usual for usual, faster in _FASTER.items()}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.transforms import v2
 
 from drn_lib.training.recipes import ClassificationRecipe
@@ -40,13 +40,13 @@ def augment(images: Tensor, indices: Tensor, seed: int, epoch: int, recipe: Clas
     """
     pad = recipe.crop_padding
     height, width = images.shape[2:]
-    padded = nn.functional.pad(images.float(), (pad, pad, pad, pad), mode="reflect").to(torch.uint8) if pad else images
     out = torch.empty_like(images)
-    for row, index in enumerate(indices.tolist()):
+    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode="reflect")
+    for window, made, index in zip(padded, out.numpy(), indices.tolist()):
         random = _stream(seed, epoch, index)
         top, left = random.integers(0, 2 * pad + 1, 2)
-        window = padded[row, :, top : top + height, left : left + width]
-        out[row] = window.flip(2) if recipe.mirror and random.random() < 0.5 else window
+        window = window[:, top : top + height, left : left + width]
+        made[:] = window[:, :, ::-1] if recipe.mirror and random.random() < 0.5 else window
     return out
 
 

@@ -194,7 +194,8 @@ def batch_loss(
     device: torch.device,
 ) -> Tensor:
     """The loss of this process's images uint8 (n, 3, S, S), in training mode; `size` is the whole batch's."""
-    model.train()
+    if not model.training:  # it goes through all modules
+        model.train()
     images, labels = (tensor.to(device, non_blocking=True) for tensor in (images, labels))
     x = task.inputs(images)
     if device.type == "cuda":
