@@ -20,7 +20,7 @@ class Row:
     """A planned contrast and what came of it.
 
     family      the name of those that are corrected together
-    measured    left minus right, or that minus the difference beside; None where a side was not measured yet
+    measured    left minus right, or that minus the difference beside; None where a side lacks planned runs
     p_adjusted  Holm's over the whole family, of which those that were not measured count as 1
     """
 
@@ -70,6 +70,8 @@ def judged(study: str, family: str, contrasts: tuple[Contrast, ...], root: Path 
 
 
 def _measure(study: str, contrast: Contrast, root: Path | None) -> Combined | None:
+    if not all(_done(study, variant, root) for variant in contrast.variants):
+        return None
     if contrast.beside is not None:
         return combinations.combine(study, combinations.change(*contrast.variants), contrast.outcome, root)
     sides = contrast.left, contrast.right, contrast.outcome
@@ -77,3 +79,10 @@ def _measure(study: str, contrast: Contrast, root: Path | None) -> Combined | No
     if difference is None:
         return None
     return Combined(difference, results.difference_over_seeds(study, *sides, root=root))
+
+
+def _done(study: str, variant: str, root: Path | None) -> bool:
+    """Whether every run of a variant is there that a plan wants: before that, no plan allows a look."""
+    home, _, name = variant.rpartition("/")
+    home = home or study
+    return len(results.runs(home, name, root)) >= max(1, results.planned_seeds(home, name))

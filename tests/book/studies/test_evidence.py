@@ -121,6 +121,16 @@ def test_planned_contrasts_are_corrected_over_the_whole_family_measured_or_not(f
     assert changed.measured.difference.estimate == pytest.approx(15) and changed.verdict.startswith("against")
 
 
+def test_no_contrast_is_read_before_both_sides_have_their_planned_runs(folds, monkeypatch):
+    family = (Contrast("high", "two/low", KEY, "greater", 1.0, "the other"),)
+    monkeypatch.setattr(
+        results, "planned_seeds", lambda study, name: {("one", "high"): 3, ("two", "low"): 3}[study, name]
+    )
+    assert planned.judged("one", "top", family, folds)[0].measured is not None
+    (folds / "two" / "low-s2.json").unlink()
+    assert planned.judged("one", "top", family, folds)[0].verdict == "not measured"
+
+
 def test_the_committed_plans_have_a_row_for_each_contrast():
     for study in ("starts", "heldout", "remedies", "length"):
         found = planned.rows(study)
