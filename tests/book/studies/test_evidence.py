@@ -122,12 +122,12 @@ def test_planned_contrasts_are_corrected_over_the_whole_family_measured_or_not(f
 
 
 def test_no_contrast_is_read_before_both_sides_have_their_planned_runs(folds, monkeypatch):
-    family = (Contrast("high", "two/low", KEY, "greater", 1.0, "the other"),)
+    family = (Contrast("high", "one/low", KEY, "greater", 1.0, "the other"),)
     monkeypatch.setattr(
-        results, "planned_seeds", lambda study, name: {("one", "high"): 3, ("two", "low"): 3}[study, name]
+        results, "planned_seeds", lambda study, name: {("one", "high"): 3, ("one", "low"): 3}[study, name]
     )
     assert planned.judged("one", "top", family, folds)[0].measured is not None
-    (folds / "two" / "low-s2.json").unlink()
+    (folds / "one" / "low-s2.json").unlink()
     assert planned.judged("one", "top", family, folds)[0].verdict == "not measured"
 
 
