@@ -25,7 +25,7 @@ from drn_lib.architecture import Architecture, require_buildable
 from drn_lib.checkpoints.descriptions import TASK, UPSAMPLINGS
 from drn_lib.checkpoints.files import find_shipped, read_weights
 from drn_lib.checkpoints.weights import load_trained, load_weights, save_weights
-from drn_lib.checks import one_of, require_type
+from drn_lib.checks import one_of, require_type, whole_number
 from drn_lib.conversion import dilate
 from drn_lib.images import NORMALIZATION, normalize
 from drn_lib.network import Network, create_model
@@ -45,9 +45,14 @@ class SegmentationNetwork(nn.Module):
             pixels already (a released segmentation file, loaded by `load_weights`).
         upsampling: one of `checkpoints.descriptions.UPSAMPLINGS`.
         colors: one of `images.NORMALIZATION`.
+        enlarge: how many times larger than they are the backbone sees its images; the scores come back at the images'
+            own size. Twice as large costs four times as much and gives cells at half the distance.
+
+    `output_stride` is the distance of neighbouring cells in pixels of the image as it is.
 
     Raises:
-        ValueError: not a network of ours, an unknown upsampling or normalization, or no number of classes.
+        ValueError: not a network of ours, an unknown upsampling or normalization, no number of classes, or an
+            enlargement that does not divide the backbone's output stride.
 
     Source: Section 5 (Cityscapes); the released way: segment.py of fyu/drn.
     """
@@ -58,6 +63,7 @@ class SegmentationNetwork(nn.Module):
         num_classes: int | None = None,
         upsampling: str = "bilinear",
         colors: str = "imagenet",
+        enlarge: int = 1,
     ) -> None:
         super().__init__()
         if not isinstance(backbone, Network):
@@ -72,7 +78,10 @@ class SegmentationNetwork(nn.Module):
             nn.init.normal_(self.backbone.classifier.weight, 0.0, HEAD_STD)
             nn.init.zeros_(self.backbone.classifier.bias)
         self.upsampling, self.colors = upsampling, colors
-        self.output_stride = self.backbone.feature_info[-1].reduction
+        own_stride = self.backbone.feature_info[-1].reduction
+        if own_stride % whole_number("enlarge", enlarge, 1):
+            raise ValueError(f"enlarge must divide the backbone's output stride, {own_stride}, not be {enlarge}")
+        self.enlarge, self.output_stride = enlarge, own_stride // enlarge
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in NORMALIZATION[colors])
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
@@ -98,8 +107,11 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes, H, W) of images (N, 3, H, W) that `prepare` has normalized."""
+        size = tuple(x.shape[2:])
+        if self.enlarge > 1:
+            x = nn.functional.interpolate(x, scale_factor=self.enlarge, mode="bilinear", align_corners=False)
         scores = self.backbone.score_map(x)  # (N, classes, H/8, W/8)
-        return upsample(scores, tuple(x.shape[2:]), self.output_stride, self.upsampling)
+        return upsample(scores, size, self.output_stride, self.upsampling)
 
 
 def upsample(scores: Tensor, size: tuple[int, int], step: int, upsampling: str = "bilinear") -> Tensor:
@@ -156,9 +168,13 @@ def save_segmentation(
             stride 8 is saved as the DRN-A that it has become.
 
     Raises:
-        ValueError: as `save_weights`.
+        ValueError: as `save_weights`; a network that enlarges its images, of which no file says so.
     """
     require_type(model, SegmentationNetwork, "the model")
+    if model.enlarge > 1:
+        raise ValueError(
+            f"a network that enlarges its images {model.enlarge} times cannot be saved as a file of weights"
+        )
     about = {"task": TASK, "upsampling": model.upsampling, "colors": model.colors}
     return save_weights(model.backbone, path, classes, **{**metadata, **about})
 

@@ -67,7 +67,8 @@ def train_segmentation(
     if val_set is not None:
         group.check_share(len(val_set))
     torch.manual_seed(seed)
-    model = SegmentationNetwork(backbone, len(train_set.mask_classes), colors=recipe.colors).to(group.device)
+    how = {"colors": recipe.colors, "enlarge": recipe.enlarge or 1}
+    model = SegmentationNetwork(backbone, len(train_set.mask_classes), **how).to(group.device)
     table = backbone.table
     identity = {"recipe": recipe.as_dict(), "architecture": table.name, "seed": seed, "rule": table.dilation_rule}
     identity.update({"images": len(train_set), "beginning": fingerprint(backbone)})

@@ -30,6 +30,7 @@ LIMITS = {
     "scale": (1, 16),
     "rotation": (0, 180),
     "size": _SIDE,
+    "enlarge": (1, 16),
 }
 """The least and the largest value of every field that is a number."""
 

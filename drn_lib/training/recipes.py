@@ -48,6 +48,7 @@ class Recipe:
     KIND: ClassVar[str] = "recipe"
     SIDE: ClassVar[str]  # the field that holds the pixels a side of what the network sees
     OPTION: ClassVar[str]  # the field that `open_dataset` takes
+    STORED: ClassVar[tuple[str, ...]] = ()  # the fields that results name even where they are None
 
     name: str
     dataset: str
@@ -90,8 +91,11 @@ class Recipe:
         return self.lr * 0.5 * (1.0 + math.cos(math.pi * progress))
 
     def as_dict(self) -> dict:
-        """The fields as plain values, as results and checkpoints store them."""
-        return asdict(self)
+        """The fields as plain values, as results and checkpoints store them; of those that are None only `STORED`.
+
+        So a run that was saved before there was such a field is still the same run.
+        """
+        return {name: value for name, value in asdict(self).items() if value is not None or name in self.STORED}
 
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
@@ -115,6 +119,7 @@ class ClassificationRecipe(Recipe):
 
     SIDE: ClassVar[str] = "image_size"
     OPTION: ClassVar[str] = "partition"
+    STORED = ("partition",)
 
     image_size: int
     partition: str | None = None
@@ -144,13 +149,6 @@ class ClassificationRecipe(Recipe):
         """Whether the images are photographs of all sizes, read while training, not held in memory."""
         return self.shorter_side is not None
 
-    def as_dict(self) -> dict:
-        """The fields as plain values; those that are None are left out, the partition apart.
-
-        So a run that was saved before there were such fields is still the same run.
-        """
-        return {name: value for name, value in asdict(self).items() if value is not None or name == "partition"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationRecipe(Recipe):
@@ -165,11 +163,13 @@ class SegmentationRecipe(Recipe):
     rotation   degrees by which it is turned at most, either way; what comes in from outside is ignored
     colors     how colors are normalized: one of `images.NORMALIZATION`
     size       pixels a side at which scenes are rendered; None for photographs, which have a size
+    enlarge    how many times larger the network sees each image: see `SegmentationNetwork`
     """
 
     KIND: ClassVar[str] = "segmentation recipe"
     SIDE: ClassVar[str] = "crop"
     OPTION: ClassVar[str] = "size"
+    STORED = ("drop_every", "head_lr", "size")
 
     crop: int
     schedule: str = "poly"
@@ -178,6 +178,7 @@ class SegmentationRecipe(Recipe):
     rotation: float = 0.0
     colors: str = "imagenet"
     size: int | None = None
+    enlarge: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,7 +12,7 @@ from book.studies.evidence import blur, planned
 from book.studies.evidence.planned import Row
 from drn_lib.names import display_name
 
-STUDIES = ("starts", "heldout", "remedies", "length")
+STUDIES = ("starts", "heldout", "remedies", "length", "larger_streets")
 """The plans with families of contrasts that a page shows, beside the study `blur`."""
 HEADER = ["difference", "predicted", "measured", "seeds", "smallest", "p (Holm)", "verdict", "excludes"]
 SIGNS = {"less": "< 0", "greater": "> 0"}

@@ -162,3 +162,25 @@ def test_what_cannot_be_a_segmentation_network_is_one_sentence(tmp_path):
 def test_a_number_of_classes_that_no_network_has(classes):
     with pytest.raises(ValueError, match="num_classes must be a whole number from 1 to 32768, not"):
         tiny(classes=classes)
+
+
+@torch.inference_mode()
+def test_an_enlarged_network_sees_its_images_larger_and_answers_at_their_own_size():
+    plain, large = tiny("resnet_18"), tiny("resnet_18", enlarge=2)
+    assert (plain.output_stride, large.output_stride) == (32, 16)
+    x = torch.randn(2, 3, 50, 70, generator=torch.Generator().manual_seed(1))
+    seen = torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    assert torch.equal(large(x), upsample(plain.backbone.score_map(seen), (50, 70), 16))
+    assert large(x).shape == plain(x).shape and not torch.equal(large(x), plain(x))
+
+
+@pytest.mark.parametrize("enlarge", [0, 3, 1.5, 64])
+def test_an_enlargement_that_the_cells_do_not_allow_is_refused(enlarge):
+    with pytest.raises(ValueError, match="enlarge"):
+        tiny("resnet_18", enlarge=enlarge)
+
+
+def test_no_file_is_written_of_what_no_file_can_say(tmp_path):
+    with pytest.raises(ValueError, match="enlarges its images 2 times"):
+        save_segmentation(tiny("resnet_18", enlarge=2), tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())

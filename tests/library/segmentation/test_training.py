@@ -182,6 +182,12 @@ def test_training_learns_and_the_same_seed_gives_the_same_weights():
     assert not same_weights(first.model, other.model)
 
 
+def test_a_recipe_may_enlarge_what_the_network_sees():
+    plain, large = (train_segmentation(replace(TINY, enlarge=e), backbone(), 0, streets()).model for e in (None, 2))
+    assert (plain.enlarge, large.enlarge) == (1, 2) and large.output_stride == plain.output_stride // 2
+    assert not same_weights(plain, large)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.0, True, "0", None])
 def test_a_seed_that_is_none_is_refused(seed):
     with pytest.raises(ValueError, match="seed must be a whole number from 0 to 18446744073709551615, not"):

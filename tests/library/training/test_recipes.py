@@ -176,7 +176,7 @@ MANY, SIDE, RATE = (1, 100_000), (8, 8192), (0, 1e38)
 RANGES = {"width": (0.01, 8), "epochs": MANY, "batch_size": MANY, "lr": RATE, "momentum": (0, 0.9999)}
 RANGES |= {"weight_decay": (0, 1), "drop_every": MANY, "image_size": SIDE, "warmup": (0, 1), "crop_padding": (0, 4096)}
 RANGES |= {"shorter_side": SIDE, "smallest_area": (0.001, 1), "color": (0, 1), "crop": SIDE, "head_lr": RATE}
-RANGES |= {"scale": (1, 16), "rotation": (0, 180), "size": SIDE}
+RANGES |= {"scale": (1, 16), "rotation": (0, 180), "size": SIDE, "enlarge": (1, 16)}
 
 
 @pytest.mark.parametrize("field", LIMITS)
@@ -222,7 +222,8 @@ def test_the_recipes_of_the_papers_code_have_its_numbers():
     assert asdict(recipe("imagenet")) == {"name": "imagenet", "dataset": "imagenet", "partition": None, **imagenet}
     released = {**asdict(recipe("imagenet")), "name": "imagenet-released", "color": None}
     assert asdict(recipe("imagenet-released")) == released
-    streets = {**common, "dataset": "cityscapes", "lr": 0.01, "colors": "cityscapes", "head_lr": None, "size": None}
+    streets = {**common, "dataset": "cityscapes", "lr": 0.01, "colors": "cityscapes"}
+    streets |= dict.fromkeys(("head_lr", "size", "enlarge"))
     first = {"crop": 896, "epochs": 250, "batch_size": 32, "schedule": "step", "drop_every": 100}
     assert asdict(recipe("cityscapes")) == {**streets, **first, "name": "cityscapes", "scale": 1.0, "rotation": 0.0}
     second = {"crop": 840, "epochs": 500, "batch_size": 16, "schedule": "poly-epochs", "drop_every": None}
@@ -265,3 +266,9 @@ def test_what_a_recipe_asks_of_its_data_set_and_what_it_reads():
     with pytest.raises(ValueError, match="lr must be above zero where head_lr is set"):
         recipe("camvid-reduced", lr=0, head_lr=0.1)
     assert recipe("camvid-reduced", lr=0).lr == 0.0
+
+
+def test_a_run_from_before_a_field_is_still_the_same_run():
+    assert "enlarge" not in recipe("camvid-reduced").as_dict() and "size" in recipe("camvid-reduced").as_dict()
+    assert recipe("camvid-reduced", enlarge=2).as_dict()["enlarge"] == 2
+    assert recipe("shapes-live").as_dict()["partition"] is None and "color" not in recipe("shapes-live").as_dict()
