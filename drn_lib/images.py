@@ -39,7 +39,7 @@ def normalize(images: Tensor, mean: Sequence[float] | Tensor = MEAN, std: Sequen
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"expected uint8 images (N, 3, H, W), got {images.dtype} {tuple(images.shape)}")
     mean, std = (torch.as_tensor(values, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
-    return (images.float() / 255.0 - mean) / std
+    return images.float().div_(255.0).sub_(mean).div_(std)
 
 
 def enlarge(images: Tensor, size: int | None) -> Tensor:

@@ -93,12 +93,16 @@ class Convolution(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         if not (able(self) and computable(x, self.weight)):
             return super().forward(x.contiguous() if torch.is_grad_enabled() else x)
+        return self.compute(x)
+
+    def compute(self, x: Tensor) -> Tensor:
+        """The convolution of maps that are known to be computable."""
         if not torch.is_grad_enabled():
             return self.finish(x, self.weight, self.bias)
-        case, engine = case_of(x, self, self.fast.engine, training=True), self.fast.functions()
-        method, steps = self.fast.method(case), steps_of(self)
+        method = self.fast.method(case_of(x, self, self.fast.engine, training=True))
         if method == TORCH:
-            return super().forward(x.contiguous())  # torch's backward pass of small channels-last maps corrupts memory
+            return nn.Conv2d.forward(self, x.contiguous())  # backwards, small channels-last maps corrupt torch's memory
+        engine, steps = self.fast.functions(), steps_of(self)
         if method == WINOGRAD:
             y = operations.winograd(x, self.weight, steps.dilation, engine)
         else:
@@ -144,11 +148,12 @@ class Normalized(ConvNorm):
         """The normalized convolution of x, + `added`, ReLU."""
         conv, norm = self.conv, self.norm
         ours = isinstance(conv, Convolution) and type(norm) is nn.BatchNorm2d and norm.affine and not hooked(self)
-        if ours and self.fast.fold and not torch.is_grad_enabled() and computable(x, conv.weight) and _foldable(norm):
+        ready = ours and able(conv) and computable(x, conv.weight)
+        if ready and self.fast.fold and not torch.is_grad_enabled() and _foldable(norm):
             sources = conv.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var
             weight, bias = self.prepared.get(("folded",), sources, lambda: folded(conv, norm))
             return conv.finish(x, weight, bias, added, relu)
-        y = conv(x)
+        y = conv.compute(x) if ready else conv(x)
         if ours and self.fast.engine == "kernel" and _learns(norm) and computable(y, norm.weight):
             return operations.normalize(y, norm, added, relu, kernel())
         y = norm(y)
@@ -184,9 +189,12 @@ def computable(x: Tensor, weight: Tensor) -> bool:
     """Whether an engine computes with these as they are: maps of float32 on the CPU, and nobody who watches."""
     if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu"):
         return False
-    same = x.dtype == weight.dtype == torch.float32 and x.device.type == weight.device.type == "cpu"
-    usual = type(x) in (Tensor, nn.Parameter) and type(weight) in (Tensor, nn.Parameter) and x.layout == torch.strided
+    same = x.dtype is weight.dtype is torch.float32 and x.is_cpu and weight.is_cpu
+    usual = type(x) in _TENSORS and type(weight) in _TENSORS and x.layout is torch.strided
     return same and usual and x.numel() > 0 and (x.dim() == 4 or weight.dim() == 1)
+
+
+_TENSORS = Tensor, nn.Parameter
 
 
 def able(conv: nn.Conv2d) -> bool:

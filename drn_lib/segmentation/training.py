@@ -26,6 +26,7 @@ from drn_lib.training import loop
 from drn_lib.training.batches import load_crops
 from drn_lib.training.loop import DEFAULTS, RunOptions, Task, Trained
 from drn_lib.training.recipes import SegmentationRecipe
+from drn_lib.training.state import momentum_sgd
 
 SHOWN = ("miou_present", "pixel_accuracy")
 """The scores of the validation images that the curve keeps."""
@@ -144,7 +145,7 @@ def _optimizer(model: SegmentationNetwork, recipe: SegmentationRecipe) -> torch.
     head = list(model.backbone.classifier.parameters())
     rest = [parameter for parameter in model.parameters() if all(parameter is not other for other in head)]
     groups = [{"params": rest, "factor": 1.0}, {"params": head, "factor": recipe.head_factor}]
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    return momentum_sgd(model, groups, recipe)
 
 
 def mean_over_labelled(logits: Tensor, masks: Tensor, group: Group) -> Tensor:

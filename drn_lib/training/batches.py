@@ -127,7 +127,7 @@ def from_memory(
             if callable(images) and held_for != epoch:
                 held, held_for = images(epoch), epoch
                 check_images(held, len(labels), f"epoch {epoch + 1}'s", recipe.crop_padding)
-            shown = augment(held[own], own, plan.seed, epoch, recipe)
+            shown = augment(held.index_select(0, own), own, plan.seed, epoch, recipe)
             yield enlarge(shown, recipe.image_size), labels[own]
 
     def score(model: nn.Module, group: Group) -> dict[str, float]:

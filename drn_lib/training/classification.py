@@ -21,6 +21,7 @@ from drn_lib.training import loop, starts
 from drn_lib.training.batches import Source, from_files, from_memory
 from drn_lib.training.loop import DEFAULTS, RunOptions, Task, Trained
 from drn_lib.training.recipes import ClassificationRecipe
+from drn_lib.training.state import momentum_sgd
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,7 @@ def classification_task(
         return len(labels) * group.world / size * nn.functional.cross_entropy(logits, labels)
 
     def optimizer(placed: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.SGD(
-            placed.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-        )
+        return momentum_sgd(placed, [{"params": list(placed.parameters())}], recipe)
 
     table = model.table
     identity = {"recipe": recipe.as_dict(), "architecture": table.name, "seed": seed, "rule": table.dilation_rule}

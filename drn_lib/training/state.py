@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from drn_lib.checks import require_finite, require_finite_weights, whole_number
+from drn_lib.fast import engine_of
 from drn_lib.paths import replacing
 from drn_lib.training.batches import BatchPlan
+from drn_lib.training.recipes import Recipe
 
 ADVICE = "move it away, or delete it to start this run again"
 
@@ -161,6 +163,14 @@ class State:
         self.result.curve.append(row)
         self.losses = []
         return row
+
+
+def momentum_sgd(model: nn.Module, groups: list[dict], recipe: Recipe) -> torch.optim.SGD:
+    """The optimizer of all recipes; an accelerated network's moves each weight in one pass, which rounds otherwise."""
+    fused = True if engine_of(model) else None
+    return torch.optim.SGD(
+        groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=fused
+    )
 
 
 def diverged(what: str, rate: float) -> ValueError:

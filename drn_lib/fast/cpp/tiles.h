@@ -49,26 +49,29 @@ constexpr bool ORDER[4][2] = {{false, true}, {false, false}, {true, false}, {tru
 
 struct Tiles { std::vector<Tile> all; int end[4]; };  // `end` of each kind
 
-// The first cells of the tiles of a row of `cells`: the whole ones, or the short ones after them.
-template <class S> std::vector<int> starts(int cells, bool is_short) {
-  const int most = S::outputs, count = (cells + most - 1) / most, less = most - S::Short::outputs;
-  const int few = less ? std::min(count, most * count - cells) : 0, whole = count - few;
-  std::vector<int> found;
-  for (int t = 0; t < (is_short ? few : whole); t++) found.push_back(is_short ? whole * most + t * S::Short::outputs : t * most);
+// The first cells of the tiles of each of the d sub-lattices of a row of `cells`: of the whole tiles, or of the short ones
+// that follow them.
+template <class S> std::vector<std::vector<int>> starts(int cells, int d, bool is_short) {
+  constexpr int most = S::outputs, fewer = S::Short::outputs;
+  std::vector<std::vector<int>> found(std::min(d, cells));
+  for (int i = 0; i < int(found.size()); i++) {
+    const int own = (cells - i + d - 1) / d, count = (own + most - 1) / most;
+    const int few = most > fewer ? std::min(count, most * count - own) : 0, whole = count - few;
+    for (int t = 0; t < (is_short ? few : whole); t++) found[i].push_back(i + d * (is_short ? whole * most + t * fewer : t * most));
+  }
   return found;
 }
 
 template <class S> Tiles tiles_of(const Shape& s) {
   Tiles tiles;
-  const int d = s.dilation;
   for (int kind = 0; kind < 4; kind++) {
     const auto [low, narrow] = ORDER[kind];
+    const auto rows = starts<S>(s.height, s.dilation, low), columns = starts<S>(s.width, s.dilation, narrow);
     for (int n = 0; n < s.images; n++)
-      for (int i = 0; i < std::min(d, s.height); i++)
-        for (int j = 0; j < std::min(d, s.width); j++)  // the sub-lattice [i::d, j::d]
-          for (int row : starts<S>((s.height - i + d - 1) / d, low))
-            for (int column : starts<S>((s.width - j + d - 1) / d, narrow))
-              tiles.all.push_back({n, i + d * row, j + d * column, low, narrow});
+      for (const auto& some_rows : rows)
+        for (const auto& some_columns : columns)  // these two choose a sub-lattice
+          for (int row : some_rows)
+            for (int column : some_columns) tiles.all.push_back({n, row, column, low, narrow});
     tiles.end[kind] = tiles.all.size();
   }
   return tiles;

@@ -33,6 +33,11 @@ template <int L = LANES> inline void store(float* to, vector<L> v, int count) {
   if (count >= L) store<L>(to, v); else memcpy(to, &v, count * sizeof(float));
 }
 
+// The first `count` of up to L floats: a copy of all of them is a few moves, one of a part a call.
+template <int L> inline void copy(float* to, const float* from, int count) {
+  if (count >= L) memcpy(to, from, L * sizeof(float)); else memcpy(to, from, count * sizeof(float));
+}
+
 inline int round_up(int number, int step) { return (number + step - 1) / step * step; }
 
 // Memory that a thread keeps between its calls and that grows as needed: several threads may call at once.

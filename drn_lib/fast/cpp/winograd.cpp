@@ -92,7 +92,8 @@ template <class S> void forward(const float* x, const float* u, Ending end, floa
       const int e = j / panels;
       const Range rows = needing<S>(tiles, e / P, e % P, first, count);
       float* to = m + e * m_plane + j % panels * panel + rows.begin * PANEL;
-      multiply_panel(v + e * v_plane + size_t(rows.begin) * depth, depth, rows.size, s.in, u + size_t(j) * s.in * PANEL, to);
+      const float* from = v + e * v_plane + size_t(rows.begin) * depth;
+      multiply_panel(from, depth, rows.size, s.in, u + size_t(j) * s.in * PANEL, s.out - j % panels * PANEL, to);
     }
 #pragma omp for
     for (int t = 0; t < count; t++) write_tile<S>(m + size_t(t) * PANEL, m_plane, panel, tiles.all[first + t], s, end, y);
@@ -104,7 +105,7 @@ template <class S> void weight_gradient(const float* x, const float* g, float* d
   constexpr int P = S::products, P2 = P * P;
   const Tiles tiles = tiles_of<S>(s);
   const int total = tiles.all.size(), blocks = (total + BLOCK - 1) / BLOCK;
-  const int depth = round_up(s.in, LANES) + OFFSET, width = round_up(s.out, PANEL);
+  const int depth = round_up(s.in, LANES) + OFFSET, width = round_up(s.out, LANES), panels = round_up(s.out, PANEL) / PANEL;
   const size_t v_plane = size_t(BLOCK) * depth + OFFSET, m_plane = size_t(BLOCK) * width + OFFSET, du_plane = size_t(s.in) * width;
   float* v = inputs_memory.get(P2 * v_plane);
   float* m = products_memory.get(P2 * m_plane);
@@ -118,15 +119,15 @@ template <class S> void weight_gradient(const float* x, const float* g, float* d
       for (int t = 0; t < count; t++) {
         read_tile<S>(x, tiles.all[first + t], s, zeros.data(), v + size_t(t) * depth, v_plane);
         read_gradient<S>(g, tiles.all[first + t], s, zeros.data(), m + size_t(t) * width, m_plane);
-        for (int e = 0; e < P2; e++)  // a panel's second half may lie beyond the last channel
-          std::fill(m + e * m_plane + size_t(t) * width + round_up(s.out, LANES), m + e * m_plane + size_t(t + 1) * width, 0.0f);
       }
 #pragma omp for
-      for (int j = 0; j < P2 * (width / PANEL); j++) {
-        const int e = j / (width / PANEL), k = j % (width / PANEL) * PANEL;
+      for (int j = 0; j < P2 * panels; j++) {
+        const int e = j / panels, k = j % panels * PANEL;
         const Range rows = needing<S>(tiles, e / P, e % P, first, count);
         const float *left = v + e * v_plane + size_t(rows.begin) * depth, *right = m + e * m_plane + size_t(rows.begin) * width + k;
-        accumulate_rows<ROWS>(left, depth, s.in, right, width, rows.size, du + e * du_plane + k, width, block == 0);
+        float* sums = du + e * du_plane + k;
+        if (width - k == LANES) accumulate_rows<1, ROWS>(left, depth, s.in, right, width, rows.size, sums, width, block == 0);
+        else accumulate_rows<2, ROWS>(left, depth, s.in, right, width, rows.size, sums, width, block == 0);
       }
     }
 #pragma omp for
