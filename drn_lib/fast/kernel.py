@@ -17,8 +17,9 @@ _POINTER, _NUMBER, _LONG, _FLOAT = ctypes.c_void_p, ctypes.c_int, ctypes.c_long,
 _SIGNATURES = {
     "winograd_size": [_NUMBER] * 3,
     "winograd_entry": [_NUMBER] * 4,
-    "winograd_prepare": [_NUMBER, _POINTER, _POINTER, _NUMBER, _NUMBER, _LONG, _LONG, _NUMBER, _NUMBER],
+    "winograd_prepare": [_NUMBER, _POINTER, _POINTER, _NUMBER, _NUMBER, _NUMBER],
     "winograd_forward": [_NUMBER, *[_POINTER] * 4, _NUMBER, _POINTER, _POINTER, _NUMBER],
+    "winograd_convolve": [_NUMBER, _POINTER, _POINTER, _NUMBER, _POINTER, _POINTER, _NUMBER],
     "winograd_weight_gradient": [_NUMBER, *[_POINTER] * 4, _NUMBER],
     **dict.fromkeys(("direct_forward", "direct_input_gradient", "direct_weight_gradient"), [*[_POINTER] * 4, _NUMBER]),
     "norm_forward": [*[_POINTER] * 9, _LONG, _NUMBER, _FLOAT, _FLOAT, _NUMBER, _NUMBER],
@@ -45,16 +46,13 @@ class Kernel:
             getattr(library, name).argtypes = types
         library.winograd_size.restype, library.winograd_entry.restype = _LONG, _FLOAT
 
-    def prepare(self, weight: Tensor, scheme: Scheme, backward: bool = False) -> Tensor:
+    def prepare(self, weight: Tensor, scheme: Scheme) -> Tensor:
         """As `plain.prepare`, in the kernel's own order."""
         weight, number = weight.detach().contiguous(), SCHEMES.index(scheme)
         outputs, inputs = weight.shape[:2]
-        steps = (inputs * 9, 9)  # from one output to the next, and from one input to the next
-        if backward:
-            (outputs, inputs), steps = (inputs, outputs), steps[::-1]
         prepared = torch.empty(self.library.winograd_size(number, inputs, outputs))
         where = weight.data_ptr(), prepared.data_ptr()
-        self.library.winograd_prepare(number, *where, inputs, outputs, *steps, backward, torch.get_num_threads())
+        self.library.winograd_prepare(number, *where, inputs, outputs, torch.get_num_threads())
         return prepared
 
     def forward(
@@ -68,6 +66,16 @@ class Kernel:
         shape = _numbers(*_sizes(x), channels, dilation)
         maps = x.data_ptr(), prepared.data_ptr(), *more, ending.relu, y.data_ptr()
         self.library.winograd_forward(SCHEMES.index(scheme), *maps, shape, torch.get_num_threads())
+        return y
+
+    def convolve(self, x: Tensor, weight: Tensor, scheme: Scheme, dilation: int, backward: bool = False) -> Tensor:
+        """As `plain.convolve`."""
+        x, weight = channels_last(x), weight.detach().contiguous()
+        channels = weight.shape[1] if backward else len(weight)
+        y = empty_map(x, channels, *x.shape[2:])
+        shape = _numbers(*_sizes(x), channels, dilation)
+        maps = x.data_ptr(), weight.data_ptr(), backward, y.data_ptr()
+        self.library.winograd_convolve(SCHEMES.index(scheme), *maps, shape, torch.get_num_threads())
         return y
 
     def weight_gradient(self, x: Tensor, gradient: Tensor, scheme: Scheme, dilation: int) -> Tensor:

@@ -20,7 +20,7 @@ class _Winograd(torch.autograd.Function):
         scheme = scheme_for(*x.shape[2:], dilation)
         ctx.save_for_backward(x, weight)
         ctx.how = engine, scheme, dilation
-        return engine.forward(x, engine.prepare(weight, scheme), len(weight), scheme, dilation)
+        return engine.convolve(x, weight, scheme, dilation)
 
     @staticmethod
     @once_differentiable
@@ -28,8 +28,7 @@ class _Winograd(torch.autograd.Function):
         (x, weight), (engine, scheme, dilation) = ctx.saved_tensors, ctx.how
         of_input = of_weight = None
         if ctx.needs_input_grad[0]:
-            back = engine.prepare(weight, scheme, backward=True)
-            of_input = engine.forward(gradient, back, x.shape[1], scheme, dilation)
+            of_input = engine.convolve(gradient, weight, scheme, dilation, backward=True)
         if ctx.needs_input_grad[1]:
             of_weight = engine.weight_gradient(x, gradient, scheme, dilation)
         return of_input, of_weight, None, None

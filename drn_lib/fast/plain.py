@@ -28,10 +28,8 @@ class Ending(NamedTuple):
 NOTHING = Ending()
 
 
-def prepare(weight: Tensor, scheme: Scheme, backward: bool = False) -> Tensor:
-    """The transformed weights (products^2, in, out) of (out, in, 3, 3); `backward`: those that carry gradients back."""
-    if backward:
-        weight = weight.flip(2, 3).transpose(0, 1)
+def prepare(weight: Tensor, scheme: Scheme) -> Tensor:
+    """The transformed weights (products^2, in, out) of (out, in, 3, 3)."""
     outputs, inputs = weight.shape[:2]
     taps = weight.reshape(outputs * inputs, 9).t()  # (9, out * in)
     return (_squared(scheme, "G", weight.dtype) @ taps).view(-1, outputs, inputs).transpose(1, 2)
@@ -48,6 +46,12 @@ def forward(
     y = y if ending.bias is None else y + ending.bias[:, None, None]
     y = y if ending.added is None else y + ending.added
     return (y.relu() if ending.relu else y).contiguous(memory_format=torch.channels_last)
+
+
+def convolve(x: Tensor, weight: Tensor, scheme: Scheme, dilation: int, backward: bool = False) -> Tensor:
+    """The convolution by weights that are prepared for this call only; `backward`: the gradient of its input from x."""
+    weight = weight.flip(2, 3).transpose(0, 1) if backward else weight
+    return forward(x, prepare(weight, scheme), len(weight), scheme, dilation)
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, scheme: Scheme, dilation: int) -> Tensor:

@@ -18,11 +18,16 @@ constexpr int OFFSET = 16;  // floats between rows and planes, or all would fall
 
 // ---- Weights, outputs, gradients -------------------------------------------------------------------------------
 
-// u[entry][panel][in][PANEL] of weights whose element (out, in, i, j) lies at out * out_step + in * in_step + 3 i + j.
-// Flipped, with `out` and `in` exchanged, they carry a gradient back to the input.
-template <class S> void prepare(const float* w, float* u, int in, int out, long out_step, long in_step, bool flipped, int threads) {
+// Floats from one entry of the prepared weights to the next.
+size_t weights_plane(int in, int out) { return size_t(in) * round_up(out, PANEL) + OFFSET; }
+
+// u[entry][panel][in][PANEL] of weights (out, in, 3, 3). Flipped, they carry a gradient back to the input: of weights
+// (in, out, 3, 3), since what was an output is read.
+template <class S> void prepare(const float* w, float* u, int in, int out, bool flipped, int threads) {
   constexpr int P = S::products;
   const int panels = round_up(out, PANEL) / PANEL;
+  const size_t plane = weights_plane(in, out);
+  const size_t out_step = flipped ? 9 : size_t(9) * in, in_step = flipped ? size_t(9) * out : 9;
 #pragma omp parallel for num_threads(threads)
   for (int p = 0; p < panels; p++)
     for (int c = 0; c < in; c++)
@@ -33,7 +38,7 @@ template <class S> void prepare(const float* w, float* u, int in, int out, long 
           for (int tap = 0; tap < 9; tap++)
             taps[tap / 3][tap % 3][lane] = w[(first + lane) * out_step + c * in_step + (flipped ? 8 - tap : tap)];
         both_sides(S::G, S::G, taps, y);
-        for (int e = 0; e < P * P; e++) store(u + ((size_t(e) * panels + p) * in + c) * PANEL + half * LANES, y[e / P][e % P]);
+        for (int e = 0; e < P * P; e++) store(u + e * plane + (size_t(p) * in + c) * PANEL + half * LANES, y[e / P][e % P]);
       }
 }
 
@@ -71,14 +76,14 @@ template <class S> void write_tile(const float* m, size_t plane, size_t panel, c
   by_kind<S>(t, [&](auto rows, auto columns) { write_cells<S, decltype(rows), decltype(columns)>(m, plane, panel, t, s, end, y); });
 }
 
-thread_local Scratch inputs_memory, products_memory, gradient_memory;
+thread_local Scratch weights_memory, inputs_memory, products_memory, gradient_memory;
 
 template <class S> void forward(const float* x, const float* u, Ending end, float* y, const Shape& s, int threads) {
   constexpr int P = S::products, P2 = P * P;
   const Tiles tiles = tiles_of<S>(s);
   const int total = tiles.all.size(), blocks = (total + BLOCK - 1) / BLOCK;
   const int depth = round_up(s.in, LANES) + OFFSET, panels = round_up(s.out, PANEL) / PANEL;
-  const size_t v_plane = size_t(BLOCK) * depth + OFFSET, panel = size_t(BLOCK) * PANEL + OFFSET, m_plane = panel * panels;
+  const size_t v_plane = size_t(BLOCK) * depth + OFFSET, panel = size_t(BLOCK) * PANEL + OFFSET, m_plane = panel * panels, u_plane = weights_plane(s.in, s.out);
   float* v = inputs_memory.get(P2 * v_plane);
   float* m = products_memory.get(P2 * m_plane);
   const std::vector<float> zeros(depth, 0.0f);
@@ -93,7 +98,7 @@ template <class S> void forward(const float* x, const float* u, Ending end, floa
       const Range rows = needing<S>(tiles, e / P, e % P, first, count);
       float* to = m + e * m_plane + j % panels * panel + rows.begin * PANEL;
       const float* from = v + e * v_plane + size_t(rows.begin) * depth;
-      multiply_panel(from, depth, rows.size, s.in, u + size_t(j) * s.in * PANEL, s.out - j % panels * PANEL, to);
+      multiply_panel(from, depth, rows.size, s.in, u + e * u_plane + size_t(j % panels) * s.in * PANEL, s.out - j % panels * PANEL, to);
     }
 #pragma omp for
     for (int t = 0; t < count; t++) write_tile<S>(m + size_t(t) * PANEL, m_plane, panel, tiles.all[first + t], s, end, y);
@@ -152,17 +157,26 @@ extern "C" {
 // How many floats `winograd_prepare` writes.
 long winograd_size(int scheme, int in, int out) {
   long size = 0;
-  BY_SCHEME(size = long(S::products) * S::products * in * round_up(out, PANEL))
+  BY_SCHEME(size = long(S::products) * S::products * weights_plane(in, out))
   return size;
 }
 
-void winograd_prepare(int scheme, const float* w, float* u, int in, int out, long out_step, long in_step, int flipped, int threads) {
-  BY_SCHEME(prepare<S>(w, u, in, out, out_step, in_step, flipped, threads))
+void winograd_prepare(int scheme, const float* w, float* u, int in, int out, int threads) {
+  BY_SCHEME(prepare<S>(w, u, in, out, false, threads))
 }
 
 void winograd_forward(int scheme, const float* x, const float* u, const float* bias, const float* added, int relu, float* y, const int* shape, int threads) {
   const Shape s{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5]};
   BY_SCHEME(forward<S>(x, u, Ending{bias, added, relu != 0}, y, s, threads))
+}
+
+// The same with weights that are prepared for this call only, (out, in, 3, 3), or flipped (in, out, 3, 3): their memory
+// is taken once, and not anew in every step of a training.
+void winograd_convolve(int scheme, const float* x, const float* w, int flipped, float* y, const int* shape, int threads) {
+  const Shape s{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5]};
+  float* u = weights_memory.get(winograd_size(scheme, s.in, s.out));
+  BY_SCHEME(prepare<S>(w, u, s.in, s.out, flipped != 0, threads))
+  BY_SCHEME(forward<S>(x, u, Ending{nullptr, nullptr, false}, y, s, threads))
 }
 
 void winograd_weight_gradient(int scheme, const float* x, const float* g, float* dw, const int* shape, int threads) {

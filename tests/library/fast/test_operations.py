@@ -89,12 +89,13 @@ def test_winograd_by_the_kernel(compiled, size, dilation, inputs, outputs, image
     steps=st.builds(Steps, st.integers(1, 3), st.integers(0, 3), st.integers(1, 2)),
     inputs=CHANNELS,
     outputs=CHANNELS,
+    images=st.sampled_from([1, 2, 9]),  # several small ones are computed together, large ones one by one
 )
-def test_direct_convolutions_by_the_kernel(compiled, size, side, steps, inputs, outputs):
+def test_direct_convolutions_by_the_kernel(compiled, size, side, steps, inputs, outputs, images):
     reach = steps.dilation * (side - 1) + 1
     if min(size) + 2 * steps.padding < reach:
         return
-    x, weight = drawn((2, inputs, *size), (outputs, inputs, side, side))
+    x, weight = drawn((images, inputs, *size), (outputs, inputs, side, side))
     y = conv2d(x, weight, None, *steps)
     (gradient,) = drawn(tuple(y.shape))
     expected = both_ways(lambda x, w: conv2d(x, w, None, *steps), (x, weight), gradient)
@@ -102,7 +103,7 @@ def test_direct_convolutions_by_the_kernel(compiled, size, side, steps, inputs, 
     assert max(map(apart, found, expected)) < 1e-5
 
 
-@pytest.mark.parametrize("channels", [5, 8, 40])
+@pytest.mark.parametrize("channels", [5, 8, 32, 40])
 @pytest.mark.parametrize("has_added", [False, True])
 @pytest.mark.parametrize("relu", [False, True])
 def test_normalization_with_what_follows_it(compiled, channels, has_added, relu):
@@ -180,13 +181,15 @@ def test_what_is_not_finite_stays_so(compiled, value):
     assert not winograd(x, weight, 1, compiled).isfinite()[0, :, 4, 4].any()
 
 
-def test_the_number_of_threads_changes_no_bit(compiled):
+@pytest.mark.parametrize("way", [winograd, direct])
+def test_the_number_of_threads_changes_no_bit(compiled, way):
     x, weight, gradient = (tensor.float() for tensor in drawn((2, 24, 30, 30), (32, 24, 3, 3), (2, 32, 30, 30)))
+    how = 2 if way is winograd else Steps(1, 2, 2)
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            found.append(both_ways(lambda x, w: winograd(x, w, 2, compiled), (x, weight), gradient))
+            found.append(both_ways(lambda x, w: way(x, w, how, compiled), (x, weight), gradient))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(one, other) for one, other in zip(*found))
