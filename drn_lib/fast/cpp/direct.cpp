@@ -141,7 +141,7 @@ template <int L, int N, class Gather> void write_phase(const Gather& gather, con
       for (int r = 0; r < R; r++) {
         after[r] = image * x.size + (size_t(row) * x.width + column) * step;
         to[r] = ((size_t(image) * gather.height() + first_row + row * apart) * gather.width() + first_column + column * apart) * channels + panel;
-        if (r + 1 == count) continue;  // there may be fewer: the last is computed again
+        if (r + 1 >= count) continue;  // there may be fewer: the last is computed again
         if (++column < across) continue;
         column = 0;
         if (++row == down) row = 0, image++;

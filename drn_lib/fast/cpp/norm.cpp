@@ -9,9 +9,9 @@ namespace {
 
 constexpr long STRIP = 256;  // pixels whose sums are taken in float32; strips are put together in double
 
-// Calls `work` with how many channels it takes at a time: a cache line of them where there are so many.
+// Calls `work` with how many channels it takes at a time: a whole vector where they fill it.
 template <class F> void by_width(int channels, F work) {
-  if (channels % 16 == 0) work(std::integral_constant<int, 16>{}); else work(std::integral_constant<int, 8>{});
+  if (channels % LANES == 0) work(std::integral_constant<int, LANES>{}); else work(std::integral_constant<int, 8>{});
 }
 
 struct Moments { double count = 0, mean = 0, squares = 0; };  // of one channel: `squares` about the mean
