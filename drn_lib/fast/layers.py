@@ -176,7 +176,7 @@ class Connected(Block):
         return self.convs[-1](out, added, relu=True)
 
 
-class Opened(Network):
+class AcceleratedNetwork(Network):
     """A network whose first ReLU is computed with the normalization before it."""
 
     def open(self, x: Tensor) -> Tensor:

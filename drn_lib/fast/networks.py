@@ -16,7 +16,7 @@ _FASTER = {
     nn.ConvTranspose2d: layers.Transposed,
     ConvNorm: layers.Normalized,
     Block: layers.Connected,
-    Network: layers.Opened,
+    Network: layers.AcceleratedNetwork,
 }
 _PLAIN = {faster: usual for usual, faster in _FASTER.items()}
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from book.studies import files, intervals, plans, results
-from book.studies.evidence import __main__ as printed
 from book.studies.evidence import blur, combinations, fitting, grid, planned
 from book.studies.reading.contrasts import Contrast
 from tests.book.studies.test_results import a_run
@@ -174,11 +173,3 @@ def test_the_contrasts_of_the_blur_are_those_of_its_plan(tmp_path):
     assert [(row.family, row.contrast, row.verdict) for row in blur.rows(tmp_path)] == [
         ("blur", one, "not measured") for one in blur.CONTRASTS
     ]
-
-
-def test_the_printed_table_has_prediction_interval_and_what_is_excluded(folds):
-    contrasts = [Contrast(name, "low", KEY, "greater", 1.5, "the other") for name in ("high", "gone")]
-    lines = printed.table(planned.judged("one", "top", tuple(contrasts), folds)).splitlines()
-    assert lines[2].startswith("| HIGH - LOW | top-1 error, % | greater | +50.0 [+")
-    assert lines[2].endswith("| as predicted | the other |") and "| 3 | 1.5 |" in lines[2]
-    assert lines[3] == "| GONE - LOW | top-1 error, % | greater |  | 0 | 1.5 |  | not measured |  |"
