@@ -1,7 +1,6 @@
 """The tables of the segmentation study: filled from its runs, and honest where there are none."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from book.numbers.tables import common, segmentation
 from book.studies import files, results
 from drn_lib.evaluation.confusion import miou
 from tests.book.studies.test_segmentation import stored_run
-from tests.library import run
 
 
 @pytest.fixture
@@ -85,10 +83,3 @@ def test_windows_take_less_memory_than_the_whole_image():
     table = segmentation.memory()
     assert f"| whole | {peaks['whole']:,.0f} | {peaks['whole'] - peaks['nothing']:,.0f} |" in table
     assert table.count("by windows of") == 2
-
-
-def test_a_process_tells_its_peak():
-    code = "from tests.checks.segmentation import memory as m; m.HEIGHT = m.WIDTH = 64; "
-    code += "print(m.read('window_512') > 100)"
-    ran = run(sys.executable, "-c", code)
-    assert ran.stdout == "True\n", ran.stderr

@@ -8,7 +8,6 @@ from book.studies.maps import blur
 from drn_lib.gridding import grid_contrast, low_pass
 from drn_lib.images import normalize
 from drn_lib.network import create_model
-from tests.checks.grid_networks import shuffled
 from tests.library.gridding.drawn import lattices
 
 KINDS = {end: kernels for end, kernels in blur.BLURS.items() if end}
@@ -92,17 +91,3 @@ def test_a_run_that_is_there_is_not_measured_again(measured, monkeypatch):
     monkeypatch.setattr(blur, "load_trained", lambda name: pytest.fail("measured again"))
     blur.run("drn_a_18", 0)
     assert before == {file.name: file.read_bytes() for file in measured[0].rglob("*.json")}
-
-
-def test_shuffled_blocks_keep_their_values_and_lose_the_grid():
-    torch.manual_seed(0)
-    maps = lattices(8, (28, 28), 4)[None] + torch.arange(7.0).repeat_interleave(4)  # steps from block to block
-    mixed = shuffled(maps, torch.Generator().manual_seed(0))
-    for height, width in ((0, 0), (24, 8)):
-        block = (..., slice(height, height + 4), slice(width, width + 4))
-        before, after = maps[block].flatten(-2), mixed[block].flatten(-2)
-        assert torch.equal(before.sort().values, after.sort().values) and not torch.equal(before, after)
-    flat = lattices(8, (28, 28), 4)[None]
-    assert (
-        grid_contrast(flat, 4) > 0.3 and abs(grid_contrast(shuffled(flat, torch.Generator().manual_seed(0)), 4)) < 0.05
-    )

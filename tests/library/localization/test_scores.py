@@ -1,20 +1,12 @@
 """Overlaps, errors, ceilings and trivial answers, against counting pixels and trying everything."""
 
-import json
-import os
-
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from book.studies import files, results
-from drn_lib.datasets.catalog import open_dataset
-from drn_lib.datasets.clutter import open_clutter
 from drn_lib.geometry.axis import cell_edges
 from drn_lib.localization import scores as scoring
-from tests.checks import ceilings
 
 corner = st.tuples(st.integers(0, 11), st.integers(0, 11))
 box = st.tuples(corner, st.tuples(st.integers(1, 8), st.integers(1, 8))).map(
@@ -149,38 +141,3 @@ def test_the_best_fixed_box_is_found():
     ious = scoring.best_iou(found.expand(100, 4), true)
     assert scoring.gt_known_error(ious).item() == pytest.approx(1.0) and ious[1:].mean() > 0.85
     assert scoring.whole_image(2, (3, 5)).tolist() == [[0, 0, 5, 3]] * 2
-
-
-@pytest.mark.skipif(not os.environ.get("DRN_DATA"), reason="DRN_DATA is not set")
-@pytest.mark.slow
-def test_the_stored_ceilings_are_those_of_the_real_boxes():
-    stored = json.loads((files.results_dir() / "ceilings.json").read_text())
-    plain = [
-        ceilings.true_boxes(open_dataset("tiny-imagenet", part, partition="tiny-imagenet-20"))
-        for part in ("tune", "test")
-    ]
-    assert stored["images"] == len(plain[1]) == 3000
-    for grid, row in ceilings.ceilings(plain[1]).items():
-        assert row == pytest.approx(stored["grids"][grid], abs=1e-4)
-    answers, wrong = ceilings.blind(*plain)
-    for name, row in answers.items():
-        assert row == pytest.approx(stored["blind"][name], abs=1e-4)
-    with np.load(files.results_dir() / "ceilings.npz") as arrays:
-        for name, outcomes in wrong.items():
-            assert (arrays[name] == outcomes).all()
-    # At 64 px no network could do better than this: a ResNet by far less than a DRN.
-    assert stored["grids"]["2x2"]["gt_known_50"] > 40 and stored["grids"]["8x8"]["gt_known_50"] < 3
-    canvases = open_clutter("tune"), open_clutter("test")
-    for grid, row in ceilings.canvas_ceilings(canvases[1]).items():
-        assert row == pytest.approx(stored["canvas_grids"][grid], abs=1e-4)
-    for key, value in ceilings.pointing(*canvases).items():
-        assert value == pytest.approx(stored["clutter_off_middle"][key], abs=1e-4)
-
-
-def test_what_dense_reading_gains_was_split_with_all_seeds_of_the_study():
-    """Where this fails, the study went on: run `python -m tests.checks.ceilings` again."""
-    stored = json.loads((files.results_dir() / "ceilings.json").read_text())["dense_reading"]
-    key = "pointing_error_off_middle"
-    coarse, dense = (results.metric("classification", "resnet_18", f"clutter.{mode}{key}") for mode in ("", "posthoc."))
-    assert stored["seeds"] == coarse.n
-    assert stored["gain"] == pytest.approx(coarse.mean - dense.mean, abs=1e-3)

@@ -1,6 +1,6 @@
 """How often the book's 95 % interval holds the truth: the bootstrap tried on invented studies whose truth is known.
 
-`python -m book.studies.evidence.coverage` simulates them and writes data/results/coverage.json; minutes.
+`python -m book.studies.measurements.coverage` simulates them and writes data/results/coverage.json; minutes.
 """
 
 from __future__ import annotations

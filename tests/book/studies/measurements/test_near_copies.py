@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from tests.checks import near_copies
+from book.studies.measurements import near_copies
 
 
 def pictures(count, seed):

@@ -1,4 +1,4 @@
-"""Measure what reading one image of Cityscapes' size takes: `python -m tests.checks.segmentation.memory`, some minutes.
+"""Measure what reading one image of Cityscapes' size takes: `python -m book.studies.measurements.memory`, some minutes.
 
 Writes data/results/memory.json: the peak memory (resident set) of a process that reads a 2048 x 1024 image with
 DRN-C-26 at full width on a CPU, in several ways. Each way has a process of its own, since none forgets its peak.
@@ -41,7 +41,7 @@ def read(way: str) -> float:
 def main() -> None:
     peaks = {}
     for way in (NOTHING, *WAYS):
-        command = [sys.executable, __file__, way]
+        command = [sys.executable, "-m", "book.studies.measurements.memory", way]
         peaks[way] = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         print(f"{way:12} {peaks[way]:7.0f} MB", flush=True)
     found = {"architecture": ARCH, "image": [HEIGHT, WIDTH], "classes": CLASSES, "peak_mb": peaks}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from book.studies import files
-from book.studies.evidence import coverage
+from book.studies.measurements import coverage
 
 PLENTY = 60
 

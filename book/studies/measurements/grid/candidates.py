@@ -1,6 +1,7 @@
 """The candidates for a measure of a grid on maps whose share of grid is known: data/studies/grid_measure.md.
 
-python -m tests.checks.grid_measure prints the table from which one of them was chosen (about two minutes).
+`python -m book.studies.measurements.grid.candidates` prints, in about two minutes, the table from which one of them was
+chosen. It stores nothing.
 """
 
 from __future__ import annotations

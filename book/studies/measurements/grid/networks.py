@@ -1,9 +1,9 @@
-"""Grid contrast of trained networks: `python -m tests.checks.grid_networks SEED ...`, minutes; needs the data.
+"""Grid contrast of trained networks: `python -m book.studies.measurements.grid.networks SEED ...`.
 
-Adds the seeds to data/results/grid_measure.json and .npz: every network of the classification study whose weights of
-that seed are stored, on every tenth test image at 224 px. Of seed 0 also the nulls of data/studies/grid_measure.md: the
-same networks with fresh weights, and the maps of the trained ones after the cells of every 4 x 4 block changed places.
-What is there is not measured again.
+It needs the data and takes minutes. It adds the seeds to data/results/grid_measure.json and .npz: every network of the
+classification study whose weights of that seed are stored, on every tenth test image at 224 px. Of seed 0 also the
+nulls of data/studies/grid_measure.md: the same networks with fresh weights, and the maps of the trained ones after the
+cells of every 4 x 4 block changed places. What is there is not measured again.
 """
 
 from __future__ import annotations

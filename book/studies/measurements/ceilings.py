@@ -1,10 +1,11 @@
-"""Measure what a grid allows on the real test boxes: `python -m tests.checks.ceilings`, seconds; needs the data.
+"""Measure what a grid allows on the real test boxes: `python -m book.studies.measurements.ceilings`.
 
-Writes data/results/ceilings.json: for the true boxes of the test images of Tiny-ImageNet-20, the best overlap that a
-box of whole cells can have with each, on the grids of the book; its mean, and how many objects no such box fits. For
-pointing in clutter, off the middle: how many objects hold no cell's middle, and how one fixed point does. And what the
-whole image and one fixed box come to wherever a network is measured; image by image, for intervals, in ceilings.npz.
-Run it again when the study `classification` has more seeds of ResNet-18: a test says so.
+It needs the data and takes seconds. It writes data/results/ceilings.json: for the true boxes of the test images of
+Tiny-ImageNet-20, the best overlap that a box of whole cells can have with each, on the grids of the book; its mean, and
+how many objects no such box fits. For pointing in clutter, off the middle: how many objects hold no cell's middle, and
+how one fixed point does. And what the whole image and one fixed box come to wherever a network is measured; image by
+image, for intervals, in ceilings.npz. Run it again when the study `classification` has more seeds of ResNet-18: a test
+says so.
 """
 
 from __future__ import annotations

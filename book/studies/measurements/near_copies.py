@@ -1,9 +1,10 @@
-"""Near copies among the images of the book's splits: `python -m tests.checks.near_copies`, minutes; needs the data.
+"""Near copies among the images of the book's splits: `python -m book.studies.measurements.near_copies`.
 
 Exact copies are kept in one part by the splits themselves. Here images are looked for that are almost the same (another
-crop, size or compression of one photograph) and lie in different parts of a split, or in a part and among its tiles.
-A pair is one whose perceptual hashes differ in few of 64 bits and whose small grey pictures agree; an image is also
-compared with the mirrored others, since training mirrors. Writes data/results/near_copies.json.
+crop, size or compression of one photograph) and lie in different parts of a split, or in a part and among its tiles. A
+pair is one whose perceptual hashes differ in few of 64 bits and whose small grey pictures agree; an image is also
+compared with the mirrored others, since training mirrors. It needs the data, takes minutes and writes
+data/results/near_copies.json.
 """
 
 from __future__ import annotations
