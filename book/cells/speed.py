@@ -1,4 +1,4 @@
-"""What chapter 08 counts and computes by hand: multiplications, small matrices, a layer on its sub-lattices."""
+"""What chapter 08 counts and computes by hand: small matrices, the kernel's lines, errors and times."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 from torch import Tensor
-from torch.nn.functional import conv2d
 
-from drn_lib.architecture import Convolution, architecture
-from drn_lib.costs import map_sides
 from drn_lib.fast import plain
 from drn_lib.fast.build import SOURCES
 from drn_lib.fast.matrices import Scheme, header
@@ -21,28 +18,6 @@ from drn_lib.fast.matrices import Scheme, header
 def arrays(scheme: Scheme) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """BT, G and AT of a scheme in float64."""
     return tuple(np.array(matrix, dtype=float) for matrix in (scheme.BT, scheme.G, scheme.AT))
-
-
-def on_sublattices(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    """The dilated convolution of x (N, C, H, W) as one undilated convolution of a batch of dilation^2 sub-lattices.
-
-    The dilation divides both sides. Source: chapter 03's identity.
-    """
-    images, channels, height, width = x.shape
-    d, down, across = dilation, height // dilation, width // dilation
-    batch = x.view(images, channels, down, d, across, d).permute(0, 3, 5, 1, 2, 4).reshape(-1, channels, down, across)
-    y = conv2d(batch, weight, padding=1).view(images, d, d, -1, down, across)
-    return y.permute(0, 3, 4, 1, 5, 2).reshape(images, -1, height, width)
-
-
-def is_dense(row: Convolution) -> bool:
-    """Whether minimal filtering can compute it: a 3x3 kernel of stride 1."""
-    return row.kernel == 3 and row.stride == 1
-
-
-def dense_rows(name: str, size: int = 224) -> list[tuple[Convolution, int]]:
-    """The convolutions of a network that minimal filtering can compute, each with the side of its map."""
-    return [(row, side) for row, side in map_sides(architecture(name), size) if is_dense(row)]
 
 
 def filtered(x: Tensor, weight: Tensor, dilation: int, scheme: Scheme) -> Tensor:

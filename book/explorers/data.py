@@ -114,7 +114,7 @@ def _written(known: dict) -> str:
 
 def images() -> dict[str, bytes]:
     """Name and content of each picture: what receptive fields are drawn on, and what maps are stored of."""
-    from book.cells.photographs import photograph
+    from book.photographs import photograph
 
     webp, pictures = threshold_data.webp, threshold_data.pictures()
     found = {f"{name}.webp": webp(picture.image) for name, picture in pictures.items()}

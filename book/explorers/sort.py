@@ -46,7 +46,7 @@ def data(places: dict) -> dict:
     """All that `sort.json` holds; `places` are those of `explorers.data.PLACES` of this kind."""
     import torch
 
-    from book.cells.photographs import photograph
+    from book.photographs import photograph
     from drn_lib.checkpoints.weights import load_trained
     from drn_lib.images import normalize
 

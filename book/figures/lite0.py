@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from book import ROOT
-from book.cells.photographs import photograph
 from book.figures.panels import Panel, panels
 from book.figures.style import ACCENT, GREY, INK, LIGHT, use_style
+from book.photographs import photograph
 from book.studies.imagenet.readings import read_as, stored
 from drn_lib import paths
 from drn_lib.geometry import cell_centre
@@ -34,7 +34,7 @@ def opening(model: LiteNetwork, name: str = "coffee", wanted: str | None = None)
 
     Args:
         model: as trained, with the names of its classes.
-        name: of `book.cells.photographs`.
+        name: of `book.photographs`.
         wanted: the class; None takes the one that the network as trained names.
     """
     return _wide(*read_opening(model, name, wanted))

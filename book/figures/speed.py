@@ -50,7 +50,7 @@ def roofline(document: Mapping) -> Figure:
     """The levels of a network under the roof of a machine: multiply-adds a byte against the rate.
 
     Args:
-        document: as `book.cells.layer_times` measures it; rates are fractions of a matrix product's.
+        document: as `book.studies.bench.layers` measures it; rates are fractions of a matrix product's.
     """
     figure, ax = plt.subplots(figsize=(7.2, 3.9))
     levels = document["levels"]

@@ -32,7 +32,7 @@ STORED_SIDE = 64  # px at which the stored picture asks, the size that the netwo
 
 def pictures() -> dict:
     """All that `pictures.json` holds."""
-    from book.cells import photographs
+    from book import photographs
     from book.figures.tour import WALL
 
     samples = []
@@ -63,16 +63,16 @@ def pictures() -> dict:
 
 def sample(name: str) -> bytes:
     """A sample as WebP."""
-    from book.cells.photographs import photograph, wall
     from book.figures.tour import WALL
+    from book.photographs import photograph, wall
 
     return _webp((wall(WALL) if name == "wall" else photograph(name, SIDE)).permute(1, 2, 0).numpy())
 
 
 def stored() -> bytes:
     """What the networks answer as the page opens, as WebP: for pages on which they do not run."""
-    from book.cells.photographs import photograph
     from book.figures.tour import boxes_on
+    from book.photographs import photograph
 
     picture, (_, wanted) = photograph(ASKED, STORED_SIDE), SAMPLES[ASKED]
     weights = {name: SHIPPED.format(name) for name in files.NETWORKS}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from book.cells.photographs import photograph
+from book.photographs import photograph
 from drn_lib import geometry
 from drn_lib.checkpoints import load_lite0, load_weights
 from drn_lib.conversion import difference, dilate, rule_difference

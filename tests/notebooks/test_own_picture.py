@@ -6,7 +6,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from book import ROOT
-from book.cells.photographs import photograph
+from book.photographs import photograph
 from drn_lib.checkpoints import load_trained
 
 

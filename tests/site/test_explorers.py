@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 
 from book.cells.gridding import grid_shares, tile
-from book.cells.photographs import photograph
 from book.explorers import data, networks
 from book.explorers.threshold import data as threshold_data
 from book.extensions import explorers
 from book.figures import style
+from book.photographs import photograph
 from drn_lib import geometry
 from drn_lib.geometry.axis import Layer
 from tests.notebooks import chapters

@@ -39,7 +39,7 @@ def pictures() -> dict[str, Picture]:
     """Chapter 06's canvas, where the cup's place is known because it was put there, and its cup."""
     import torch
 
-    from book.cells.photographs import photograph
+    from book.photographs import photograph
 
     left, top, side = 56, 40, 64
     around = [photograph(name, side) for name in ("chelsea", "astronaut", "hubble_deep_field", "gravel")]

@@ -1,4 +1,4 @@
-"""`python -m book.studies.imagenet pets probe`: measure, and write data/results/lite0_<name>.json."""
+"""`python -m book.studies.imagenet photographs pets probe`: measure, and write data/results/lite0_<name>.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import importlib
 from drn_lib.checkpoints import load_lite0
 from drn_lib.cli.options import OneLineParser, run
 
-PARTS = ("pets", "probe")
+PARTS = ("photographs", "pets", "probe")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 
 from book import ROOT
-from book.cells.photographs import photograph
 from book.figures import lite0
+from book.photographs import photograph
 from drn_lib.checkpoints import load_lite0
 from drn_lib.conversion import dilate
 from drn_lib.gridding import grid_contrast

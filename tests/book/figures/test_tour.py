@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from book.cells.photographs import list_photographs, photograph, place_on_wall, wall
 from book.figures.tour import (
     grids,
     maps_in_a_row,
@@ -14,6 +13,7 @@ from book.figures.tour import (
     unveil,
     where_it_looks,
 )
+from book.photographs import list_photographs, photograph, place_on_wall, wall
 from drn_lib.geometry import table
 from drn_lib.images import normalize
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import conv2d, max_pool2d
 
 from book.cells.gridding import high_frequency_fraction
-from book.cells.photographs import photograph
+from book.photographs import photograph
 from book.studies import intervals, results
 from drn_lib.checkpoints.weights import load_trained
 from drn_lib.images import normalize

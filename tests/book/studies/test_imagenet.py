@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from book.cells import lite0 as cell
-from book.cells.photographs import photograph
+from book.photographs import photograph
 from book.studies import files
-from book.studies.imagenet import pets, probe, readings
+from book.studies.imagenet import pets, photographs, probe, readings
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.evaluation.confusion import miou
 from drn_lib.images import normalize
@@ -50,7 +49,7 @@ def narrow(tmp_path, monkeypatch) -> LiteNetwork:
     plan = readings.plan()
     small = {**plan, "pets": {**plan["pets"], "fractions": 4}}
     small["probe"] = {**plan["probe"], "seeds": [0, 1], "epochs": 2, "batch_size": 4}
-    for module in (readings, pets, probe, cell):
+    for module in (readings, pets, probe, photographs):
         monkeypatch.setattr(module, "plan", lambda: small)
     monkeypatch.setenv("DRN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(files, "results_dir", lambda: tmp_path)
@@ -160,8 +159,8 @@ def test_a_head_follows_from_its_seed_alone():
 
 def test_the_table_of_photographs(narrow, monkeypatch):
     narrow.classes = [str(number) for number in range(1000)]
-    monkeypatch.setattr(cell, "photograph", lambda name: photograph(name, 128))
-    document = cell.measure_readings(narrow)
+    monkeypatch.setattr(photographs, "photograph", lambda name: photograph(name, 128))
+    document = photographs.measure(narrow)
     rows = document["readings"]
     assert len(document["photographs"]) == 9 and document["with_a_fitting_class"] == 5 and len(rows) == 7
     assert rows["exact_8"]["difference"] < 1e-12 < rows["levels_8"]["difference"]
@@ -176,11 +175,12 @@ def test_the_table_of_photographs(narrow, monkeypatch):
 def test_a_grid_is_measured_at_the_period_of_the_strides_that_were_lost():
     """Maps of 28 cells for 224 px: in level 5 one stride was lost, in level 6 two; level 4 is read like the last."""
     stripes = {p: (torch.arange(28) % p == 0).float().expand(2, 1, 28, 28) for p in (2, 4)}
-    found = cell.grids({3: stripes[4], 4: stripes[4], 5: stripes[2], 6: stripes[4], "score_map": stripes[4]}, 224)
+    levels = {3: stripes[4], 4: stripes[4], 5: stripes[2], 6: stripes[4], "score_map": stripes[4]}
+    found = photographs.grids(levels, 224)
     assert all(value > 0.9 for each in found["lattice"].values() for value in each)
     assert set(found["mean_contrast"]) == {"4", "5", "6", "score_map"} and min(found["mean_contrast"].values()) > 0.3
-    assert cell.grids({5: stripes[4], "score_map": stripes[4]}, 224)["mean_contrast"]["5"] < 0.1
-    assert cell.grids({6: torch.zeros(1, 1, 7, 7), "score_map": torch.zeros(1, 1, 7, 7)}, 224)["lattice"] == {}
+    assert photographs.grids({5: stripes[4], "score_map": stripes[4]}, 224)["mean_contrast"]["5"] < 0.1
+    assert photographs.grids({6: torch.zeros(1, 1, 7, 7), "score_map": torch.zeros(1, 1, 7, 7)}, 224)["lattice"] == {}
 
 
 def test_readings_are_compared_training_by_training():

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from book.cells.photographs import photograph
+from book.photographs import photograph
 from drn_lib.checkpoints import packages
 from drn_lib.images import normalize
 from tests import ROOT

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from book.cells.photographs import photograph as cup_of_coffee
+from book.photographs import photograph as cup_of_coffee
 from drn_lib import checkpoints
 from drn_lib.checkpoints.weights import save_weights
 from drn_lib.cli import localize

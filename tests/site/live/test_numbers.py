@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from book.cells.photographs import photograph
+from book.photographs import photograph
 from drn_lib import localization
 from tests.site.live.site import ask_worker, contrasts, difference, native
 

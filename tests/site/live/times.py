@@ -17,8 +17,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from book.cells.photographs import photograph
 from book.live import files
+from book.photographs import photograph
 from book.studies.files import results_dir
 from drn_lib import network, paths
 from drn_lib.checkpoints import onnx

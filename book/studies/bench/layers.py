@@ -1,6 +1,6 @@
 """How fast single convolutions run, against a matrix product on the same core: what chapter 08's pictures show.
 
-OMP_NUM_THREADS=1 python -m book.cells.layer_times        writes data/results/layer_times.json, in about two minutes
+OMP_NUM_THREADS=1 python -m book.studies.bench.layers        writes data/results/layer_times.json, in about two minutes
 
 All contenders take turns in one process. A rate is the multiply-adds that a convolution has by its definition, a
 second, divided by the rate of a matrix product in the same round; the median over the rounds counts. So a method that
@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from book.cells import speed
 from book.studies.files import results_dir, write_json
 from book.studies.provenance import device_name
-from drn_lib.architecture import Convolution
+from drn_lib.architecture import Convolution, architecture
+from drn_lib.costs import map_sides
 from drn_lib.fast import Unavailable, plain
 from drn_lib.fast.kernel import Kernel, channels_last, kernel
 from drn_lib.fast.matrices import scheme_for
@@ -81,6 +81,28 @@ def measure(rounds: int = ROUNDS, size: int = 224) -> dict:
     return document
 
 
+def on_sublattices(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    """The dilated convolution of x (N, C, H, W) as one undilated convolution of a batch of dilation^2 sub-lattices.
+
+    The dilation divides both sides. Source: chapter 03's identity.
+    """
+    images, channels, height, width = x.shape
+    d, down, across = dilation, height // dilation, width // dilation
+    batch = x.view(images, channels, down, d, across, d).permute(0, 3, 5, 1, 2, 4).reshape(-1, channels, down, across)
+    y = conv2d(batch, weight, padding=1).view(images, d, d, -1, down, across)
+    return y.permute(0, 3, 4, 1, 5, 2).reshape(images, -1, height, width)
+
+
+def is_dense(row: Convolution) -> bool:
+    """Whether minimal filtering can compute it: a 3x3 kernel of stride 1."""
+    return row.kernel == 3 and row.stride == 1
+
+
+def dense_rows(name: str, size: int = 224) -> list[tuple[Convolution, int]]:
+    """The convolutions of a network that minimal filtering can compute, each with the side of its map."""
+    return [(row, side) for row, side in map_sides(architecture(name), size) if is_dense(row)]
+
+
 def _kernel() -> Kernel | None:
     try:
         return kernel()
@@ -102,7 +124,7 @@ def _methods(row: Convolution, side: int, dilation: int, engine: Kernel | None) 
     runs: dict[str, Run] = {"direct": lambda: conv2d(x, weight, **how)}
     runs["channels_last"] = lambda: conv2d(*other, **how)
     if side % dilation == 0:
-        runs["sublattices"] = lambda: speed.on_sublattices(x, weight, dilation)
+        runs["sublattices"] = lambda: on_sublattices(x, weight, dilation)
     for name, by in {"plain": plain, "kernel": engine}.items():
         if by is not None:
             runs[name] = _filtering(by, x, weight, dilation, scheme)
@@ -138,7 +160,7 @@ def _halves(row: Convolution, side: int, dilation: int) -> dict[str, Run]:
 
 def _levels(size: int, engine: Kernel | None) -> list[tuple[Convolution, int, dict[str, Run]]]:
     """Of each level that has one the last dense convolution, its side, and how it can be computed."""
-    last = {row.level: (row, side) for row, side in speed.dense_rows(NETWORK, size)}
+    last = {row.level: (row, side) for row, side in dense_rows(NETWORK, size)}
     found = []
     for row, side in last.values():
         named = _methods(row, side, row.dilation, engine)
@@ -204,7 +226,7 @@ def half_against_single(rounds: int = 9) -> float:
 
 def _without_unit() -> float:
     """The same in a process that may not use the processor's unit for bfloat16."""
-    command = [sys.executable, "-m", "book.cells.layer_times", "--half"]
+    command = [sys.executable, "-m", "book.studies.bench.layers", "--half"]
     environment = os.environ | {"ONEDNN_MAX_CPU_ISA": WITHOUT_UNIT}
     return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
