@@ -1,4 +1,4 @@
-"""What every door of the library checks alike: names that were typed, whole numbers, values that must be finite."""
+"""Checks that the whole library shares: known names, whole numbers, finite values."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def require_type(value: object, kind: type | tuple[type, ...], name: str) -> Non
 
 
 def require_device(name: str) -> None:
-    """Raise ValueError where --device names neither cpu nor cuda; whether it is there is not asked."""
+    """Raise ValueError where a device is neither cpu nor cuda; whether it is there is not asked."""
     if not re.fullmatch(r"(cpu|cuda)(:\d{1,3})?", name):
-        raise ValueError(f"--device {name}: the book's code runs on cpu or cuda")
+        raise ValueError(f"device {name!r}: the book's code runs on cpu or cuda")
 
 
 def require_finite(values: Tensor | np.ndarray, name: str) -> None:

@@ -91,13 +91,15 @@ class Difference:
 def difference(strided: nn.Module, dilated: nn.Module, images: Tensor) -> Difference:
     """Compare the last map of `strided` with that of its copy from `dilate` at the positions that both have.
 
-    `images` are (N, 3, H, W), in the number format of both networks. A ValueError tells that there is no image, that
-    a map is not finite, or that the maps do not share their positions.
+    Both are read in evaluation mode, which is then undone. `images` are (N, 3, H, W), in the number format of both
+    networks. A ValueError tells that there is no image, that a map is not finite, or that the maps do not share their
+    positions.
     """
     if len(images) == 0:
         raise ValueError("there is no image to compare the networks on")
     step = max(prod(_strides(strided)) // prod(_strides(dilated)), 1)  # the strides lost
-    theirs, ours = _last_map(strided, images), _last_map(dilated, images)
+    with probing.evaluating(strided), probing.evaluating(dilated):
+        theirs, ours = _last_map(strided, images), _last_map(dilated, images)
     shared = ours[..., ::step, ::step]
     if shared.shape != theirs.shape:
         maps = " and ".join(f"{m.shape[-2]}x{m.shape[-1]}" for m in (theirs, ours))

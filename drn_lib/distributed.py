@@ -69,23 +69,24 @@ class Group:
 
 
 def device_of(named: str | None) -> str:
-    """The device that --device names, cpu or cuda, if it is there; without a name the GPU where torch sees one."""
+    """A device by its name, cpu or cuda, if it is there; without a name the GPU where torch sees one."""
     if named is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     require_device(named)
     kind, index = torch.device(named).type, torch.device(named).index or 0
     if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"--device {named}: torch sees no CUDA GPU here; leave --device out for the CPU")
+        raise ValueError(f"device {named!r}: torch sees no CUDA GPU here; leave the device out for the CPU")
     if kind == "cuda" and index >= torch.cuda.device_count():
-        raise ValueError(f"--device {named}: torch sees {torch.cuda.device_count()} GPUs here, numbered from 0")
+        raise ValueError(f"device {named!r}: torch sees {torch.cuda.device_count()} GPUs here, numbered from 0")
     return named
 
 
 def join(device: str | torch.device = "cpu") -> Group:
     """This process's place in the group that torchrun announces in the environment; a group of one without torchrun."""
-    device, world = torch.device(device), int(os.environ.get("WORLD_SIZE", "1"))
+    world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        return Group(0, 1, device)
+        return Group(0, 1, torch.device(device_of(str(device))))
+    device = torch.device(device)
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)

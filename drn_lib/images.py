@@ -24,7 +24,7 @@ networks were trained with Cityscapes' (fyu/drn, info.json), ours with those of 
 CROPS = (1, 10)
 """The numbers of crops by which Table 1 scores."""
 MOST_PIXELS = 4_000_000
-"""Of a photograph that is resized; a longer and narrower one is refused, so that memory stays bounded."""
+"""The most pixels that a photograph may grow to when it is resized, so that memory stays bounded."""
 MOST_SIDE = 16_384
 """Pixels of a side that can be asked for."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -48,7 +48,9 @@ def enlarge(images: Tensor, size: int | None) -> Tensor:
     from torch.nn.functional import interpolate
 
     require_type(images, Tensor, "the images")
-    if size is None or tuple(images.shape[2:]) == (whole_number("size", size, 1, MOST_SIDE), size):
+    if size is not None:
+        whole_number("size", size, 1, MOST_SIDE)
+    if size is None or tuple(images.shape[2:]) == (size, size):
         return images
     return interpolate(images, (size, size), mode="bilinear", align_corners=False)
 
@@ -121,11 +123,17 @@ def read_photograph(file: Path, shorter_side: int | None = None) -> Tensor:
     image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
     if shorter_side is None:
         return image
-    height, width = image.shape[1:]
-    grown = height * width * (shorter_side / min(height, width)) ** 2
-    if grown > max(MOST_PIXELS, height * width):
-        grown = f"would grow to {grown / 1e6:.0f} million pixels by a shorter side of {shorter_side}"
-        raise DataError(
-            f"{file} ({width}x{height} px {grown}: ask for a smaller one, or cut the photograph into pieces)"
-        )
+    try:
+        require_small(image, shorter_side)
+    except DataError as error:
+        raise DataError(f"{file} ({error})") from None
     return functional.resize(image, [shorter_side], antialias=True)
+
+
+def require_small(image: Tensor, shorter_side: int) -> None:
+    """Raise DataError where an image (3, H, W) would grow beyond `MOST_PIXELS` by that shorter side."""
+    height, width = image.shape[1:]
+    pixels = height * width * (shorter_side / min(height, width)) ** 2
+    if pixels > max(MOST_PIXELS, height * width):
+        grown = f"would grow to {pixels / 1e6:.0f} million pixels by a shorter side of {shorter_side}"
+        raise DataError(f"{width}x{height} px {grown}: ask for a smaller one, or cut the photograph into pieces")

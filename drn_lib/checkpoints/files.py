@@ -72,7 +72,9 @@ def weights_named(weights: str | None, arch: str | None) -> str:
 
 
 def require_weights(weights: str | None, arch: str | None) -> str:
-    """`weights_named`, where that is a file, a shipped name or one that was released; nothing is read or fetched.
+    """`weights_named`, where that is a file, a shipped name or one that was released; nothing is read.
+
+    A shipped file that this checkout left out is fetched.
 
     Raises:
         FileNotFoundError, ValueError: as `find_weights` and `weights_named`.

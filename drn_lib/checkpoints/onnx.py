@@ -218,7 +218,7 @@ class _Graph:
         with np.errstate(over="ignore"):  # the sentence below says it better
             stored = self.tensor(name, shape).astype(np.float16)
         if not np.isfinite(stored).all():
-            raise ValueError(f"{name} holds values that are not finite in 16 bits: export it with --storage float32")
+            raise ValueError(f"{name} holds values that are not finite in 16 bits: store it in float32")
         self.initializers.append(self.onnx.numpy_helper.from_array(stored, name))
         return self.node("Cast", [name], f"{name}.float32", to=self.onnx.TensorProto.FLOAT)
 

@@ -74,7 +74,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _scored_data(options: argparse.Namespace, plan) -> tuple[str, str, dict[str, str | None]]:
     """Name and split of the data set and what `open_dataset` takes of it: the recipe's, else the options'."""
-    from drn_lib.datasets.catalog import BOOK_PARTITIONS
+    from drn_lib.datasets.catalog import BOOK_PARTITIONS, validation_split
 
     if plan and options.partition is not None:
         raise ValueError(f"--partition goes with --dataset: leave it out, the recipe {plan.name} has its own")
@@ -83,9 +83,7 @@ def _scored_data(options: argparse.Namespace, plan) -> tuple[str, str, dict[str,
     else:  # the book's own part of a data set where none is named
         asked = BOOK_PARTITIONS.get(options.dataset) if options.partition is None else options.partition
         name, data_options = options.dataset, partition_options(options.dataset, asked)
-    whole = data_options.get("partition", "") is None
-    validation = "val" if name == "imagenet" or (name == "tiny-imagenet" and whole) else "tune"
-    return name, options.split or validation, data_options
+    return name, options.split or validation_split(name, **data_options), data_options
 
 
 def _evaluate_files(options: argparse.Namespace, plan, model, dataset, split: str) -> None:

@@ -100,11 +100,6 @@ def images_of(options: argparse.Namespace) -> list[Path]:
     return files
 
 
-def scored_split(dataset: str) -> str:
-    """The split on which a segmentation network is scored while choices are still made."""
-    return "tune" if dataset == "streets" else "val"
-
-
 def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Callable[[int], str]) -> None:
     """Do the work for each image of `options.images`, with a progress bar; DataError at the end for what went wrong.
 

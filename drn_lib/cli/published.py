@@ -28,11 +28,11 @@ def published_errors(architecture: str, crops: int) -> tuple[float, float, str] 
     The third is where they stand. By 1 or 10 crops; None where nothing is printed.
     """
     name = display_name(architecture)
-    row = paper_table("table1_classification").get(name)
+    row = _printed("table1_classification").get(name)
     if row is not None:
         where = "Table 1" if row["printed_in_table"] == "yes" else "not in Table 1"
         return float(row[f"top1_err_{crops}crop_pct"]), float(row[f"top5_err_{crops}crop_pct"]), where
-    row = paper_table("table1b_released_models").get(name)
+    row = _printed("table1b_released_models").get(name)
     if row is not None and crops == 1:
         return float(row["readme_top1_err_pct"]), float(row["readme_top5_err_pct"]), "README of the released code"
     return None
@@ -40,5 +40,14 @@ def published_errors(architecture: str, crops: int) -> tuple[float, float, str] 
 
 def published_iou(architecture: str) -> dict[str, str]:
     """The row of Table 3 for a network, column name to text; empty where nothing is printed for the val split."""
-    row = paper_table("table3_cityscapes").get(display_name(architecture), {})
+    row = _printed("table3_cityscapes").get(display_name(architecture), {})
     return row if row.get("split") == "val" else {}
+
+
+def _printed(name: str) -> dict[str, dict[str, str]]:
+    """`paper_table`; empty where the library is installed without the book's data."""
+    try:
+        paper_dir()
+    except FileNotFoundError:
+        return {}
+    return paper_table(name)

@@ -15,7 +15,8 @@ from pathlib import Path
 from drn_lib import paths
 from drn_lib.checkpoints.files import require_weights
 from drn_lib.checks import one_of, whole_number
-from drn_lib.cli.options import add_flags, add_weights, begin, for_each, images_of, named_once, scored_split
+from drn_lib.cli.data import partition_options
+from drn_lib.cli.options import add_flags, add_weights, begin, for_each, images_of, named_once
 from drn_lib.cli.outputs import counted, free_name, save_picture, written
 from drn_lib.cli.published import published_iou
 from drn_lib.images import MOST_SIDE, read_photograph
@@ -157,14 +158,15 @@ def _inference(options: argparse.Namespace, size: tuple[int, int], step: int) ->
 
 
 def _score(options: argparse.Namespace) -> None:
-    from drn_lib.datasets.catalog import WITH_MASKS, require_names
+    from drn_lib.datasets.catalog import BOOK_PARTITIONS, WITH_MASKS, require_names, validation_split
 
     weights = named_once(options)
     if options.predictions:
         paths.output_folder(options.predictions, "--predictions")
-    split = options.split or scored_split(options.dataset)
     one_of("dataset with masks", options.dataset, WITH_MASKS)
-    require_names(options.dataset, split)
+    part = partition_options(options.dataset, BOOK_PARTITIONS.get(options.dataset))
+    split = options.split or validation_split(options.dataset, **part)
+    require_names(options.dataset, split, **part)
     _require_reading(options, weights)
     begin(f"scoring {weights} on {options.dataset} {split}")
 
@@ -172,11 +174,11 @@ def _score(options: argparse.Namespace) -> None:
     from drn_lib.segmentation import score_segmentation
 
     model = _load(options, weights)
-    dataset = open_dataset(options.dataset, split, options.root)
+    dataset = open_dataset(options.dataset, split, options.root, **part)
+    published = published_iou(model.backbone.table.name) if (options.dataset, split) == ("cityscapes", "val") else {}
     how = _inference(options, tuple(dataset.image(0).shape[1:]), model.output_stride)
     metrics, _ = score_segmentation(model, dataset, how, progress=True, predictions=options.predictions)
     print(f"{options.dataset} {split}, {len(dataset)} images, {len(how.views)} views an image")
-    published = published_iou(model.backbone.table.name) if (options.dataset, split) == ("cityscapes", "val") else {}
     print(f"{'class':16} {'IoU %':>6}" + ("  published" if published else ""))
     for name in dataset.mask_classes:
         if f"iou.{name}" in metrics:

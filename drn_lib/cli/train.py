@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from drn_lib import locks, paths
 from drn_lib.architecture import architecture
 from drn_lib.checkpoints.files import require_weights
-from drn_lib.cli.options import RECIPES, add_flags, begin, scored_split
+from drn_lib.cli.options import RECIPES, add_flags, begin
 from drn_lib.training import recipes
 from drn_lib.training.recipes import ClassificationRecipe, SegmentationRecipe
 
@@ -66,9 +66,10 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib import distributed
     from drn_lib.checkpoints import save_weights
     from drn_lib.datasets import open_dataset
+    from drn_lib.datasets.catalog import validation_split
     from drn_lib.training import Init, train, train_from_files
 
-    scored = "val" if plan.reads_files else "tune"
+    scored = validation_split(plan.dataset, **plan.dataset_options)
 
     def save(file: Path) -> str:
         save_weights(trained.model, file, train_set.classes)
@@ -97,6 +98,7 @@ def _train_segmentation(options: argparse.Namespace) -> None:
     import torch
 
     from drn_lib.datasets import open_dataset
+    from drn_lib.datasets.catalog import validation_split
     from drn_lib.segmentation import make_backbone, save_segmentation, train_segmentation
 
     def save(file: Path) -> str:
@@ -109,8 +111,10 @@ def _train_segmentation(options: argparse.Namespace) -> None:
         weights = options.arch if options.weights == "released" else options.weights
         torch.manual_seed(options.seed)
         backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
-        train_set = open_dataset(plan.dataset, "train", options.root)
-        val_set = open_dataset(plan.dataset, scored_split(plan.dataset), options.root)
+        train_set, val_set = (
+            open_dataset(plan.dataset, part, options.root, **plan.dataset_options)
+            for part in ("train", validation_split(plan.dataset))
+        )
         torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
         trained = train_segmentation(plan, backbone, options.seed, train_set, val_set, options.score_every, how)
         _finish(options, how, save)

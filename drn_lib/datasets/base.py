@@ -27,6 +27,7 @@ class ImageDataset(Dataset):
     classes: list[str]  # readable; the position of a name is its label
     names: list[str]  # one per sample
     labels: list[int] | None = None  # one per sample, where samples have a class
+    mask_classes: list[str] | None = None  # by the number of a pixel's label, where samples have a mask
 
     def __len__(self) -> int:
         return len(self.names)
@@ -58,8 +59,7 @@ class ImageDataset(Dataset):
 
     @cached_property
     def _arrays(self) -> tuple[Tensor, Tensor]:
-        if self.labels is None:
-            raise DataError(f"{type(self).__name__} has no image labels: read its samples one by one instead.")
+        labels = labels_of(self)
         images = torch.empty((len(self), *self.image(0).shape), dtype=torch.uint8)
         silent = os.environ.get("DRN_PROGRESS") == "0"  # and what takes a second has no bar
         for index, name in enumerate(tqdm(self.names, "images", unit="image", delay=1, leave=False, disable=silent)):
@@ -70,7 +70,7 @@ class ImageDataset(Dataset):
                     f"{images.shape[3]}x{images.shape[2]}: arrays() needs one size, so read the samples one by one."
                 )
             images[index] = image
-        return images, torch.tensor(self.labels, dtype=torch.int64)
+        return images, torch.tensor(labels, dtype=torch.int64)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -116,7 +116,7 @@ class InMemory(ImageDataset):
     """A set with masks whose images, of any size, are read or rendered once and kept as bytes for many passes."""
 
     def __init__(self, dataset: ImageDataset):
-        self.names, self.classes, self.mask_classes = dataset.names, dataset.classes, dataset.mask_classes
+        self.names, self.classes, self.mask_classes = dataset.names, dataset.classes, mask_classes_of(dataset)
         self.identity = dataset.identity
         samples = (dataset[index] for index in range(len(dataset)))
         self._kept = [(sample["image"], sample["mask"].byte()) for sample in samples]
@@ -124,6 +124,20 @@ class InMemory(ImageDataset):
     def read(self, index: int) -> dict:
         image, mask = self._kept[index]
         return {"image": image, "mask": mask.long(), "name": self.names[index]}
+
+
+def labels_of(dataset: ImageDataset) -> list[int]:
+    """The labels of a set's samples; a DataError where they have no class."""
+    if dataset.labels is None:
+        raise DataError(f"{type(dataset).__name__} has no image labels: choose a dataset whose images have a class.")
+    return dataset.labels
+
+
+def mask_classes_of(dataset: ImageDataset) -> list[str]:
+    """The names of the labels of a set's pixels; a DataError where its samples have no masks."""
+    if (classes := getattr(dataset, "mask_classes", None)) is None:
+        raise DataError(f"{type(dataset).__name__} has no masks: choose a dataset whose pixels have labels.")
+    return classes
 
 
 def decode_image(data: bytes, name: str) -> Tensor:

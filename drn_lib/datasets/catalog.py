@@ -77,8 +77,7 @@ def require_names(name: str, split: str, **options) -> None:
         ValueError: there is no dataset of that name.
     """
     one_of("dataset", name, list_datasets())
-    taken = BOOK_PARTITIONS[name] if name == "tiny-imagenet" else None  # by the reader, where none is named
-    partition = options.get("partition", taken)
+    partition = _partition(name, options)
     if partition is not None:
         read_partition(partition).part(split)
     elif name in READERS and (splits := SOURCES[name].splits) and split not in splits:
@@ -86,3 +85,13 @@ def require_names(name: str, split: str, **options) -> None:
         raise DataError(f"The dataset {name} itself has no split '{split}': use one of {', '.join(splits)}{more}.")
     elif name not in READERS and split not in PARTS:
         raise DataError(f"The drawn set {name} has no split '{split}': use one of {', '.join(PARTS)}.")
+
+
+def validation_split(name: str, **options) -> str:
+    """The split on which choices are made: "tune" of a partition or a synthetic set, else the archive's "val"."""
+    return "val" if name in READERS and _partition(name, options) is None else "tune"
+
+
+def _partition(name: str, options: dict) -> str | None:
+    """The partition that `open_dataset` takes with these options; None is the whole archive."""
+    return options.get("partition", BOOK_PARTITIONS[name] if name == "tiny-imagenet" else None)

@@ -4,7 +4,7 @@ from drn_lib.lazy import attach
 
 _HOMES = {
     "confusion": "class_iou confusion_matrix miou miou_official pixel_accuracy",
-    "classification": "evaluate evaluate_files predict topk_error",
+    "classification": "evaluate evaluate_files predict topk_error topk_hits",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
 from drn_lib.checks import require_finite, require_type, whole_number
-from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.base import ImageDataset, labels_of
 from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
-from drn_lib.images import cut_crops, enlarge, normalize
+from drn_lib.images import CROPS, cut_crops, enlarge, normalize
 from drn_lib.probing import evaluating
 
 BATCH_SIZE = 100
@@ -41,6 +41,14 @@ def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_siz
 def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     """Fraction of images, in percent, whose class is not among the k highest scores (the paper's Table 1).
 
+    As many classes as k leave no error. Raises ValueError as `topk_hits`.
+    """
+    return 100.0 * (1.0 - topk_hits(logits, labels, k).double().mean().item())
+
+
+def topk_hits(logits: Tensor, labels: Tensor, k: int = 1) -> Tensor:
+    """Whether the class of each image is among the k highest of its scores: bool (N,), from (N, classes) and (N,).
+
     Raises:
         ValueError: not as many labels (N,) as rows of logits (N, classes), none, a label that is no whole number, a
             label or k out of range, or logits that are not finite or not real.
@@ -48,8 +56,8 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     require_type(logits, Tensor, "the logits")
     require_type(labels, Tensor, "the labels")
     if logits.ndim != 2 or labels.ndim != 1 or len(logits) == 0 or len(logits) != len(labels):
-        found = f"{tuple(labels.shape)} and {tuple(logits.shape)}"
-        raise ValueError(f"expected as many labels (N,) as rows of logits (N, classes), and one; got {found}")
+        found = f"got {tuple(labels.shape)} and {tuple(logits.shape)}"
+        raise ValueError(f"expected an image or more, and as many labels (N,) as rows of logits (N, classes); {found}")
     classes = logits.shape[1]
     whole_number("k", k, 1, classes)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
@@ -59,8 +67,7 @@ def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     if logits.is_complex():
         raise ValueError(f"the network's output must hold real numbers, not {logits.dtype}")
     require_finite(logits, "the network's output")
-    hit = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
-    return 100.0 * (1.0 - hit.double().mean().item())
+    return (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
 
 
 def evaluate(
@@ -103,11 +110,12 @@ def evaluate_files(
 
     Raises:
         DataError: an image is missing or damaged, or the samples have no class.
-        ValueError: there is no image for one of the processes, or as `topk_error`.
+        ValueError: there is no image for one of the processes, or as `topk_hits`.
     """
-    if dataset.labels is None:
-        raise DataError(f"{type(dataset).__name__} has no image labels: a classifier cannot be scored on it")
+    labels_of(dataset)
     require_type(model, nn.Module, "the model")
+    if crops not in CROPS:
+        raise ValueError(f"crops must be 1 or 10, not {crops!r}")
     device = _device(model)
     group = group or Group(0, 1, device)
     places = range(group.rank, len(dataset), group.world)
@@ -160,14 +168,13 @@ def _device(model: nn.Module) -> torch.device:
 
 
 def _score(logits: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """The metrics and outcomes of `evaluate` from logits (N, classes) and labels (N,); ValueError as `topk_error`."""
-    top1 = topk_error(logits, labels)
+    """The metrics and outcomes of `evaluate` from logits (N, classes) and labels (N,); ValueError as `topk_hits`."""
+    correct, top5_correct = (topk_hits(logits, labels, min(k, logits.shape[1])) for k in (1, 5))
     losses = nn.functional.cross_entropy(logits, labels.long(), reduction="none")
-    prediction = logits.argmax(dim=1)
-    k = min(5, logits.shape[1])
-    top5_correct = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
-    metrics = {"top1": top1, "top5": topk_error(logits, labels, k), "loss": losses.mean().item()}
+    prediction = logits.topk(1, dim=1).indices[:, 0]  # of equal scores the one that `topk_hits` takes
+    top1, top5 = (100.0 * (1.0 - hits.double().mean().item()) for hits in (correct, top5_correct))
+    metrics = {"top1": top1, "top5": top5, "loss": losses.mean().item()}
     kept = torch.int16 if logits.shape[1] <= 2**15 else torch.int32
-    per_image = {"label": labels.to(kept), "prediction": prediction.to(kept), "correct": prediction == labels}
+    per_image = {"label": labels.to(kept), "prediction": prediction.to(kept), "correct": correct}
     per_image |= {"top5_correct": top5_correct, "loss": losses.float()}
     return metrics, {name: values.numpy() for name, values in per_image.items()}

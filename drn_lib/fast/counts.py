@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from drn_lib.architecture import Architecture, Convolution
+from drn_lib.checks import whole_number
 from drn_lib.costs import map_sides, weights
 from drn_lib.fast.matrices import Scheme, scheme_for
 
@@ -22,7 +23,7 @@ class Products(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times as fast it can get where products are all that takes time."""
+        """The speed-up if only products took time."""
         return self.direct / self.winograd
 
 
@@ -32,6 +33,7 @@ def products(table: Architecture, height: int, width: int, num_classes: int = 10
     Args:
         table: of `architecture(name)`, at its final width (`scale_width`).
     """
+    whole_number("num_classes", num_classes, 1)
     direct = winograd = 0
     for (row, down), (_, across) in zip(map_sides(table, height), map_sides(table, width)):
         as_written = weights(row) * down * across

@@ -91,7 +91,7 @@ class Convolution(nn.Conv2d):
     prepared: Prepared
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (able(self) and computable(x, self.weight)):
+        if not fits(self, x):
             return super().forward(x.contiguous() if torch.is_grad_enabled() else x)
         return self.compute(x)
 
@@ -148,13 +148,13 @@ class Normalized(ConvNorm):
         """The normalized convolution of x, + `added`, ReLU."""
         conv, norm = self.conv, self.norm
         ours = isinstance(conv, Convolution) and type(norm) is nn.BatchNorm2d and norm.affine and not hooked(self)
-        ready = ours and able(conv) and computable(x, conv.weight)
+        ready = ours and fits(conv, x)
         if ready and self.fast.fold and not torch.is_grad_enabled() and _foldable(norm):
             sources = conv.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var
             weight, bias = self.prepared.get(("folded",), sources, lambda: folded(conv, norm))
             return conv.finish(x, weight, bias, added, relu)
         y = conv.compute(x) if ready else conv(x)
-        if ours and self.fast.engine == "kernel" and _learns(norm) and computable(y, norm.weight):
+        if ours and self.fast.engine == "kernel" and _learns(norm) and _normalizable(y, norm):
             return operations.normalize(y, norm, added, relu, kernel())
         y = norm(y)
         y = y if added is None else y.add_(added)
@@ -204,6 +204,14 @@ def able(conv: nn.Conv2d) -> bool:
     return square and conv.groups == 1 and conv.padding_mode == "zeros" and kernel_size[0] <= LARGEST_KERNEL
 
 
+def fits(conv: nn.Conv2d, x: Tensor) -> bool:
+    """Whether an engine computes this convolution of these maps; PyTorch raises where they do not fit together."""
+    if not (able(conv) and computable(x, conv.weight)) or x.shape[1] != conv.weight.shape[1]:
+        return False
+    reach = conv.dilation[0] * (conv.kernel_size[0] - 1) + 1
+    return min(x.shape[2:]) + 2 * conv.padding[0] >= reach
+
+
 def steps_of(conv: nn.Conv2d) -> Steps:
     """How a convolution that an engine has steps along both axes."""
     return Steps(conv.stride[0], conv.padding[0], conv.dilation[0])
@@ -243,3 +251,8 @@ def _foldable(norm: nn.BatchNorm2d) -> bool:
 
 def _learns(norm: nn.BatchNorm2d) -> bool:
     return norm.training and norm.running_mean is not None and norm.momentum is not None
+
+
+def _normalizable(y: Tensor, norm: nn.BatchNorm2d) -> bool:
+    """Whether the kernel normalizes this map; PyTorch refuses one value a channel and other numbers of channels."""
+    return computable(y, norm.weight) and y.shape[1] == len(norm.weight) and y.numel() > y.shape[1]

@@ -78,9 +78,23 @@ def receptive_field(network: str | Architecture | Iterable[Layer], level: int | 
 
     435 pixels for ResNet-18 and for DRN-A-18 alike is the paper's point. A level that is not there is a KeyError.
     """
-    geometry = table(network, 4096)  # the field does not depend on the size; large enough for every kernel
+    network = network if isinstance(network, (str, Architecture)) else _chain(network)
+    geometry = table(network, _large_enough(network))  # the field does not depend on the size
     if level is None:
         return geometry.rows[-1].receptive_field
     if level not in geometry.levels:
         raise KeyError(f"{geometry.name} has levels {list(geometry.levels)}, not {level}")
     return geometry.levels[level].receptive_field
+
+
+def _large_enough(network: str | Architecture | list[Layer]) -> int:
+    """A side of an image on which every kernel fits: 4096 pixels, or of a longer chain its receptive field."""
+    chain = layers(network) if isinstance(network, (str, Architecture)) else network
+    sides = [4096]
+    for axis in (0, 1):
+        field = jump = 1
+        for kernel, stride, dilation, _ in (layer.along(axis) for layer in chain):
+            field += dilation * (kernel - 1) * jump
+            jump *= stride
+        sides.append(field)
+    return max(sides)

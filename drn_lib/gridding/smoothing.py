@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -21,8 +22,17 @@ def low_pass(maps: Tensor, *kernels: Sequence[float]) -> Tensor:
 
     Returns:
         The same shape.
+
+    Raises:
+        ValueError: the maps are not of real floating-point numbers with cells, or a kernel has an even number of
+            weights, weights that are not finite, or a sum that is not above 0.
     """
     require_type(maps, Tensor, "the map")
+    if not maps.is_floating_point() or maps.ndim < 2 or 0 in maps.shape[-2:]:
+        raise ValueError(f"maps must be floating-point (..., H, W) with cells, not {maps.dtype} {tuple(maps.shape)}")
+    for kernel in kernels:
+        if len(kernel) % 2 == 0 or not 0 < sum(kernel) < math.inf:
+            raise ValueError(f"a kernel has an odd number of weights with a sum above 0, unlike {list(kernel)}")
     x = maps.reshape(-1, 1, *maps.shape[-2:])
     for kernel in kernels:
         line, reach = x.new_tensor(kernel), len(kernel) // 2

@@ -27,18 +27,26 @@ def split_sublattices(x: Tensor, dilation: int) -> list[Tensor]:
 
 
 def merge_sublattices(parts: list[Tensor], dilation: int) -> Tensor:
-    """The map (..., H, W) whose sub-lattices are `parts`: the inverse of `split_sublattices`."""
+    """The map (..., H, W) whose sub-lattices are `parts`: the inverse of `split_sublattices`.
+
+    Raises ValueError where they are not as many, or not of the sizes, that the sub-lattices of one map have.
+    """
     whole_number("dilation", dilation, 1)
     require_type(parts, (list, tuple), "the sub-lattices")
     for part in parts:
         require_type(part, Tensor, "a sub-lattice")
     if len(parts) != dilation**2:
         raise ValueError(f"dilation {dilation} makes {dilation**2} sub-lattices, not {len(parts)}")
+    if min(part.ndim for part in parts) < 2:
+        raise ValueError("a sub-lattice must be (..., h, w)")
     height = sum(part.shape[-2] for part in parts[::dilation])
     width = sum(part.shape[-1] for part in parts[:dilation])
     merged = parts[0].new_empty(*parts[0].shape[:-2], height, width)
     for index, part in enumerate(parts):
-        merged[..., index // dilation :: dilation, index % dilation :: dilation] = part
+        place = merged[..., index // dilation :: dilation, index % dilation :: dilation]
+        if part.shape != place.shape:
+            raise ValueError(f"sub-lattice {index} must be {tuple(place.shape)}, not {tuple(part.shape)}")
+        place.copy_(part)
     return merged
 
 

@@ -26,6 +26,7 @@ from drn_lib.geometry.axis import cell_edges as edges_of_cells
 from drn_lib.geometry.axis import image_size as size_of
 from drn_lib.localization.options import DEFAULTS, SCORES, BoxOptions
 from drn_lib.localization.places import Centre, own_place, place_of_cells
+from drn_lib.probing import evaluating
 
 
 def class_map(score_map: Tensor) -> Tensor:
@@ -194,14 +195,15 @@ def localize(
     *,
     jump: Pair | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Class (N,) and box (N, 4) of normalized images x (N, 3, H, W) in one forward pass.
+    """Class (N,) and box (N, 4) of normalized images x (N, 3, H, W) in one forward pass, in evaluation mode.
 
     Args:
         model: has `score_map`, like every network of the book.
         threshold, options, jump: as for `boxes`; the default options have the network's own `cell_edges`.
         classes: (N,); None takes the class with the highest pooled logit.
     """
-    score_map = model.score_map(x)  # (N, C, h, w)
+    with evaluating(model):
+        score_map = model.score_map(x)  # (N, C, h, w)
     classes = pooled_logits(score_map).argmax(dim=1) if classes is None else classes
     size = tuple(x.shape[2:])
     options, centre = own_place(model, size, options)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drn_lib.checks import one_of, whole_number
-from drn_lib.datasets.contract import DataError
-from drn_lib.images import MOST_PIXELS, MOST_SIDE, cut_crops, normalize
+from drn_lib.images import MOST_SIDE, cut_crops, normalize, require_small
 from drn_lib.localization.options import BoxOptions
 
 if TYPE_CHECKING:
@@ -74,13 +73,14 @@ def find_object(
         What was found, its box in pixels of `image`.
 
     Raises:
-        DataError: the image is so long and narrow that at this size it would have more than `MOST_PIXELS`.
+        DataError: the image would grow beyond `images.MOST_PIXELS`.
         ValueError: a size below 1, an unknown class or choice, or what `localization.boxes` refuses.
     """
     import torch
 
     from drn_lib.localization.equations import class_evidence, pooled_logits, tight_boxes
     from drn_lib.localization.places import cells_of_pixels, own_place
+    from drn_lib.probing import evaluating
 
     one_of("choice of crop called", crop, CROPS)
     one_of("choice of class_from called", class_from, CLASS_FROM)
@@ -93,7 +93,7 @@ def find_object(
     seen = small[:, top : top + size, left : left + size] if crop == "centre" else small
     seen_size = tuple(seen.shape[1:])
     options, centre = own_place(model, seen_size, options)
-    with torch.inference_mode():
+    with torch.inference_mode(), evaluating(model):
         device = next(model.parameters()).device
         score_map = model.score_map(normalize(seen[None].to(device))).float().cpu()  # (1, C, h, w)
         logits = pooled_logits(score_map)[0]
@@ -129,7 +129,7 @@ def class_index(model: Network, wanted: str) -> int:
     if wanted.isdecimal() and int(wanted) < count:
         return int(wanted)
     if names is None:
-        raise ValueError(f"these weights do not name their classes: give --class a number, 0 to {count - 1}")
+        raise ValueError(f"these weights do not name their classes: name a class by its number, 0 to {count - 1}")
     near = difflib.get_close_matches(wanted.lower(), lowered, 3) or lowered[:25]
     near = ", ".join(names[lowered.index(name)] for name in near)
     raise ValueError(f"the network has no class {wanted!r}; there are {near}")
@@ -143,6 +143,5 @@ def _brought_to(image: Tensor, size: int) -> Tensor:
     height, width = image.shape[1:]
     factor = size / min(height, width)
     target = [max(1, round(height * factor)), max(1, round(width * factor))]
-    if target[0] * target[1] > MOST_PIXELS:
-        raise DataError(f"{width}x{height} px is too long and narrow for a shorter side of {size}: cut it into pieces")
+    require_small(image, size)
     return functional.resize(image, target, antialias=True)

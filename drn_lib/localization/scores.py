@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from drn_lib.checks import require_finite, require_type
-from drn_lib.evaluation.classification import topk_error
+from drn_lib.evaluation.classification import topk_hits
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
 from drn_lib.localization.equations import map_jump
@@ -83,18 +83,17 @@ def localization_error(logits: Tensor, labels: Tensor, ious: Tensor, k: int = 1,
     Only the box of the true class can be right together with its class, so its overlap is all that is needed.
 
     Args:
-        logits, labels: (N, classes) and (N,), as for `topk_error`.
+        logits, labels: (N, classes) and (N,), as for `topk_hits`.
         ious: (N,), the overlap of the true class's box, which must exceed `level`.
         k: 1 for top-1, 5 for top-5 localization error.
 
     Source: section 4, Table 2; the rule is ILSVRC's.
     """
-    topk_error(logits, labels, k)  # refuses bad input
+    named = topk_hits(logits, labels, k)
     require_type(ious, Tensor, "the overlaps")
     require_finite(ious, "the overlaps")
     if ious.shape != labels.shape:
         raise ValueError(f"expected one overlap for each of {len(labels)} images, got {tuple(ious.shape)}")
-    named = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
     return 100.0 * (1.0 - (named & (ious.double() > level)).double().mean().item())
 
 

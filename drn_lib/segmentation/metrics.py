@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from drn_lib.checks import whole_number
 from drn_lib.evaluation.confusion import class_iou, miou, miou_official, pixel_accuracy
 
 THIN = ("pole", "traffic sign", "person")
@@ -55,9 +56,15 @@ def grid_ceiling(truth: np.ndarray, cell: int) -> tuple[float, np.ndarray]:
     Returns:
         IoU in percent over all images together, NaN where the class does not occur; and bool (N, H, W).
 
-    Source: chapter 07. The best set holds the cells that the class covers by more than some share: swapping one of
-    them for another cell of lower share loses hits or gains false pixels. So the sets to try are as many as cells.
+    Raises:
+        ValueError: `truth` is of another shape or type, or `cell` is no whole number of pixels.
+
+    Source: chapter 07. The best set holds the cells that the class covers by more than some fraction: swapping one
+    of them for a cell of a lower fraction loses hits or gains false pixels. So there are as many sets to try as cells.
     """
+    whole_number("cell", cell, 1)
+    if truth.dtype != bool or truth.ndim != 3:
+        raise ValueError(f"the truth must be bool (N, H, W), not {truth.dtype} {truth.shape}")
     rows, columns = (np.arange(0, side, cell) for side in truth.shape[1:])
     hits = np.add.reduceat(np.add.reduceat(truth.astype(np.int64), rows, axis=1), columns, axis=2)  # (N, h, w)
     area = np.multiply.outer(np.diff([*rows, truth.shape[1]]), np.diff([*columns, truth.shape[2]])) + 0 * hits

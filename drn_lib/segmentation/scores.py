@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.base import ImageDataset, mask_classes_of
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.street_scenes import CLASSES, write_prediction
 from drn_lib.distributed import Group
@@ -128,17 +128,17 @@ def score_segmentation(
         how: as `predict_labels` takes it.
         group: the processes that share the images; each gets the scores of all, and its own images' counts.
         progress: whether a progress bar is shown.
-        predictions: a folder for the segmentations as the official evaluator reads them (Cityscapes' classes alone).
+        predictions: a folder for the segmentations as the official evaluator reads them (only of Cityscapes' classes).
 
     Returns:
         `summarize`'s scores, and the images' counts, stacked in their order.
 
     Raises:
-        DataError: an image or its labels are damaged, or nothing in the set is labelled.
+        DataError: the set has no masks, an image or its labels are damaged, or nothing in it is labelled.
         ValueError: the network has another number of classes than the set, more than 255, or others than Cityscapes'
             where predictions are wanted; its scores are not finite; or a process gets no image.
     """
-    classes = dataset.mask_classes
+    classes = mask_classes_of(dataset)
     if model.num_classes != len(classes):
         raise ValueError(f"the network knows {model.num_classes} classes and the dataset has {len(classes)}")
     require_labels(len(classes))
@@ -175,14 +175,15 @@ def position_prior(dataset: ImageDataset) -> Tensor:
         uint8 (H, W); where no image has a label, the class that is most frequent of all.
 
     Raises:
+        DataError: the set has no masks.
         ValueError: more than 255 classes.
     """
-    require_labels(len(dataset.mask_classes))
+    require_labels(classes := len(mask_classes_of(dataset)))
     counts = None
     for index in range(len(dataset)):
         mask = dataset[index]["mask"]
         if counts is None:
-            counts = torch.zeros(len(dataset.mask_classes), *mask.shape, dtype=torch.int64)
+            counts = torch.zeros(classes, *mask.shape, dtype=torch.int64)
         counted = mask != IGNORE
         counts.scatter_add_(0, mask.masked_fill(~counted, 0)[None], counted[None].long())
     best = counts.argmax(0)

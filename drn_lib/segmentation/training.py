@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, functional
 
+from drn_lib.architecture import width_of
 from drn_lib.checks import require_type, whole_number
-from drn_lib.datasets.base import ImageDataset
+from drn_lib.datasets.base import ImageDataset, mask_classes_of
 from drn_lib.datasets.contract import IGNORE
 from drn_lib.distributed import Group, join
 from drn_lib.evaluation.confusion import require_labels
@@ -55,15 +56,20 @@ def train_segmentation(
         The network, a `SegmentationNetwork` in eval mode; its curve; and the seconds that its steps took.
 
     Raises:
-        ValueError: the folder holds another run's state, a seed or `val_every` out of range, or more than 255 classes.
-        DataError: an image or its labels are damaged.
+        ValueError: the folder holds another run's state, a seed or `val_every` out of range, or more than 255
+            classes, or a backbone of another width than the recipe's.
+        DataError: a set has no masks, or an image or its labels are damaged.
         ProcessEnded: another process of a distributed training run ended.
     """
     whole_number("seed", seed, 0, loop.LAST_SEED)
     whole_number("val_every", val_every, 1)
     require_type(recipe, SegmentationRecipe, "the recipe")
     require_type(backbone, Network, "the backbone")
-    require_labels(len(train_set.mask_classes))
+    require_labels(len(mask_classes_of(train_set)))
+    if (width := width_of(backbone.table)) not in (recipe.width, None):
+        raise ValueError(
+            f"the backbone has width {width:g}, and the recipe {recipe.name} trains width {recipe.width:g}"
+        )
     group = join(options.device)
     if val_set is not None:
         group.check_share(len(val_set))

@@ -77,7 +77,7 @@ def summary_writer(folder: str | Path | None) -> type:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ValueError(
-            "TensorBoard is not installed: run 'pip install tensorboard', or leave --tensorboard out "
+            "TensorBoard is not installed: run 'pip install tensorboard', or leave TensorBoard out "
             f"({CSV_FILE} has the same numbers)"
         ) from None
     return SummaryWriter

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from drn_lib import fast
-from drn_lib.checks import one_of, path_of, whole_number
+from drn_lib.checks import one_of, path_of, require_device, whole_number
 from drn_lib.distributed import Group, abort_all_on_failure, raise_on_all_ranks
 from drn_lib.training.batches import BatchPlan
 from drn_lib.training.logs import Logs, progress_bar, summary_writer
@@ -94,13 +94,14 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         one_of("engine", self.engine, ENGINES)
+        require_device(str(self.device))
         whole_number("workers", self.workers, 0)
         if self.folder is not None:
             path_of("folder", self.folder)
         if self.max_steps is not None:
             whole_number("max_steps", self.max_steps, 0)
         if self.sync_batch_norm and torch.device(self.device).type != "cuda":
-            raise ValueError("batch normalization can be synchronized on GPUs alone: leave --sync-batch-norm out")
+            raise ValueError("batch normalization can be synchronized only on GPUs: leave that out")
         if self.tensorboard:
             summary_writer(self.folder)
 

@@ -562,3 +562,11 @@ def test_a_rule_of_a_model_without_statistics_is_a_sentence():
     with pytest.raises(ValueError, match="another function"):
         rule_difference(network, "exact", size=32)
     assert rule_difference(moved_to_the_first_1x1(), "exact", size=32).relative < 1e-12
+
+
+def test_two_networks_are_compared_in_evaluation_mode_and_stay_as_they_are():
+    ours = create_model("resnet_18", 10, 0.125).double().train()
+    before = {name: value.clone() for name, value in ours.state_dict().items()}
+    found = difference(ours, dilate(ours), torch.rand(2, 3, 64, 64, dtype=torch.float64))
+    assert found.relative < 1e-12 and ours.training
+    assert all(torch.equal(before[name], value) for name, value in ours.state_dict().items())

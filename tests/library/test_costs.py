@@ -44,3 +44,11 @@ def test_a_network_has_a_thousand_classes_unless_told_otherwise():
     table = architecture("drn_c_26")
     assert costs.multiply_adds(table, 224) == costs.multiply_adds(table, 224, 1000)
     assert costs.parameters(table) == costs.parameters(table, 1000)
+
+
+@pytest.mark.parametrize(("size", "classes"), [(0, 10), (-224, 10), (2.5, 10), (64, 0), (64, -1)])
+def test_sizes_and_classes_are_whole_numbers(size, classes):
+    with pytest.raises(ValueError, match="must be a whole number of 1 or more"):
+        costs.multiply_adds(architecture("drn_a_18"), size, classes)
+    with pytest.raises(ValueError, match="num_classes must be a whole number"):
+        costs.parameters(architecture("drn_a_18"), 0)

@@ -33,10 +33,10 @@ def test_a_device_that_is_there_is_taken(two_gpus, named):
 @pytest.mark.parametrize(
     ("named", "says"),
     [
-        ("cuda:2", "--device cuda:2: torch sees 2 GPUs here, numbered from 0"),
-        ("mps", "--device mps: the book's code runs on cpu or cuda"),
+        ("cuda:2", "device 'cuda:2': torch sees 2 GPUs here, numbered from 0"),
+        ("mps", "device 'mps': the book's code runs on cpu or cuda"),
         ("meta", "runs on cpu or cuda"),
-        ("gpu", "--device gpu: the book's code runs on cpu or cuda"),
+        ("gpu", "device 'gpu': the book's code runs on cpu or cuda"),
     ],
 )
 def test_another_device_is_one_sentence(two_gpus, named, says):

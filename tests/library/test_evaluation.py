@@ -364,3 +364,18 @@ def test_a_mean_over_classes_takes_them_in_any_form(classes):
 def test_a_mean_over_classes_that_are_not_there_is_refused(classes):
     with pytest.raises(ValueError, match="a class of the mean must be a whole number from 0 to 1"):
         evaluation.miou(np.eye(2, dtype=int), classes)
+
+
+def test_of_equal_scores_metrics_and_outcomes_say_the_same():
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))
+    nn.init.zeros_(model[2].weight)
+    nn.init.zeros_(model[2].bias)
+    labels = torch.tensor([0, 1, 2, 3])
+    metrics, outcomes = evaluation.evaluate(model, torch.zeros(4, 3, 8, 8, dtype=torch.uint8), labels)
+    assert metrics["top1"] == 100 * (1 - outcomes["correct"].mean())
+    assert np.array_equal(outcomes["correct"], outcomes["prediction"] == outcomes["label"])
+
+
+def test_the_number_of_crops_is_one_or_ten():
+    with pytest.raises(ValueError, match="crops must be 1 or 10, not 0"):
+        evaluation.evaluate_files(nn.Identity(), Squares(torch.zeros(1, 3, 8, 8), [0]), 8, 8, crops=0)

@@ -626,3 +626,8 @@ def test_numbers_of_cells_are_whole(name, value):
 def test_a_layer_has_one_number_or_two():
     with pytest.raises(ValueError, match="one number or two, along the height and the width, are needed, not"):
         geometry.live_taps(8, (3, 3, 3))
+
+
+def test_a_long_chain_has_a_receptive_field_too():
+    chain = [Layer(str(place), 2, 2) for place in range(13)]
+    assert geometry.receptive_field(chain) == 2**13

@@ -121,7 +121,7 @@ def test_what_is_stored_of_each_image():
 @pytest.mark.parametrize(
     ("rows", "labels", "k", "says"),
     [
-        (0, [], 1, r"and one; got \(0,\) and \(0, 3\)"),
+        (0, [], 1, r"an image or more.*got \(0,\) and \(0, 3\)"),
         (2, [0], 1, r"got \(1,\) and \(2, 3\)"),
         (2, [0, 2], 0, "k must be a whole number from 1 to 3, not 0"),
         (2, [0, 2], 4, "k must be a whole number from 1 to 3, not 4"),

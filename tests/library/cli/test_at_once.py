@@ -89,7 +89,7 @@ def test_each_mistake_is_one_sentence(number, answers):
 
 def test_the_sets_with_masks_are_those_whose_classes_have_names_for_them():
     classes = {name: catalog.dataset_class(name) for name in {**catalog.READERS, **catalog.SYNTHETIC}}
-    assert sorted(name for name, kind in classes.items() if hasattr(kind, "mask_classes")) == list(catalog.WITH_MASKS)
+    assert sorted(name for name, kind in classes.items() if kind.mask_classes) == list(catalog.WITH_MASKS)
 
 
 def test_the_version(capsys):

@@ -136,7 +136,7 @@ PIXELS = ["train-segmentation", "--out", "unused", "--arch", "drn_d_22"]
         ),
         (["data", "camvid", "--partition", "tiny-imagenet-clutter"], "--partition is for tiny-imagenet and pets"),
         (["evaluate", WEIGHTS, "--recipe", "shapes-live", "--partition", ""], "the recipe shapes-live has its own"),
-        (["evaluate", WEIGHTS, "--device", "gpu"], "--device gpu: the book's code runs on cpu or cuda"),
+        (["evaluate", WEIGHTS, "--device", "gpu"], "device 'gpu': the book's code runs on cpu or cuda"),
     ],
 )
 def test_errors_are_one_sentence(arguments, says, capsys, monkeypatch, tmp_path, small_shapes):
@@ -164,7 +164,7 @@ def test_a_gpu_that_is_not_there_is_one_sentence(arguments, capsys, monkeypatch,
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main([*arguments, "--device", "cuda"]) == 1
     said = capsys.readouterr().err
-    assert said.endswith(": --device cuda: torch sees no CUDA GPU here; leave --device out for the CPU\n")
+    assert said.endswith(": device 'cuda': torch sees no CUDA GPU here; leave the device out for the CPU\n")
     assert distributed.device_of(None) == "cpu"
 
 

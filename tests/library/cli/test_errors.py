@@ -189,9 +189,9 @@ NAMES = [
     ([*TRAIN, "--set", "lr=nan"], "lr must be a number from"),
     ([*TRAIN, "--set", "crop_padding=-4"], "crop_padding must be a whole number from 0"),
     ([*TRAIN, "--set", "image_size=1"], "image_size must be a whole number from"),
-    ([*TRAIN, "--device", "cuba"], "--device cuba: the book's code runs on cpu or cuda"),
-    ([*TRAIN, "--device", ""], "--device : the book's code runs on cpu or cuda"),
-    ([*TRAIN, "--device", "mps"], "--device mps: the book's code runs on cpu or cuda"),
+    ([*TRAIN, "--device", "cuba"], "device 'cuba': the book's code runs on cpu or cuda"),
+    ([*TRAIN, "--device", ""], "device '': the book's code runs on cpu or cuda"),
+    ([*TRAIN, "--device", "mps"], "device 'mps': the book's code runs on cpu or cuda"),
     (["evaluate", WEIGHTS, "--dataset", "pet"], "there is no dataset 'pet'; did you mean pets?"),
     (["evaluate", WEIGHTS, "--dataset", "shape"], "did you mean shapes?"),
     (["evaluate", WEIGHTS, "--recipe", "imagnet"], "did you mean imagenet"),
@@ -237,7 +237,7 @@ def test_names_and_values_are_checked_before_data_are_opened(arguments, says, re
 def test_a_gpu_of_a_number_that_is_not_there(refused, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert "--device cuda:2: torch sees 2 GPUs here, numbered from 0" in refused([*TRAIN, "--device", "cuda:2"])
+    assert "device 'cuda:2': torch sees 2 GPUs here, numbered from 0" in refused([*TRAIN, "--device", "cuda:2"])
 
 
 @pytest.mark.parametrize(

@@ -109,10 +109,6 @@ def test_how_a_training_is_carried_out(tmp_path, monkeypatch):
     assert plan.epochs == recipe("imagenet").epochs and how.device == "cuda:0"
 
 
-def test_the_split_that_is_scored_while_choices_are_made():
-    assert [options.scored_split(name) for name in ("streets", "camvid", "cityscapes")] == ["tune", "val", "val"]
-
-
 def test_images_that_fail_are_named_at_the_end_and_the_others_are_done(tmp_path, capsys, monkeypatch):
     files = [tmp_path / f"{name}.png" for name in "abcd"]
     for file in files:

@@ -2,6 +2,7 @@
 
 import csv
 
+from drn_lib.cli import published
 from drn_lib.cli.published import published_errors
 from drn_lib.paths import paper_dir
 
@@ -14,3 +15,11 @@ def test_the_published_errors_are_those_of_the_tables():
         assert published_errors("drn_c_26", crops) == wanted
     assert "README" in published_errors("drn_d_22", 1)[2]
     assert published_errors("drn_d_22", 10) is None
+
+
+def test_where_the_books_data_are_missing_nothing_is_printed(monkeypatch):
+    def missing():
+        raise FileNotFoundError("no data")
+
+    monkeypatch.setattr(published, "paper_dir", missing)
+    assert published.published_errors("drn_c_26", 1) is None and published.published_iou("drn_c_26") == {}

@@ -17,6 +17,7 @@ from drn_lib.network import create_model
 from drn_lib.segmentation.inference import predict_labels
 from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation, save_segmentation
 from drn_lib.segmentation.options import Inference
+from drn_lib.training import recipes
 
 
 def run(*arguments) -> None:
@@ -211,7 +212,27 @@ def test_train_then_score_what_was_written(tmp_path, monkeypatch, capsys):
     assert f"predictions for the official evaluator in {tmp_path / 'predictions'}" in said
 
 
-@pytest.mark.parametrize(("name", "split"), [("camvid", "val"), ("cityscapes", "val"), ("streets", "tune")])
+@pytest.mark.parametrize(("recipe", "size"), [("streets-reduced", None), ("streets-reduced", 512)])
+def test_the_recipe_says_how_its_sets_are_opened(recipe, size, tmp_path, monkeypatch):
+    asked = []
+
+    def note(name, split, root=None, **options):
+        asked.append((name, split, options))
+        if split == "tune":
+            raise DataError("enough")
+
+    monkeypatch.setattr(datasets, "open_dataset", note)
+    changes = [] if size is None else ["--set", f"size={size}"]
+    command = ["train-segmentation", "--recipe", recipe, "--arch", "drn_d_22", "--out", tmp_path, *changes]
+    pytest.raises(DataError, run, *command, "--device", "cpu").match("enough")
+    options = {"size": size or recipes.recipe(recipe).size}
+    assert asked == [("streets", "train", options), ("streets", "tune", options)]
+
+
+DEFAULT_SPLITS = [("camvid", "val"), ("cityscapes", "val"), ("streets", "tune"), ("shapes", "tune")]
+
+
+@pytest.mark.parametrize(("name", "split"), DEFAULT_SPLITS)
 def test_the_test_images_are_not_scored_unless_asked_for(weights, name, split, monkeypatch):
     asked = []
 

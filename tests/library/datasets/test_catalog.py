@@ -637,3 +637,11 @@ def test_the_real_pets(monkeypatch):
         rows, columns = torch.nonzero(data[index]["mask"] != 0, as_tuple=True)
         around = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         assert np.allclose(data[index]["boxes"][0], [int(edge) for edge in around], atol=2)
+
+
+def test_choices_are_made_on_one_split():
+    splits = {name: catalog.validation_split(name) for name in ("shapes", "streets", "tiny-imagenet", "camvid")}
+    assert splits == {"shapes": "tune", "streets": "tune", "tiny-imagenet": "tune", "camvid": "val"}
+    assert catalog.validation_split("tiny-imagenet", partition=None) == "val"
+    assert catalog.validation_split("pets", partition="pets-3") == "tune"
+    assert catalog.validation_split("cityscapes") == catalog.validation_split("imagenet") == "val"

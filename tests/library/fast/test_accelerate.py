@@ -252,3 +252,25 @@ def test_every_row_has_the_methods_that_its_case_allows():
     assert len(table()) > 100
     for row in table():
         assert isinstance(row, Row) and list(row.times) == methods_of(row.case) and min(row.times.values()) > 0
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_maps_of_other_channels_are_refused_as_pytorch_refuses_them(channels, engine, method):
+    x = torch.rand(32, channels, 64, 64)
+    for model in (accelerate(network(), quiet=True), accelerate(network(), quiet=True).eval()):
+        with torch.set_grad_enabled(model.training), pytest.raises(RuntimeError, match="channels"):
+            model(x)
+
+
+def test_a_kernel_larger_than_the_map_is_refused_as_pytorch_refuses_it(engine):
+    layer = nn.Sequential(nn.Conv2d(8, 8, 7))
+    with torch.no_grad(), pytest.raises(RuntimeError, match="[Kk]ernel size can't be greater"):
+        accelerate(layer, quiet=True)(torch.rand(32, 8, 6, 6))
+
+
+def test_one_value_a_channel_has_no_variance(engine):
+    model = accelerate(network("resnet_18"), quiet=True).train()
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        model(torch.randn(1, 3, 32, 32))
+    statistics = [norm.running_var for norm in model.modules() if isinstance(norm, nn.BatchNorm2d)]
+    assert all(variance.isfinite().all() for variance in statistics)

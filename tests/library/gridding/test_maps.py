@@ -1,5 +1,7 @@
 """What no measure of gridding takes for a map, each measure alike."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -76,3 +78,15 @@ def test_networks_and_images_that_are_none_are_refused(measure):
 def test_an_average_is_of_a_tensor():
     with pytest.raises(ValueError, match="the map must be of type Tensor, not list"):
         gridding.low_pass([[1.0]], [1, 2, 1])
+
+
+@pytest.mark.parametrize("kernel", [[1, 1], [1, -2, 1], [0.0], [1, math.nan, 1], []], ids=str)
+def test_weights_that_make_no_average_are_refused(kernel):
+    with pytest.raises(ValueError, match="odd number of weights with a sum above 0"):
+        gridding.low_pass(torch.rand(1, 4, 4), kernel)
+
+
+@pytest.mark.parametrize("maps", [torch.zeros(4, 4).long(), torch.rand(4), torch.rand(0, 4)], ids=["1", "2", "3"])
+def test_maps_to_smooth_have_cells_and_real_values(maps):
+    with pytest.raises(ValueError, match="maps must be floating-point"):
+        gridding.low_pass(maps, [1, 2, 1])

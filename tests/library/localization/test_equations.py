@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import drn_lib
-from drn_lib import geometry
+from drn_lib import create_model, geometry
 from drn_lib.conversion import dilate
 from drn_lib.geometry.axis import pair
 from drn_lib.localization import equations
@@ -25,6 +25,7 @@ from drn_lib.localization.equations import (
     tight_boxes,
 )
 from drn_lib.localization.options import BoxOptions
+from drn_lib.localization.photographs import find_object
 
 # Equal values must occur, so the maps hold few different ones.
 small_maps = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4)).flatmap(
@@ -329,3 +330,14 @@ def test_no_images_have_no_boxes(empty, edges):
     assert boxes(scores, classes, torch.zeros(5), (24, 32), options).shape == (5, 0, 4)
     assert peak_points(scores[:, 0], (24, 32), cell_edges=edges).shape == (0, 2)
     assert cam_boxes(scores[:, 0], 0.2, (24, 32), cell_edges=edges).shape == (0, 4)
+
+
+def test_a_network_is_read_in_evaluation_mode_and_stays_as_it_is():
+    model = create_model("drn_d_22", 10, 0.125)
+    model.train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    x = torch.randn(2, 3, 64, 64)
+    _, found = localize(model, x, -math.inf)
+    find_object(model, torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8), size=64)
+    assert model.training and all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert torch.equal(found, localize(model.eval(), x, -math.inf)[1])

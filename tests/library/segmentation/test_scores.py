@@ -13,6 +13,7 @@ from PIL import Image
 
 from book.studies.files import results_dir
 from drn_lib.datasets import open_dataset
+from drn_lib.datasets.base import InMemory
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.sources import locate
 from drn_lib.datasets.street_scenes import TRAIN_ID_OF_ID, label_file, label_ids, write_prediction
@@ -338,3 +339,20 @@ def test_predictions_are_written_for_the_classes_of_cityscapes_alone(tmp_path):
     with pytest.raises(ValueError, match="predictions are written in the 19 classes of Cityscapes"):
         score_segmentation(model, Masks([[0, 1]]), predictions=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("truth", [np.full((1, 4, 4), 255, np.uint8), np.ones((4, 4), bool)], ids=["bytes", "one"])
+def test_a_ceiling_is_of_masks(truth):
+    with pytest.raises(ValueError, match=r"the truth must be bool \(N, H, W\)"):
+        grid_ceiling(truth, 2)
+    with pytest.raises(ValueError, match="cell must be a whole number of 1 or more"):
+        grid_ceiling(np.ones((1, 4, 4), bool), 0)
+
+
+def test_a_set_without_masks_is_one_sentence():
+    class Photographs:
+        mask_classes = None
+
+    for work in (position_prior, InMemory, lambda dataset: score_segmentation(None, dataset)):
+        with pytest.raises(DataError, match="Photographs has no (masks|samples)"):
+            work(type("Photographs", (Photographs,), {"names": [], "classes": []})())

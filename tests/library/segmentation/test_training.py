@@ -14,6 +14,7 @@ from drn_lib.datasets.base import InMemory
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.distributed import Group
+from drn_lib.network import create_model
 from drn_lib.segmentation import training
 from drn_lib.segmentation.network import NORMALIZATION, SegmentationNetwork, make_backbone
 from drn_lib.segmentation.training import train_segmentation, training_crop
@@ -260,3 +261,9 @@ def test_two_processes_end_with_one_set_of_weights_and_one_score(tmp_path):
     assert curves[0] == curves[1] and curves[0][-1]["val_pixel_accuracy"] > 0
     left, right = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_the_backbone_has_the_width_of_the_recipe():
+    wide = create_model("resnet_18", 5, 0.5)
+    with pytest.raises(ValueError, match="the backbone has width 0.5, and .* trains width"):
+        train_segmentation(TINY, wide, 0, streets())

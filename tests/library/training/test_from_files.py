@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from drn_lib import training
+from drn_lib import distributed, training
 from drn_lib.datasets.catalog import open_dataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
@@ -223,8 +223,8 @@ def test_a_damaged_image_is_one_sentence_from_a_worker_too(workers, tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"sync_batch_norm": True}, "batch normalization can be synchronized on GPUs alone"),
-        ({"sync_batch_norm": True, "device": torch.device("cpu")}, "synchronized on GPUs alone"),
+        ({"sync_batch_norm": True}, "batch normalization can be synchronized only on GPUs"),
+        ({"sync_batch_norm": True, "device": torch.device("cpu")}, "synchronized only on GPUs"),
         ({"workers": -1}, "workers must be a whole number of 0 or more, not -1"),
         ({"workers": 1.0}, "workers must be a whole number of 0 or more"),
         ({"max_steps": -1}, "max_steps must be a whole number of 0 or more, not -1"),
@@ -274,3 +274,15 @@ def test_without_tensorboard_it_says_what_to_do(tmp_path, monkeypatch):
         RunOptions(tmp_path, tensorboard=True)
     with pytest.raises(ValueError, match="TensorBoard's files need a folder"):
         RunOptions(tensorboard=True)
+
+
+@pytest.mark.parametrize("device", ["gpu", "mps", "cuda:a"])
+def test_a_device_that_is_none_is_said_before_data_are_opened(device):
+    with pytest.raises(ValueError, match="the book's code runs on cpu or cuda"):
+        RunOptions(device=device)
+
+
+def test_a_gpu_that_is_not_there_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device 'cuda': torch sees no CUDA GPU here"):
+        distributed.join("cuda")
