@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from drn_lib.gridding import low_pass, radial_power_spectrum
+from drn_lib.gridding import low_pass
 
 
 def strongest_channel(maps: Tensor) -> Tensor:
@@ -14,19 +14,6 @@ def strongest_channel(maps: Tensor) -> Tensor:
     Source: how the paper chooses what Figs. 6 and 7 show.
     """
     return maps[0, maps[0].abs().mean((1, 2)).argmax()]
-
-
-def high_frequency_fraction(maps: Tensor, above: float = 0.25) -> float:
-    """Fraction of the maps' power at frequencies over `above`, of all between 0 and 0.5 cycles per cell.
-
-    Maps are (..., H, W). A ring of the spectrum holds as many frequencies as its radius says, so white noise has
-    1 - (above / 0.5) ** 2: three quarters over 0.25.
-
-    Source: puts a number to the paper's Fig. 6.
-    """
-    frequency, power = radial_power_spectrum(maps)
-    held = frequency * power
-    return (held[frequency > above].sum() / held.sum()).item()
 
 
 def power_spectrum(maps: Tensor) -> Tensor:
@@ -49,19 +36,6 @@ def smooth(maps: Tensor, dilation: int) -> Tensor:
     for dim in (-2, -1):
         maps = sum(t * maps.roll(shift * dilation, dim) for t, shift in zip(taps, (-1, 0, 1)))
     return maps
-
-
-def grid_shares(maps: Tensor) -> tuple[float, float]:
-    """How much of the variance of maps (..., H, W) repeats every 2 cells, and how much every 4 but not every 2.
-
-    For toys that go on beyond their border; H and W are multiples of 4. All maps together, each without its mean.
-    """
-    height, width = maps.shape[-2:]
-    x = maps.double() - maps.double().mean((-2, -1), keepdim=True)
-    two, four = (
-        x.reshape(-1, height // p, p, width // p, p).mean((1, 3)).square().mean() / x.square().mean() for p in (2, 4)
-    )
-    return two.item(), (four - two).item()
 
 
 def tile(period: int, cells: int) -> Tensor:

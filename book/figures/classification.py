@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,22 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from book.figures.style import GREY, INK, LIGHT, network_color
-from book.studies import paper, results, summaries
+from book.studies import paper, results
 from drn_lib.architecture import list_models
 from drn_lib.names import display_name
 
 
 @dataclass(frozen=True)
 class CostPoint:
-    """One network in a picture of error against cost; `low` and `high` are NaN where there is no interval."""
+    """One network in a picture of error against cost."""
 
     name: str
     label: str
     parameters: float  # millions
     multiply_adds: float  # 10^9 for one image
     error: float
-    low: float = math.nan
-    high: float = math.nan
 
 
 def paper_points() -> list[CostPoint]:
@@ -43,16 +40,6 @@ def paper_points() -> list[CostPoint]:
             error = row["top1_err_1crop_pct_source"] or row["top1_err_1crop_pct"]
             numbers = map(float, (row["params_millions_as_printed"], architectures[name]["gmacs_224"], error))
             points.append(CostPoint(name.lower().replace("-", "_"), name, *numbers))
-    return points
-
-
-def study_points(study: str, names: Sequence[str] | None = None) -> list[CostPoint]:
-    """The measured variants of a study: mean top-1 error on test over seeds, with Student's t interval."""
-    points = []
-    for row in summaries.summarize(study, ["final.test.top1"], names):
-        found = row.metrics["final.test.top1"]
-        costs = row.parameters / 1e6, row.multiply_adds / 1e9
-        points.append(CostPoint(row.variant, row.name, *costs, found.estimate, found.low, found.high))
     return points
 
 
@@ -167,11 +154,9 @@ def ladder(study: str, variants: Sequence[str], keys: Mapping[str, str]) -> Figu
 
 def _mark(ax: Axes, point: CostPoint, cost: float) -> None:
     color = network_color(point.name)
-    if not math.isnan(point.low):
-        ax.plot([cost, cost], [point.low, point.high], color=color, linewidth=1.2, alpha=0.7)
     ax.plot(cost, point.error, "o", color=color, markersize=6)
-    # Three networks of Table 1 lie on one spot, and two of ours: their names go to different sides of it.
-    sides = {"DRN-C-26": (-6, -3, "right"), "DRN-A-34": (6, -9, "left"), "ResNet-18, wider": (-6, -3, "right")}
+    # Three networks of Table 1 lie on one spot: their names go to different sides of it.
+    sides = {"DRN-C-26": (-6, -3, "right"), "DRN-A-34": (6, -9, "left")}
     *offset, ha = sides.get(point.label, (5, 4, "left"))
     ax.annotate(
         _short(point.label), (cost, point.error), offset, textcoords="offset points", fontsize=8.5, color=INK, ha=ha

@@ -1,4 +1,4 @@
-"""The figures of chapter 06: the two heads, ceilings, overlap and errors against the threshold."""
+"""The figures of chapter 06: the two heads, ceilings, overlap against the threshold, and who points better."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
 
-from book.cells.localization import chosen_threshold, stored_curves
 from book.figures.style import ACCENT, GREY, INK, LIGHT, network_color
-from book.studies.localization import U
 from drn_lib.names import display_name
 
 GRIDS = {2: "#9ca3af", 7: "#4b5563", 8: "#f0b35c", 28: ACCENT}
@@ -76,32 +74,6 @@ def overlap_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
     ax.axhline(0.5, color=LIGHT, linewidth=1, zorder=0)
     ax.set(xlabel=label, ylabel="overlap with the true box", ylim=(0, 1))
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
-
-
-def threshold_curves(study: str, networks: Sequence[str], settings: Mapping[str, str]) -> Figure:
-    """GT-known error on the test split against the threshold, a panel for each setting, a thin line for each seed.
-
-    A dot marks the threshold that the validation split chose. A panel without measurements says so. `settings` are
-    {setting of `stored_curves`: title of its panel}.
-    """
-    figure, axes = plt.subplots(1, len(settings), figsize=(9, 3.3), sharey=True, squeeze=False)
-    for ax, (setting, title) in zip(axes[0], settings.items(), strict=True):
-        for network in networks:
-            curves = stored_curves(study, network, setting)
-            for seed, curve in enumerate(() if curves is None else curves):
-                color, label = network_color(network), display_name(network) if seed == 0 else None
-                ax.plot(U.numpy(), curve[:, 2], color=color, linewidth=1.2, alpha=0.8, label=label)
-                best = chosen_threshold(curve)
-                ax.plot(U[best].item(), curve[best, 2], "o", color=color, markersize=5)
-        xlabel = "threshold, deviations above the mean logit"
-        ax.set(title=title, xlabel=xlabel, xlim=(U[0].item(), U[-1].item()))
-        if not ax.lines:
-            ax.text(0.5, 0.5, "not yet measured", color=GREY, ha="center", va="center", transform=ax.transAxes)
-            ax.set_yticks([])
-    axes[0, 0].set_ylabel("GT-known error at IoU 0.5, %")
-    if axes[0, 0].get_legend_handles_labels()[0]:
-        axes[0, 0].legend(fontsize=9)
     return figure
 
 

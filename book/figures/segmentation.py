@@ -1,4 +1,4 @@
-"""The figures of chapter 07: streets and their masks in Cityscapes' colors, ceilings, scores by class, Table 3."""
+"""The figures of chapter 07: streets and their masks in Cityscapes' colors, ceilings, Table 3."""
 
 from __future__ import annotations
 
@@ -80,22 +80,6 @@ def band(picture: Tensor, truth: Tensor, near: Tensor, wrong: Tensor) -> Figure:
     _show(axes[0], picture.permute(1, 2, 0).numpy(), "street")
     _show(axes[1], painted(torch.where(near, truth, IGNORE)), "truth near boundaries")
     _show(axes[2], _two_colors((wrong & near).numpy(), (wrong & ~near).numpy()), "wrong: near, and elsewhere")
-    return figure
-
-
-def class_scores(scores: Mapping[str, Mapping[str, float]]) -> Figure:
-    """IoU by class, a dot for each network: {network: {class: percent}}, classes in the order of the first network."""
-    classes = list(next(iter(scores.values())))
-    figure, ax = plt.subplots(figsize=(7.6, 0.26 * len(classes) + 0.9))
-    places = np.arange(len(classes))[::-1]
-    for name, ious in scores.items():
-        values = [ious.get(one, np.nan) for one in classes]
-        ax.plot(values, places, "o", color=network_color(name), markersize=6, alpha=0.9, label=display_name(name))
-    for place in places:
-        ax.axhline(place, color=LIGHT, linewidth=0.6, zorder=0)
-    ax.set_yticks(places, classes, fontsize=9.5)
-    ax.set(xlabel="IoU, %", xlim=(0, 100))
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return figure
 
 

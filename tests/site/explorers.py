@@ -1,4 +1,4 @@
-"""What the tests of the explorers share: the chapters' places, sizes, and the library's maps of a toy stack."""
+"""What the tests of the explorers share: the chapters' places, sizes, and the library's maps of a toy and its grid."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ def library_stages(start: torch.Tensor, layers: list[dict], wrap: bool) -> list[
         y = y + x if layer.get("link") else y
         maps.append(((y - y.mean()).relu() if layer.get("relu") else y)[0, 0])
     return maps
+
+
+def grid_shares(maps: torch.Tensor) -> tuple[float, float]:
+    """How much of the variance of maps (..., H, W) repeats every 2 cells, and how much every 4 but not every 2.
+
+    For toys that go on beyond their border; H and W are multiples of 4. All maps together, each without its mean.
+    """
+    height, width = maps.shape[-2:]
+    x = maps.double() - maps.double().mean((-2, -1), keepdim=True)
+    two, four = (
+        x.reshape(-1, height // p, p, width // p, p).mean((1, 3)).square().mean() / x.square().mean() for p in (2, 4)
+    )
+    return two.item(), (four - two).item()

@@ -8,12 +8,12 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from book.cells.gridding import grid_shares, tile
+from book.cells.gridding import tile
 from book.explorers import networks
 from drn_lib import geometry
 from drn_lib.geometry.axis import Layer
 from tests.site.browser import NAMES, PATIENCE, WIDTHS
-from tests.site.explorers import MOST_OF_A_PAGE, PAGES, library_stages, sizes, words
+from tests.site.explorers import MOST_OF_A_PAGE, PAGES, grid_shares, library_stages, sizes, words
 
 expect.set_options(timeout=PATIENCE)
 

@@ -12,7 +12,7 @@ import tomllib
 import torch
 from PIL import Image
 
-from book.cells.gridding import grid_shares, tile
+from book.cells.gridding import lattices, tile
 from book.explorers import data, networks
 from book.explorers.threshold import data as threshold_data
 from book.extensions import explorers
@@ -21,7 +21,7 @@ from book.photographs import photograph
 from drn_lib import geometry
 from drn_lib.geometry.axis import Layer
 from tests.notebooks import chapters
-from tests.site.explorers import DATA, FOLDER, MOST_BYTES, PAGES, library_stages, sizes
+from tests.site.explorers import DATA, FOLDER, MOST_BYTES, PAGES, grid_shares, library_stages, sizes
 
 # ------------------------------------------------------------------------------------------------ files and data
 
@@ -294,6 +294,13 @@ def test_maps_and_what_is_left_of_a_grid_are_chapter_04_s(modules):
         atol=1e-5,
         rtol=0,
     )
+
+
+def test_shares_of_a_grid_are_those_that_were_mixed():
+    assert sum(grid_shares(lattices(3))) == pytest.approx(1)
+    two, four = (torch.cos(2 * torch.pi * torch.arange(28).double() / p).expand(28, 28) for p in (2, 4))
+    slow = torch.sin(2 * torch.pi * torch.arange(28).double() / 28).expand(28, 28)  # mean squares: 1, 1/2 and 1/2
+    assert grid_shares(two + four + slow) == pytest.approx((0.5, 0.25))
 
 
 @pytest.mark.slow

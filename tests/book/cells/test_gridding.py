@@ -6,8 +6,6 @@ import pytest
 import torch
 
 from book.cells.gridding import (
-    grid_shares,
-    high_frequency_fraction,
     lattices,
     power_spectrum,
     smooth,
@@ -21,17 +19,6 @@ def test_the_strongest_channel_has_the_highest_mean_magnitude():
     maps = torch.tensor([0.0, -2, 1]).view(1, 3, 1, 1).repeat(1, 1, 4, 4)  # the second has the highest mean magnitude
     maps[0, 0, 0, 0] = 15  # the highest single value
     assert torch.equal(strongest_channel(maps), maps[0, 1])
-
-
-def test_white_noise_has_three_quarters_of_its_power_above_a_quarter():
-    noise = torch.randn(200, 32, 32, generator=torch.manual_seed(0))
-    assert high_frequency_fraction(noise) == pytest.approx(0.75, abs=0.02)
-
-
-def test_a_slow_wave_has_no_power_there_and_a_fast_one_all():
-    cell = torch.arange(32).double()
-    slow, fast = (torch.cos(2 * torch.pi * frequency * cell).expand(32, 32) for frequency in (2 / 32, 12 / 32))
-    assert high_frequency_fraction(slow) < 0.01 and high_frequency_fraction(fast) > 0.99
 
 
 def test_a_tile_is_a_pure_lattice():
@@ -48,13 +35,9 @@ def test_smoothing_multiplies_a_wave_by_its_factor():
         torch.testing.assert_close(smooth(wave, d), factor * wave)
 
 
-def test_shares_of_a_grid_are_those_that_were_mixed():
+def test_lattices_repeat_every_four_cells():
     found = lattices(3)
     assert found.shape == (1, 3, 28, 28) and torch.equal(found[..., 4:, :], found[..., :-4, :])
-    assert sum(grid_shares(found)) == pytest.approx(1)
-    two, four = (torch.cos(2 * torch.pi * torch.arange(28).double() / p).expand(28, 28) for p in (2, 4))
-    slow = torch.sin(2 * torch.pi * torch.arange(28).double() / 28).expand(28, 28)  # mean squares: 1, 1/2 and 1/2
-    assert grid_shares(two + four + slow) == pytest.approx((0.5, 0.25))
 
 
 def test_the_power_of_a_lattice_lies_in_its_points():

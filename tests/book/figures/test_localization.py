@@ -1,4 +1,4 @@
-"""The figures of chapter 06 show what they are given, and say where nothing was measured."""
+"""The figures of chapter 06 show what they are given."""
 
 import pytest
 import torch
@@ -7,7 +7,6 @@ from book.cells.localization import pointing_steps
 from book.figures import localization as figures
 from book.figures.style import network_color
 from book.studies import results
-from book.studies.localization import U
 
 
 def test_the_two_heads_share_map_and_classifier():
@@ -27,17 +26,6 @@ def test_overlap_curves_draw_what_they_are_given():
     (ax,) = figures.overlap_curves({"drn_a_18": ([0.0, 1.0], [0.3, 0.6])}, "t").axes
     assert ax.lines[0].get_ydata().tolist() == [0.3, 0.6] and ax.lines[0].get_color() == network_color("drn_a_18")
     assert ax.get_xlabel() == "t"
-
-
-def test_threshold_curves_mark_what_the_validation_split_chose_and_say_what_is_missing(clutter_curves):
-    settings = {"clutter": "in clutter", "localization.native": "plain"}
-    measured, missing = figures.threshold_curves(clutter_curves, ["drn_a_18", "drn_c_26"], settings).axes
-    lines = [line for line in measured.lines if len(line.get_xdata()) == 41]
-    dots = [line.get_xydata()[0].tolist() for line in measured.lines if len(line.get_xdata()) == 1]
-    assert len(lines) == 2 and lines[0].get_ydata()[12] == 45.0  # of the test split
-    assert dots == [pytest.approx([U[12].item(), 45.0]), pytest.approx([U[12].item(), 46.0])]
-    assert measured.get_legend_handles_labels()[1] == ["DRN-C-26"]
-    assert [text.get_text() for text in missing.texts] == ["not yet measured"] and not missing.lines
 
 
 def test_the_waterfall_goes_from_one_network_to_the_other():

@@ -7,7 +7,7 @@ import torch
 from matplotlib.colors import to_hex, to_rgb
 
 from book.figures import segmentation as figures
-from book.figures.style import ACCENT, INK, network_color
+from book.figures.style import ACCENT, INK
 from book.studies import results
 from drn_lib.segmentation.metrics import grid_ceiling
 
@@ -44,14 +44,6 @@ def test_errors_near_boundaries_are_dark_and_others_tinted():
     shown = figure.axes[2].images[0].get_array()
     assert np.allclose(shown[0, 0], to_rgb(INK), atol=0.01) and shown[0, 1, 0] > shown[0, 1, 2]
     assert (figure.axes[1].images[0].get_array()[0, 1] == 255).all()
-
-
-def test_class_scores_have_a_dot_for_each_network_and_class():
-    (ax,) = figures.class_scores({"drn_a_18": {"road": 90.0, "pole": 20.0}, "drn_c_26": {"road": 95.0}}).axes
-    dots = {line.get_label(): line for line in ax.lines if line.get_marker() == "o"}
-    assert dots["DRN-A-18"].get_xdata().tolist() == [90, 20] and np.isnan(dots["DRN-C-26"].get_xdata()[1])
-    assert dots["DRN-C-26"].get_color() == network_color("drn_c_26")
-    assert dots["DRN-A-18"].get_ydata().tolist() == [1, 0]  # the first class on top
 
 
 def test_table_3_has_eight_losses_and_a_tie():

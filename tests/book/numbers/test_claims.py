@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, max_pool2d
 
-from book.cells.gridding import high_frequency_fraction
 from book.photographs import photograph
 from book.studies import intervals, results
 from drn_lib.checkpoints.weights import load_trained
+from drn_lib.gridding import radial_power_spectrum
 from drn_lib.images import normalize
 from drn_lib.network import create_model
 
@@ -20,6 +20,28 @@ def test_c4_one_pixel_becomes_nine_that_stand_apart():
     assert active == [[row, column] for row in (1, 3, 5) for column in (1, 3, 5)]
     for row, column in active:
         assert lattice[row - 1 : row + 2, column - 1 : column + 2].sum() == lattice[row, column]
+
+
+def high_frequency_fraction(maps, above=0.25):
+    """Fraction of the maps' power at frequencies over `above`, of all between 0 and 0.5 cycles per cell.
+
+    Maps are (..., H, W). A ring of the spectrum holds as many frequencies as its radius says, so white noise has
+    1 - (above / 0.5) ** 2: three quarters over 0.25.
+    """
+    frequency, power = radial_power_spectrum(maps)
+    held = frequency * power
+    return (held[frequency > above].sum() / held.sum()).item()
+
+
+def test_white_noise_has_three_quarters_of_its_power_above_a_quarter():
+    noise = torch.randn(200, 32, 32, generator=torch.manual_seed(0))
+    assert high_frequency_fraction(noise) == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_slow_wave_has_no_power_there_and_a_fast_one_all():
+    cell = torch.arange(32).double()
+    slow, fast = (torch.cos(2 * torch.pi * frequency * cell).expand(32, 32) for frequency in (2 / 32, 12 / 32))
+    assert high_frequency_fraction(slow) < 0.01 and high_frequency_fraction(fast) > 0.99
 
 
 def test_c5_fine_detail_that_enters_level_3():
