@@ -1,4 +1,4 @@
-"""Where the committed data and the download cache of the book lie.
+"""Where the book's data and the cache lie, and how a file is written whole or not at all.
 
 The library is used from a checkout of the repository: `data/` stands beside the package. No network, no torch.
 """
@@ -50,32 +50,42 @@ def cache_dir() -> Path:
     return Path(os.environ.get("DRN_CACHE") or "~/.cache/drn_lib").expanduser()
 
 
-def output_folder(path: Path, option: str = "--out", kind: str = "folder") -> Path:
-    """`path`, a folder that need not exist yet, once its files can be written; nothing is left there.
+def output_folder(path: Path, name: str) -> Path:
+    """Return `path` after checking that a folder can be made and written there; the check leaves nothing.
 
-    Raises ValueError, which names the command line's `option`, where it is or lies below a file, or nobody may write.
+    Args:
+        path: a folder that need not exist yet.
+        name: what the message calls it, for instance a command's flag.
+
+    Raises:
+        ValueError: it is a file or lies below one, or nobody may write there.
     """
-    folder = path if kind == "folder" else path.parent
-    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
-    if not there.is_dir():
-        below = "" if there == path else f" lies below {there}, which"
-        raise ValueError(f"{option} {path}{below} is a file: name a folder")
-    try:
-        for name in path.parts:
-            with suppress(FileNotFoundError):
-                os.lstat(there / name)  # which may be too long, or have a character that no name has
-        os.rmdir(tempfile.mkdtemp(dir=there))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ValueError(f"{option} {path} cannot be made or written ({reason}): name another {kind}") from error
+    _require_writable(path, path, name, "folder")
     return path
 
 
-def output_file(path: Path, option: str = "--out") -> Path:
-    """The same for a file that need not exist yet."""
+def output_file(path: Path, name: str) -> Path:
+    """Like `output_folder`, for a file that need not exist yet."""
     if os.path.isdir(path):
-        raise ValueError(f"{option} {path} is a folder: name a file")
-    return output_folder(path, option, "file")
+        raise ValueError(f"{name} {path} is a folder: name a file")
+    _require_writable(path.parent, path, name, "file")
+    return path
+
+
+def _require_writable(folder: Path, path: Path, name: str, kind: str) -> None:
+    """Raise ValueError where `path`, of that kind, cannot be made in (or as) `folder`."""
+    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        below = "" if there == path else f" lies below {there}, which"
+        raise ValueError(f"{name} {path}{below} is a file: name a folder")
+    try:
+        for part in path.parts:
+            with suppress(FileNotFoundError):
+                os.lstat(there / part)  # which may be too long, or have a character that no name has
+        os.rmdir(tempfile.mkdtemp(dir=there))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ValueError(f"{name} {path} cannot be made or written ({reason}): name another {kind}") from error
 
 
 FULL = {

@@ -34,7 +34,7 @@ def add_commands(commands) -> None:
 def _export(options: argparse.Namespace) -> None:
     if options.out.suffix != ".onnx":
         raise ValueError(f"--out is a file whose name ends in .onnx, not {options.out}")
-    paths.output_file(options.out)
+    paths.output_file(options.out, "--out")
     weights = require_weights(options.weights, options.arch)
     begin(f"exporting {weights}")
 

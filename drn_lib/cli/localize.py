@@ -185,7 +185,7 @@ def _network(options: argparse.Namespace, weights: str) -> Network | LiteNetwork
 
 
 def _localize(options: argparse.Namespace) -> None:
-    paths.output_folder(options.out)
+    paths.output_folder(options.out, "--out")
     books = options.weights is None and options.arch != LITE0
     size = options.size if options.size is not None else BOOK_SIZE if books else SIZE
     whole_number("--size", size, 1, MOST_SIDE)

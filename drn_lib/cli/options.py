@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from drn_lib import __version__
+from drn_lib import __version__, paths
 from drn_lib.checks import require_device, whole_number
 from drn_lib.cli.errors import PLAIN, reader_has_gone, tell
 from drn_lib.training.recipes import ClassificationRecipe, list_recipes
@@ -155,9 +155,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None, resumable:
     except Exception as error:
         if isinstance(error, BrokenPipeError) and reader_has_gone():
             return 1
-        advice = f"; run `make lab` once, then use .venv/bin/{parser.prog} …"  # `make book` installs no torch
         if (process := _process(error)) is not None:
-            tell(error, f"{said}{process}", advice if isinstance(error, ImportError) else "")
+            tell(error, f"{said}{process}", _advice(parser.prog) if isinstance(error, ImportError) else "")
         return 1
     except KeyboardInterrupt:
         print(f"stopped; the same command {'goes on from here' if resumes else 'starts again'}", file=sys.stderr)
@@ -165,6 +164,15 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None, resumable:
     finally:
         reader_has_gone()
     return 0
+
+
+def _advice(program: str) -> str:
+    """What to do where a package is missing: in a checkout, where `make book` installs no torch, and elsewhere."""
+    try:
+        paths.data_dir()
+    except FileNotFoundError:
+        return "; install torch and torchvision"
+    return f"; run `make lab` once, then use .venv/bin/{program} …"
 
 
 def _process(error: Exception) -> str | None:

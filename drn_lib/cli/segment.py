@@ -62,7 +62,7 @@ def _add_reading(command) -> None:
 
 
 def _segment(options: argparse.Namespace) -> None:
-    paths.output_folder(options.out)
+    paths.output_folder(options.out, "--out")
     whole_number("--shorter-side", 1 if options.shorter_side is None else options.shorter_side, 1, MOST_SIDE)
     _require_reading(options, options.weights)
     options.images = images_of(options)

@@ -130,7 +130,8 @@ def _start(options: argparse.Namespace, kind: type) -> tuple[Any, RunOptions]:
     architecture(options.arch, options.dilation_rule)  # says that there is no such network before anything is opened
     if getattr(options, "weights", None) is not None:
         require_weights(options.weights, options.arch)
-    out = paths.output_folder(options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}"))
+    out = options.out or Path("runs", options.recipe, f"{options.arch}-s{options.seed}")
+    paths.output_folder(out, "--out")
     begin(f"training {options.arch} by the recipe {plan.name} on {plan.dataset}, into {out}")
 
     from drn_lib.distributed import device_of

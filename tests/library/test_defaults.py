@@ -91,7 +91,6 @@ FUNCTIONS = [
     (classification.train_from_files, {"val_set": None, "dilation_rule": None, "options": loop.RunOptions()}),
     (fast.accelerate, {"fold": False, "tune": None, "quiet": False, "kernel": True}),
     (counts.products, {"num_classes": 1000}),
-    (paths.output_folder, {"option": "--out", "kind": "folder"}),
 ]
 CLASSES = [
     (localization.BoxOptions, {"scores": "logits", "cell_edges": "tile", "empty": "none", "one_cell": "box"}),

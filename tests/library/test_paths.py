@@ -265,20 +265,20 @@ def test_a_child_killed_while_it_writes_leaves_nothing_for_good(tmp_path):
 @pytest.mark.parametrize("name", ["n" * 300, "new/" + "n" * 300, "nul\0"])
 def test_a_name_that_no_folder_can_have_is_refused_early(name, tmp_path):
     with pytest.raises(ValueError, match="^--out .* cannot be made or written .*: name another folder$"):
-        paths.output_folder(tmp_path / name)
+        paths.output_folder(tmp_path / name, "--out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_to_write_is_no_folder_and_lies_below_none(tmp_path):
     (tmp_path / "file").write_text("kept")
     for good in ("new.onnx", "file", "deep/er/new.onnx"):
-        assert paths.output_file(tmp_path / good) == tmp_path / good
+        assert paths.output_file(tmp_path / good, "--out") == tmp_path / good
     with pytest.raises(ValueError, match=f"^--out {tmp_path} is a folder: name a file$"):
-        paths.output_file(tmp_path)
+        paths.output_file(tmp_path, "--out")
     with pytest.raises(
         ValueError, match=f"^--out {tmp_path}/file/x.onnx lies below {tmp_path}/file, which is a file: name"
     ):
-        paths.output_file(tmp_path / "file/x.onnx")
+        paths.output_file(tmp_path / "file/x.onnx", "--out")
     with pytest.raises(ValueError, match="cannot be made or written .*: name another file"):
-        paths.output_file(tmp_path / ("n" * 300 + ".onnx"))
+        paths.output_file(tmp_path / ("n" * 300 + ".onnx"), "--out")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -191,7 +191,7 @@ def test_a_folder_that_cannot_be_is_refused_before_any_work(command, out, says, 
 
 def test_a_folder_may_be_there_already_or_not_and_nothing_is_left_in_it(tmp_path):
     for place in (tmp_path, tmp_path / "new", tmp_path / "new" / "er"):
-        assert paths.output_folder(place) == place
+        assert paths.output_folder(place, "--out") == place
     assert list(tmp_path.iterdir()) == []
 
 
@@ -281,7 +281,8 @@ def test_a_gpu_that_one_process_lacks_is_said_by_it(as_process, capsys, monkeypa
     assert capsys.readouterr().err == "python -m drn_lib train (process 1): invalid device ordinal\n"
 
 
-def test_without_torch_a_sentence_says_how_to_get_it(capsys, monkeypatch):
+@pytest.mark.parametrize("in_checkout", [True, False])
+def test_without_torch_a_sentence_says_how_to_get_it(in_checkout, capsys, monkeypatch, tmp_path):
     imported = builtins.__import__
 
     def without_torch(name, *others):
@@ -290,10 +291,13 @@ def test_without_torch_a_sentence_says_how_to_get_it(capsys, monkeypatch):
         return imported(name, *others)
 
     monkeypatch.setattr(builtins, "__import__", without_torch)
+    if not in_checkout:
+        monkeypatch.setattr(paths, "_CHECKOUT", tmp_path)
     assert main(["data", "shapes"]) == 1
     said = capsys.readouterr().err
-    expected = "No module named 'torch'; run `make lab` once, then use .venv/bin/python -m drn_lib …"
-    assert said == f"python -m drn_lib data: {expected}\n"
+    lab = "run `make lab` once, then use .venv/bin/python -m drn_lib …"
+    advice = lab if in_checkout else "install torch and torchvision"
+    assert said == f"python -m drn_lib data: No module named 'torch'; {advice}\n"
 
 
 @pytest.mark.parametrize(
