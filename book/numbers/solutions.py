@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from book.chapters import road
 from book.exercises.exercise import Exercise, all_exercises
-from book.numbers import status
 
 
 def solutions() -> str:
@@ -13,7 +13,7 @@ def solutions() -> str:
     listed = sorted(all_exercises().values(), key=lambda exercise: exercise.chapter)
     parts = []
     for chapter, exercises in groupby(listed, key=lambda exercise: exercise.chapter):
-        parts.append(f"## {chapter:02d} {status.CHAPTERS[chapter]}")
+        parts.append(f"## {chapter:02d} {road.of(f'{chapter:02d}').title}")
         parts += [_solution(f"{chapter}.{place}", exercise) for place, exercise in enumerate(exercises, 1)]
     return "\n\n".join(parts)
 

@@ -7,28 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from functools import partial
+from functools import cache, partial
 
 from book import ROOT
+from book.chapters import road
 from book.numbers.text import NOT_MEASURED
 from book.studies import files, plans, results
 from book.studies.reading.records import StoredRun
+from drn_lib.checks import one_of
 from drn_lib.names import display_name
 from drn_lib.paths import paper_dir
-
-# What a reading of chapter numbers as words needs; a chapter is linked only once its notebook exists.
-CHAPTERS = {
-    0: "The tour",
-    1: "Dilation arithmetic",
-    2: "From ResNet to DRN-A",
-    3: "Gridding",
-    4: "Degridding",
-    5: "Classification",
-    6: "Localization",
-    7: "Segmentation",
-    8: "How fast can it run?",
-    9: "What came after",
-}
 
 CONFIDENCE = {
     "seen": "read in the paper's tables, figures, captions or equations, or line by line in the released code",
@@ -41,10 +29,13 @@ CONFIDENCE = {
 
 
 def chapter_link(number: int) -> str:
-    """A link to chapter `number`, or its title and "not written yet"."""
-    found = sorted((ROOT / "notebooks").glob(f"{number:02d}_*.ipynb"))
-    title = f"{number:02d} {CHAPTERS[number]}"
-    return f"[{title}](../notebooks/{found[0].name})" if found else f"{title} (not written yet)"
+    """A link to chapter `number`; ValueError where there is no such chapter."""
+    return _links()[one_of("chapter", f"{number:02d}", _links())]
+
+
+@cache
+def _links() -> dict[str, str]:
+    return {one.number: f"[{one.number} {one.title}](../notebooks/{one.file})" for one in road.chapters()}
 
 
 def load_ledger() -> dict:

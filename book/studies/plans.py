@@ -45,6 +45,11 @@ class Variant:
     head: str = "strict"
     tail: str = "fresh"
 
+    @property
+    def side(self) -> int:
+        """Pixels a side of what the network sees in training."""
+        return getattr(self.recipe, self.recipe.SIDE)
+
 
 @dataclass(frozen=True)
 class Wave:

@@ -228,8 +228,7 @@ def _work(variant: Variant) -> int:
     """Multiply-adds of one image, times the epochs: what a variant's training costs next to another's."""
     recipe = variant.recipe
     table = scale_width(architecture(variant.network, variant.dilation_rule), recipe.width)
-    size = getattr(recipe, recipe.SIDE)
-    return costs.multiply_adds(table, size) * recipe.epochs
+    return costs.multiply_adds(table, variant.side) * recipe.epochs
 
 
 def report(plan: Plan) -> str:

@@ -34,8 +34,7 @@ def result_file():
 def networks(name: str) -> dict[str, tuple[Network, torch.Tensor]]:
     """By engine: the network of a variant in evaluation, and a batch of its images."""
     variant = load_plan(STUDY).variants[name]
-    size = variant.recipe.image_size or variant.recipe.crop
-    images = torch.randn(BATCH, 3, size, size, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(BATCH, 3, variant.side, variant.side, generator=torch.Generator().manual_seed(0))
     made = {}
     for engine in ENGINES:
         model = create_model(variant.network, CLASSES, variant.recipe.width, variant.dilation_rule).eval()

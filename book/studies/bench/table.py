@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from book.studies.bench.stored import limit
 from drn_lib.names import display_name
 
 _COLUMNS = f"{'':26}{'times as fast':>14}{'quartiles':>14}{'fastest call':>14}{'ms':>9}{'difference':>12}"
@@ -51,9 +52,8 @@ def _growth(entries: list[dict]) -> list[str]:
 
 def _how(entry: dict) -> str:
     threads = f"{entry['threads']} thread{'s' if entry['threads'] > 1 else ''}, {entry['clock']} time"
-    products = entry["products"]
-    limit = f"products allow {products['direct'] / products['winograd']:.2f}"
-    return f"{threads}, {entry['rounds']} rounds, load {entry['load'][0]:.1f} to {entry['load'][1]:.1f}, {limit}"
+    how = f"{threads}, {entry['rounds']} rounds, load {entry['load'][0]:.1f} to {entry['load'][1]:.1f}"
+    return f"{how}, products allow {limit(entry):.2f}"
 
 
 def _rows(entry: dict, labels: dict[str, str]) -> list[str]:
