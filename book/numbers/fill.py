@@ -57,8 +57,8 @@ _RESULT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s?%|(?<![\w.])\d+\.\d+(?![\w.]*\d
 
 
 def sources() -> list[Path]:
-    """The chapters, the pages and the model cards: all that may hold numbers."""
-    found = [("notebooks", "[0-9]*.ipynb"), ("book", "*.md"), ("data/checkpoints", "*.md")]
+    """The README, the chapters, the pages and the model cards: all that may hold numbers."""
+    found = [("", "README.md"), ("notebooks", "[0-9]*.ipynb"), ("book", "*.md"), ("data/checkpoints", "*.md")]
     return [path for folder, pattern in found for path in sorted((ROOT / folder).glob(pattern))]
 
 

@@ -13,7 +13,7 @@ with " - " or " / " between them, then perhaps "|" ("\\|" in a table's cell) and
     paper:TABLE/ROW/COLUMN              a cell of data/paper/TABLE.csv, as printed where no format is given
     time:CHAPTER/FIELD                  data/results/timings.json, for example time:00/seconds
     read:CHAPTER/FIELD                  a field of `book.chapters.road.Chapter`, for example read:00/minutes
-    file:NAME/FIELD                     a field of data/results/NAME.json, dots go deeper
+    file:NAME/FIELD                     a field of data/results/NAME.json, dots go deeper; of a list of numbers the mean
     bench:NETWORK,HEIGHT,THREADS/WAY/FIELD   of data/results/bench.json, for example drn_c_26,224,1/kernel/ratio
     grid:KIND/NETWORK/LEVEL/PERIOD      mean grid contrast, as grid:trained/drn_a_18/score_map/4; #n, #interval
     gridgap:LEFT/LEVEL/RIGHT/LEVEL/PERIOD    left - right of two trained networks' grid contrasts; #n, #interval
@@ -39,6 +39,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 from book.chapters import road
 from book.numbers.tables import common
@@ -182,7 +183,9 @@ def _file(name: str, field: str) -> object:
     path = files.results_dir() / f"{name}.json"
     if not path.is_file():
         raise MarkerError(f"there is no {path.name} in data/results")
-    return _deep(json.loads(path.read_text(encoding="utf-8")), field, path.name)
+    found = _deep(json.loads(path.read_text(encoding="utf-8")), field, path.name)
+    of_numbers = isinstance(found, list) and found and all(isinstance(value, (int, float)) for value in found)
+    return fmean(found) if of_numbers else found
 
 
 def _bench(setting: str, way: str, field: str) -> object:

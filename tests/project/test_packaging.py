@@ -109,7 +109,8 @@ def test_the_bootstrap_cell_clones_the_release():
 
 def test_the_readme_names_the_address_and_the_release():
     readme, slug = read("README.md"), ADDRESS.removeprefix("https://github.com/")
-    assert f"git clone {ADDRESS}\n" in readme
+    for text in (readme, read("book/how-to-read.md")):
+        assert f"git clone {ADDRESS}\ncd {ADDRESS.rsplit('/', 1)[1]}\n" in text
     badge = f"https://colab.research.google.com/github/{slug}/blob/v{VERSION}/notebooks/00_the_tour.ipynb"
     assert f"({badge})" in readme
 

@@ -25,7 +25,8 @@ def measured(tmp_path, monkeypatch):
         for seed, error in enumerate(errors):
             metrics = {"final.test.top1": error, "lattice_energy.level_6": 0.25}
             write(tmp_path, a_run(architecture=name, seed=seed, metrics=metrics))
-    (tmp_path / "timings.json").write_text(json.dumps({"chapters": {"00": {"seconds": 12.34, "device": "cpu"}}}))
+    times = {"chapters": {"00": {"seconds": 12.34, "device": "cpu"}}, "rounds": [2, 3]}
+    (tmp_path / "timings.json").write_text(json.dumps(times))
     monkeypatch.setattr(files, "results_dir", lambda: tmp_path)
     return tmp_path
 
@@ -53,6 +54,7 @@ def measured(tmp_path, monkeypatch):
         ("time:00/seconds|.0f", "12"),
         ("time:01/seconds|.0f", "not yet measured"),
         ("file:timings/chapters.00.seconds|.1f", "12.3"),
+        ("file:timings/rounds|.1f", "2.5"),
     ],
 )
 def test_keys(measured, key, text):
