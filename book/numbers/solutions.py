@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from itertools import groupby
 
 from book.chapters import road
@@ -20,13 +22,24 @@ def solutions() -> str:
 
 def _solution(number: str, exercise: Exercise) -> str:
     """`number` is the chapter's and the place in it; the name of `check` stays an address within the page."""
-    choices = f" Choose from: {', '.join(exercise.choices)}." if exercise.choices else ""
+    choices = "\n\nChoose from:\n\n" + _bullets(exercise.choices) if exercise.choices else ""
     text = exercise.solution_text().rstrip()
-    answer = f"```python\n{text}\n```" if exercise.is_function else f"**{text}**"
-    hints = "\n".join(f"- {hint}" for hint in exercise.hints)
+    answer = f"```python\n{text}\n```" if exercise.is_function else f"**{_short(exercise.solution, text)}**"
+    hints = _bullets(exercise.hints)
     return (
         f"({exercise.name})=\n### Exercise {number}\n\n{exercise.task}{choices}\n\n"
         f'In the chapter: `check("{exercise.name}", ...)`\n\n'
         f":::{{dropdown}} Hints for exercise {number}\n{hints}\n:::\n\n"
         f":::{{dropdown}} Solution of exercise {number}\n{answer}\n\n{exercise.explanation}\n:::"
     )
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _short(solution: object, text: str) -> str:
+    """A number with endless digits as a fraction and three decimals, anything else as it stands."""
+    if isinstance(solution, float) and len(text) > 8:
+        return f"{Fraction(solution).limit_denominator(1000)}, about {solution:.3f}"
+    return text

@@ -28,6 +28,17 @@ CONFIDENCE = {
 }
 
 
+STUDIES = {
+    "engines": "Training with the fast engine",
+    "heldout": "Other classes",
+    "larger_streets": "Larger frames on streets",
+    "length": "Longer training",
+    "pictures": "A network for one picture",
+    "starts": "Another start for the unlinked tail",
+}
+"""How the page calls the studies whose names say too little."""
+
+
 def chapter_link(number: int) -> str:
     """A link to chapter `number`; ValueError where there is no such chapter."""
     return _links()[one_of("chapter", f"{number:02d}", _links())]
@@ -141,7 +152,8 @@ def _folded_times(study: str, trained: list[StoredRun]) -> str:
         rows.append([name, f"{run.seconds / 60:.0f} min", run.device, run.torch])
     count = "1 training" if len(trained) == 1 else f"{len(trained)} trainings"
     hours = sum(run.seconds for run in trained) / 3600
-    title = f"{study.replace('_', ' ').capitalize()}: {count}, {hours:.1f} hours in all"
+    name = STUDIES.get(study, study.replace("_", " ").capitalize())
+    title = f"{name}: {count}, {hours:.1f} hours in all"
     table = results.markdown_table(["network", "training", "on", "torch"], rows)
     return f":::{{dropdown}} {title}\n{table}\n:::"
 
