@@ -18,8 +18,7 @@ import yaml
 from book import ROOT
 from book.explorers import data
 from book.live import pictures
-from book.numbers import markers, solutions, status
-from book.numbers import pictures as forests
+from book.numbers import forests, markers, solutions, status
 from book.numbers.claims import page as claims
 from book.numbers.tables import classification, lite0, live, localization, planned, reproduction, segmentation
 from drn_lib.paths import replacing

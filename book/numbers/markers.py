@@ -46,7 +46,7 @@ from book.numbers.tables import common
 from book.numbers.text import NOT_MEASURED, MarkerError, sample
 from book.studies import files, intervals, paper, results
 from book.studies.bench import stored
-from book.studies.evidence import contrasts
+from book.studies.evidence.grid import contrasts
 from book.studies.metrics import interval_text, signed
 
 NUMBER = re.compile(r"<!-- n:(?P<key>[^\n]+?) -->(?P<value>.*?)<!-- /n -->", re.DOTALL)

@@ -15,7 +15,8 @@ from book import ROOT
 from book.numbers import markers
 from book.numbers.text import NOT_MEASURED
 from book.studies import files, intervals, results
-from book.studies.evidence import contrasts, planned
+from book.studies.evidence import planned
+from book.studies.evidence.grid import contrasts
 from book.studies.imagenet import readings
 from book.studies.metrics import interval_text, signed
 from drn_lib.paths import paper_dir

@@ -10,7 +10,8 @@ import pytest
 from book.numbers.claims import judging as claims
 from book.numbers.claims import page
 from book.studies import files, results
-from book.studies.evidence import contrasts, planned
+from book.studies.evidence import planned
+from book.studies.evidence.grid import contrasts
 from book.studies.imagenet import readings
 from book.studies.intervals import Interval
 from book.studies.metrics import interval_text

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from book.numbers import pictures
+from book.numbers import forests
 from book.studies import intervals, summaries
 from tests import ROOT
 
@@ -20,34 +20,34 @@ def differences(monkeypatch):
         both = intervals.Interval(made[0], made[0] - 1, made[0] + 1, 3, "bootstrap over seeds and images", 0.01)
         return [summaries.Comparison(left, right, both, both, 0.01) for left, right in pairs[:-1]]
 
-    monkeypatch.setattr(pictures.summaries, "compare", compare)
+    monkeypatch.setattr(forests.summaries, "compare", compare)
     return made
 
 
 def test_a_figure_is_drawn_again_when_its_numbers_change_and_only_then(differences, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pictures, "FOLDER", tmp_path)
-    lines = [f"data/figures/{name}.png is missing or old: run `make numbers`" for name in pictures.TABLES]
-    assert pictures.refresh(True) == lines and list(tmp_path.iterdir()) == []
-    assert pictures.refresh(False) == [] and len(list(tmp_path.iterdir())) == 3
+    monkeypatch.setattr(forests, "FOLDER", tmp_path)
+    lines = [f"data/figures/{name}.png is missing or old: run `make numbers`" for name in forests.TABLES]
+    assert forests.refresh(True) == lines and list(tmp_path.iterdir()) == []
+    assert forests.refresh(False) == [] and len(list(tmp_path.iterdir())) == 3
     before = (tmp_path / "table_1.png").stat().st_mtime_ns
     capsys.readouterr()
-    assert pictures.refresh(True) == pictures.refresh(False) == [] and capsys.readouterr().out == ""
+    assert forests.refresh(True) == forests.refresh(False) == [] and capsys.readouterr().out == ""
     assert (tmp_path / "table_1.png").stat().st_mtime_ns == before
     differences[0] = -2.1
-    assert pictures.refresh(True) == lines
+    assert forests.refresh(True) == lines
 
 
 def test_what_was_not_measured_stays_empty(differences):
-    columns = pictures.compared(**pictures.TABLES["table_3"])
+    columns = forests.compared(**forests.TABLES["table_3"])
     assert [[row is None for row in rows] for _, rows in columns.values()] == [[False, False, False, True]] * 2
 
 
 def test_without_matplotlib_nothing_is_drawn(monkeypatch, capsys):
-    monkeypatch.setattr(pictures.importlib.util, "find_spec", lambda name: None)
-    assert pictures.refresh(False) == [] and "need matplotlib" in capsys.readouterr().out
+    monkeypatch.setattr(forests.importlib.util, "find_spec", lambda name: None)
+    assert forests.refresh(False) == [] and "need matplotlib" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", pictures.TABLES)
+@pytest.mark.parametrize("name", forests.TABLES)
 def test_each_page_shows_its_figure_with_words_for_who_cannot_see_it(name):
     page = (ROOT / "book" / f"{name.replace('_', '-')}.md").read_text(encoding="utf-8")
     shown = re.search(rf"```\{{figure\}} \.\./data/figures/{name}\.png\n:alt: (.+)\n", page)
