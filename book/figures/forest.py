@@ -12,11 +12,11 @@ from matplotlib.patches import Rectangle
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT
 from book.studies import metrics
+from book.studies.evidence.families import Comparison
 from book.studies.metrics import interval_text, signed
-from book.studies.summaries import Comparison
 
 COLORS = {"supported": "#0f766e", "contradicted": ACCENT, "not resolved": GREY}
-"""By the verdict on "left is better than right"; `metrics.better` says which values are."""
+"""By the verdict on "left is better than right" (`metrics.better`). The dot of a provisional verdict is hollow."""
 WORDS = ("left is better", "left is worse", "we cannot tell")
 
 
@@ -61,10 +61,12 @@ def forest(
 
 
 def _draw(ax: Axes, place: int, row: Comparison, key: str, with_numbers: bool) -> None:
-    color, both = COLORS[row.verdict(metrics.better(key))], row.difference
+    said, _, doubt = row.judged(metrics.better(key)).partition(" (")
+    color, both = COLORS[said], row.difference
     ax.plot([row.over_seeds.low, row.over_seeds.high], [place] * 2, color=color, linewidth=1)
     ax.plot([both.low, both.high], [place] * 2, color=color, linewidth=3.5, solid_capstyle="butt")
-    ax.plot(both.estimate, place, "o", color=color, markersize=7)
+    face = "white" if doubt else color
+    ax.plot(both.estimate, place, "o", color=color, markersize=7, markerfacecolor=face, markeredgewidth=1.5)
     if with_numbers:
         style = metrics.style(key)
         text = f"{signed(both.estimate, '+' + style)}  {interval_text(both, style)}"

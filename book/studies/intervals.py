@@ -82,7 +82,7 @@ def student_t(sample: Sample, level: float = 0.95) -> Interval:
 
     Args:
         sample: one value per seed.
-        level: the share of such intervals that hold the true mean, if the values are normally distributed.
+        level: the fraction of such intervals that hold the true mean, if the values are normally distributed.
     """
     _check(level, sample.values)
     if sample.n == 1:
@@ -98,9 +98,9 @@ def student_t_difference(left: Sample, right: Sample, level: float = 0.95, paire
 
     Args:
         left, right: one value per seed each.
-        level: the share of such intervals that hold the true difference, if the values are normally distributed.
-        paired: what two sides have in common by seed, the same trained weights measured in two ways or two trainings
-            that began from one, is no chance: the differences of the seeds that both have are looked at.
+        level: the fraction of such intervals that hold the true difference, if the values are normally distributed.
+        paired: True where a seed's two runs share weights: one training measured in two ways, or two that began from
+            the same weights. Then only the seeds that both sides have count, each by its own difference.
     """
     _check(level, left.values, right.values)
     method, estimate = "Student's t over seeds", left.mean - right.mean
@@ -122,24 +122,9 @@ def student_t_difference(left: Sample, right: Sample, level: float = 0.95, paire
     return Interval(estimate, float(low), float(high), n, method, float(test.pvalue))
 
 
-def bootstrap(errors: np.ndarray, draws: int = 4000, level: float = 0.95, seed: int = 0) -> Interval:
-    """The interval of an error in percent, by redrawing seeds and images.
-
-    Args:
-        errors: (seeds, images), 1 where the image came out wrong.
-        draws: how often to redraw.
-        level: the share of the redrawn errors that the interval holds.
-        seed: of the redrawing.
-    """
-    errors = np.atleast_2d(errors)
-    _check(level, errors)
-    low, high = np.quantile(redraw([errors], draws, seed)[0], [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(100 * errors.mean(), low, high, len(errors), BOOTSTRAP)
-
-
-def percent(share: np.ndarray) -> np.ndarray:
-    """The statistic of an error: its share of the images, in percent."""
-    return 100 * share
+def percent(fraction: np.ndarray) -> np.ndarray:
+    """The statistic of an error: its fraction of the images, in percent."""
+    return 100 * fraction
 
 
 def bootstrap_difference(
@@ -158,12 +143,12 @@ def bootstrap_difference(
         left: (seeds, images, ...), what each image counts: 1 where it came out wrong, or its confusion matrix.
         right: the same of the other network, the same images in the same order.
         draws: how often to redraw.
-        level: the share of the redrawn differences that the interval holds.
+        level: the fraction of the redrawn differences that the interval holds.
         seed: of the redrawing.
         statistic: from the mean count over images, (..., one image's shape), to the score, (...); the default gives
             an error in percent. The score of a network is the mean of its seeds' scores.
         groups: (images,), equal numbers for images that belong together, for instance to one drive. Images are
-            redrawn within each group, so that a group keeps its share. None: all are one group.
+            redrawn within each group, so that a group keeps its fraction. None: all are one group.
         paired: as for `student_t_difference`: both sides have the same seeds, and are redrawn together.
 
     Raises:
@@ -197,7 +182,7 @@ def expected_reach(left: np.ndarray, right: np.ndarray, seeds: float, level: flo
     Args:
         left: (seeds, images), 1 where an image came out wrong; at least two of both.
         right: the same of the other network, the same images.
-        seeds: of each side; `math.inf` leaves the spread of the images alone.
+        seeds: of each side; `math.inf` leaves only the spread of the images.
         level: of the interval.
     """
     _check(level, left, right)
@@ -233,18 +218,19 @@ def holm(p_values: dict[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def printed_verdict(judged: str, over_seeds: Interval) -> str:
-    """A verdict as pages print it: "(provisional)" after it where the interval over seeds only holds zero.
+def printed_verdict(difference: Interval, over_seeds: Interval, claim: str, p_adjusted: float | None = None) -> str:
+    """A verdict as pages print it: "(provisional)" after it where the interval over seeds only does not say the same.
 
     Redrawing a few seeds shows less spread than there is (they can be no further apart than they were), so the two
     kinds of intervals may disagree, and more trainings may take such a verdict back.
 
     Args:
-        judged: from `verdict`.
+        difference, claim, p_adjusted: as for `verdict`.
         over_seeds: Student's t interval of the same difference.
     """
-    resolved = judged in ("supported", "contradicted")
-    return f"{judged} (provisional)" if resolved and over_seeds.low <= 0 <= over_seeds.high else judged
+    said = verdict(difference, claim, p_adjusted)
+    provisional = said != "not resolved" and verdict(over_seeds, claim) != said
+    return f"{said} (provisional)" if provisional else said
 
 
 def verdict(difference: Interval, claim: str, p_adjusted: float | None = None) -> str:

@@ -69,6 +69,7 @@ class Plan:
     scored_part   the part of the data on which each finished run is scored: "test", or for a pilot "tune" or "val",
                   which may be looked at
     engine        what computes the trainings' convolutions, one of `recipes.ENGINES`; "fast" is for CPUs
+    primary_comparisons  (left, right) of the variants whose differences are corrected together, outcome by outcome
     families      the primary contrasts and what is expected of them, by the name of those that are corrected together
     """
 
@@ -77,6 +78,7 @@ class Plan:
     waves: tuple[Wave, ...]
     scored_part: str = "test"
     engine: str = "plain"
+    primary_comparisons: tuple[tuple[str, str], ...] = ()
     families: Mapping[str, tuple[Contrast, ...]] = field(default_factory=dict)
 
     def runs(self) -> list[tuple[str, int]]:
@@ -205,7 +207,7 @@ def _read(study: str) -> Plan:
 
 @lru_cache  # the pages ask for the same plans some thousand times
 def _parsed(study: str, text: str) -> Plan:
-    known = [field.name for field in fields(Plan)] + ["recipe", "changes", "primary_comparisons", "primary_outcomes"]
+    known = [field.name for field in fields(Plan)] + ["recipe", "changes", "primary_outcomes"]
     plan = strict.mapping("the plan", strict.parse_yaml(text), known, ("study", "recipe", "waves"))
     if plan["study"] != study:
         raise ValueError(f"study must be {study}, as the file is called, not {plan['study']!r}")
@@ -231,14 +233,16 @@ def _parsed(study: str, text: str) -> Plan:
     twice = [Plan.run_name(*run) for run, count in runs.items() if count > 1]
     if twice:
         raise ValueError(f"two waves plan {', '.join(twice)}")
-    for pair in strict.distinct("primary_comparisons", plan.get("primary_comparisons", []), 0):
+    pairs = strict.distinct("primary_comparisons", plan.get("primary_comparisons", []), 0)
+    for pair in pairs:
         for name in strict.distinct("a primary comparison", pair):
             one_of("variant to compare called", name, variants)
         if len(pair) != 2:
             raise ValueError(f"a primary comparison has two variants, not {len(pair)}")
     for key in strict.distinct("primary_outcomes", plan.get("primary_outcomes", []), 0):
         strict.text("a primary outcome", key)
-    return Plan(study, variants, tuple(waves), part, engine, contrasts.read(plan.get("families", {})))
+    families = contrasts.read(plan.get("families", {}))
+    return Plan(study, variants, tuple(waves), part, engine, tuple(map(tuple, pairs)), families)
 
 
 def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:

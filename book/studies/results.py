@@ -7,6 +7,7 @@ nothing else tells it apart. What the numbers say together is computed in `book.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,14 @@ def difference_over_seeds(
 ) -> Interval:
     """Student's t interval of left - right over seeds only; arguments as for `difference`, both sides measured."""
     require_one_engine(study, left, right, root)
+    sides = samples(study, left, right, key, right_key, root)
+    return student_t_difference(*sides, paired=are_paired(study, left, right, root))
+
+
+def samples(
+    study: str, left: str, right: str, key: str, right_key: str | None = None, root: Path | None = None
+) -> list[Sample]:
+    """The values over seeds of both sides of a difference, on the images that both were scored on."""
     sides = [metric(study, left, key, root), metric(study, right, right_key or key, root)]
     every = _thinning(study, (left, key), (right, right_key or key), root)
     if every != (1, 1):
@@ -174,7 +183,7 @@ def difference_over_seeds(
             counts, options = outcomes_of(study, name, one, root, every[place])
             values = options["statistic"](counts.mean(axis=1))
             sides[place] = Sample(sides[place].seeds, tuple(float(value) for value in values))
-    return student_t_difference(*sides, paired=are_paired(study, left, right, root))
+    return sides
 
 
 def require_one_engine(study: str, left: str, right: str, root: Path | None = None) -> None:
@@ -201,10 +210,10 @@ def are_paired(study: str, left: str, right: str, root: Path | None = None) -> b
 
 
 def _thinning(study: str, left: tuple[str, str], right: tuple[str, str], root: Path | None) -> tuple[int, int]:
-    """Every how many of its images each side, (name, key), shares with the other; 1 where both have the same images.
+    """For each side, (name, key), n where only every n-th of its images was scored on the other side too; else 1.
 
     Networks that see images of 128 px are scored on every second canvas. That these are the same canvases shows in what
-    both store of them: which objects leave the middle free.
+    both store of them: which objects leave the middle free. ResultsError where no such n makes the two sides equal.
     """
     free = []
     for name, key in (left, right):
@@ -216,7 +225,7 @@ def _thinning(study: str, left: tuple[str, str], right: tuple[str, str], root: P
     for every in ((more, 1), (1, more)):
         if np.array_equal(free[0][:: every[0]], free[1][:: every[1]]):
             return every
-    return 1, 1
+    raise files.ResultsError(f"{left[0]} and {right[0]} of study {study} were not scored on the same canvases")
 
 
 def _shared(study: str, left: tuple[str, str], right: tuple[str, str], root: Path | None):
@@ -227,21 +236,19 @@ def _shared(study: str, left: tuple[str, str], right: tuple[str, str], root: Pat
 
 
 def _require_same_images(study: str, left: str, right: str, root: Path | None) -> None:
-    """Two studies may have as many test images each, and other ones."""
-    sides = [runs(study, name, root)[:1] for name in (left, right)]
-    if contrasts.split(study, left)[0] == contrasts.split(study, right)[0] or not all(sides):
-        return
-    (one,), (other,) = sides
-    ours, theirs = (side.dataset.get("sha256", {}) for side in (one, other))
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        ours, theirs = (
-            [hashes.get(key) for key in ("test", "clutter") if key in ours.keys() & theirs.keys()]
-            for hashes in (ours, theirs)
-        )
-    if ours != theirs:
-        raise files.ResultsError(
-            f"{one.name} of {one.study} and {other.name} of {other.study} were not scored on the same images"
-        )
+    """Refuse to compare runs that scored different images, even where they scored equally many."""
+    found = [run for name in dict.fromkeys((left, right)) for run in runs(study, name, root)]
+    for one, other in itertools.pairwise(found):
+        ours, theirs = (run.dataset.get("sha256", {}) for run in (one, other))
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            ours, theirs = (
+                [hashes.get(key) for key in ("test", "clutter") if key in ours.keys() & theirs.keys()]
+                for hashes in (ours, theirs)
+            )
+        if ours != theirs:
+            raise files.ResultsError(
+                f"{one.name} of {one.study} and {other.name} of {other.study} were not scored on the same images"
+            )
 
 
 def outcomes_of(study: str, name: str, key: str, root: Path | None, every: int = 1) -> tuple[np.ndarray, dict] | None:

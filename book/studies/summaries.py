@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from book.studies import intervals, results
+from book.studies.evidence import families
+from book.studies.evidence.families import Comparison
 from book.studies.intervals import Interval
 from drn_lib import costs, geometry
 from drn_lib.architecture import Architecture, architecture, scale_width
@@ -43,30 +45,6 @@ class Summary:
         return display_name(self.variant)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Left minus right for one metric.
-
-    difference   bootstrap over seeds and images where each image's outcome is stored, else Student's t
-    over_seeds   Student's t over seeds alone, beside it
-    p_adjusted   Holm's p-value over all comparisons that were asked for together
-    """
-
-    left: str
-    right: str
-    difference: Interval
-    over_seeds: Interval
-    p_adjusted: float
-
-    def verdict(self, claim: str) -> str:
-        """What it says about a claim ("less", "greater" or "matches"): `intervals.verdict`."""
-        return intervals.verdict(self.difference, claim, self.p_adjusted)
-
-    def judged(self, claim: str) -> str:
-        """The verdict as pages print it: `intervals.printed_verdict`."""
-        return intervals.printed_verdict(self.verdict(claim), self.over_seeds)
-
-
 def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = None, root: Path | None = None):
     """One `Summary` for each variant of a study that has a run, in the book's order or in that of `names`.
 
@@ -78,7 +56,7 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
     """
     found = results.variants(study, root)
     rows = []
-    for name in [name for name in (names or found) if name in found]:
+    for name in [name for name in (found if names is None else names) if name in found]:
         runs = results.runs(study, name, root)
         recipe, classes = runs[0].recipe, len(runs[0].dataset["classes"])
         table = scale_width(architecture(runs[0].architecture, runs[0].dilation_rule), recipe["width"])
@@ -100,7 +78,7 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
 
 
 def compare(study: str, pairs: Sequence[tuple[str, str]], key: str, root: Path | None = None) -> list[Comparison]:
-    """Left minus right for each pair of which both sides were measured, with Holm's correction over all of them.
+    """Left minus right for each pair of which both sides were measured, with Holm's p of its family.
 
     Args:
         study: a folder under `data/results/`.
@@ -108,33 +86,16 @@ def compare(study: str, pairs: Sequence[tuple[str, str]], key: str, root: Path |
         key: the metric.
         root: another folder of results than `data/results/`.
     """
-    return list(compare_family(study, [(left, right, key) for left, right in pairs], root).values())
 
+    def measure(pair: tuple[str, str]) -> Interval | None:
+        return results.difference(study, *pair, key, root=root)
 
-def compare_family(
-    study: str, contrasts: Sequence[tuple[str, str, str]], root: Path | None = None
-) -> dict[tuple[str, str, str], Comparison]:
-    """As `compare`, of several metrics, with Holm's correction over all contrasts together.
-
-    Args:
-        study: a folder under `data/results/`.
-        contrasts: (left, right, metric).
-        root: another folder of results than `data/results/`.
-
-    Returns:
-        The contrasts of which both sides were measured, in the order asked for.
-    """
-    measured = {}
-    for left, right, key in contrasts:
-        difference = results.difference(study, left, right, key, root=root)
-        if difference is not None:
-            measured[left, right, key] = difference
-    adjusted = intervals.holm({one: item.p for one, item in measured.items() if not math.isnan(item.p)})
-    rows = {}
-    for (left, right, key), difference in measured.items():
-        over_seeds = results.difference_over_seeds(study, left, right, key, root=root)
-        p_adjusted = adjusted.get((left, right, key), math.nan)
-        rows[left, right, key] = Comparison(left, right, difference, over_seeds, p_adjusted)
+    adjusted, rows = families.p_values(study, pairs, measure), []
+    for pair in pairs:
+        if (found := measure(pair)) is not None:
+            over_seeds = results.difference_over_seeds(study, *pair, key, root=root)
+            p = math.nan if math.isnan(found.p) else adjusted[pair]  # one seed has no p
+            rows.append(Comparison(*pair, found, over_seeds, p))
     return rows
 
 

@@ -7,33 +7,26 @@ tables, or names the test that shows it. `page.py` makes the page of it.
 from __future__ import annotations
 
 import ast
-import math
-from functools import cache
-from pathlib import Path
 
 from book import ROOT
 from book.numbers import markers
 from book.numbers.text import NOT_MEASURED
 from book.studies import files, intervals, results
-from book.studies.evidence import planned
+from book.studies.evidence import families, replication
 from book.studies.evidence.grid import contrasts
 from book.studies.imagenet import readings
 from book.studies.metrics import interval_text, signed
 from drn_lib.paths import paper_dir
 
-VERDICTS = ("supported", "supported (provisional)", "matches", "contradicted", "contradicted (provisional)")
-VERDICTS += ("not resolved", "not testable here", "open")
+VERDICTS = ("supported", "supported (provisional)", "matches", "matches (provisional)", "contradicted")
+VERDICTS += ("contradicted (provisional)", "not resolved", "not testable here", "open")
 """What a check can come to, in the order in which a page lists them."""
 
 KINDS = ("arithmetic", "the paper's claims", "our own controls")
 """What a check is: a count or a proof, a comparison that the paper makes, or one that it lacks."""
 
-SCALES = ("exact", "a real ImageNet network", "reduced, replicated", "reduced, contradicted when repeated")
-SCALES += ("reduced, once", "the paper's table only")
+SCALES = ("exact", "a real ImageNet network", *replication.SCALES, "the paper's table only")
 """How strong the evidence behind a check is, the strongest first."""
-
-REPEATED = "heldout"
-"""The study that repeats comparisons of `classification` on classes that no choice has seen."""
 
 
 def load_claims() -> list[dict]:
@@ -59,15 +52,11 @@ def judge(check: dict) -> tuple[str, str, str, str]:
     plan = check["compare"]
     if difference is None:
         return NOT_MEASURED, "–", "–", "open"
-    study = key[0]
-    left = results.metric(study, plan["left"], plan["metric"])
-    right = results.metric(study, plan["right"], plan.get("right_metric", plan["metric"]))
-    style = plan.get("style", ".1f")
-    apart = signed(difference.estimate, f"+{style}")
-    ours = f"{signed(left.mean, style)} − {signed(right.mean, style)} = {apart}"
-    p = primary_p_values(files.results_dir()).get(key)
+    study, style = key[0], plan.get("style", ".1f")
+    left, right = results.samples(study, *key[1:])
+    ours = _beside(left.mean, right.mean, difference.estimate, style)
     over_seeds = results.difference_over_seeds(study, *key[1:])
-    judged = intervals.printed_verdict(intervals.verdict(difference, plan["claim"], p), over_seeds)
+    judged = intervals.printed_verdict(difference, over_seeds, plan["claim"], _p_adjusted(key))
     planned = min(results.planned_seeds(study, plan[side]) for side in ("left", "right"))
     if intervals.LEAST_SEEDS <= difference.n < planned:
         interim = f"interim, {difference.n} of {planned} seeds"
@@ -92,9 +81,9 @@ def kind(check: dict) -> str:
 
 
 def scale(check: dict) -> str:
-    """One of `SCALES`; of what was not measured yet nothing."""
+    """One of `SCALES`, or an empty string for what was not measured yet."""
     if "not_testable" in check:
-        return SCALES[5]
+        return SCALES[-1]
     if tallied(check) == "open":
         return ""
     if _is_exact(check):
@@ -102,25 +91,9 @@ def scale(check: dict) -> str:
     if "reading" in check:
         return SCALES[1]
     if "grid" in check:
-        return SCALES[4]
-    again = repeated(files.results_dir()).get(_compared(check)[1], "")
-    if again.startswith("as predicted"):
-        return SCALES[2]
-    return SCALES[3 if again.startswith("against") else 4]
-
-
-@cache
-def repeated(folder: Path) -> dict[tuple, str]:
-    """What became of each comparison of `classification` that `REPEATED` makes again, by its sides and its metric.
-
-    `folder` holds the results.
-    """
-    found = {}
-    for row in planned.rows(REPEATED, folder):
-        if row.contrast.beside is None:
-            key = ("classification", row.contrast.left, row.contrast.right, row.contrast.outcome, None)
-            found[key] = row.verdict
-    return found
+        return replication.ONCE
+    key = _compared(check)[1]
+    return replication.scale(*key[:4]) if key else replication.ONCE
 
 
 def paper_text(check: dict) -> str:
@@ -133,8 +106,7 @@ def paper_text(check: dict) -> str:
     printed = [markers.number(f"paper:{paper[side]}") for side in ("left", "right")]
     numbers = [float(text) for text in printed]
     decimals = max(len(text.partition(".")[2]) for text in printed)
-    difference = signed(numbers[0] - numbers[1], f"+.{decimals}f")
-    return f"{printed[0]} − {printed[1]} = {difference}"
+    return f"{printed[0]} and {printed[1]}: {signed(numbers[0] - numbers[1], f'+.{decimals}f')}"
 
 
 def has_test(name: str) -> bool:
@@ -146,20 +118,20 @@ def has_test(name: str) -> bool:
     return any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body)
 
 
-@cache
-def primary_p_values(folder: Path) -> dict[tuple, float]:
-    """Holm's p-values of the comparisons that a study makes together: its primary ones, or a `family` by its name.
+def _p_adjusted(key: tuple) -> float | None:
+    """Holm's p of (study, left, right, metric, right_metric) over its family; None where it is in none."""
+    study, left, right, metric, other = key
+    if other is not None or families.family(study, (left, right)) is None:
+        return None
 
-    `folder` holds the results.
-    """
-    found: dict[tuple[str, str], dict[tuple, float]] = {}
-    for claim in load_claims():
-        for check in claim["checks"]:
-            difference, key = _compared(check)
-            family = difference and ("primary" if check["compare"].get("primary") else check["compare"].get("family"))
-            if family and not math.isnan(difference.p):
-                found.setdefault((key[0], family), {})[key] = difference.p
-    return {key: p for together in found.values() for key, p in intervals.holm(together).items()}
+    def measure(pair: tuple[str, str]) -> intervals.Interval | None:
+        return results.difference(study, *pair, metric)
+
+    return families.p_values(study, [(left, right)], measure)[left, right]
+
+
+def _beside(left: float, right: float, difference: float, style: str) -> str:
+    return f"{signed(left, style)} and {signed(right, style)}: {signed(difference, f'+{style}')}"
 
 
 def _compared(check: dict) -> tuple[intervals.Interval | None, tuple]:
@@ -177,14 +149,14 @@ def _is_exact(check: dict) -> bool:
 
 
 def _judge_reading(measured: str, outcome: str, left: str, right: str, claim: str) -> tuple[str, str, str, str]:
-    """Of the one real network chance lies in the photographs only: they are what n counts."""
+    """For the one real network, chance lies only in the photographs, so n counts them."""
     found = readings.stored(measured)
     if found is None:
         return NOT_MEASURED, "–", "–", "open"
     row, sides = found[outcome][f"{left} - {right}"], (found["readings"][side][outcome] for side in (left, right))
     photographs = found["counts"]["test"]
     difference = intervals.Interval(row["estimate"], row["low"], row["high"], photographs, "over photographs")
-    ours = " − ".join(signed(side, ".1f") for side in sides) + f" = {signed(row['estimate'], '+.1f')}"
+    ours = _beside(*sides, row["estimate"], ".1f")
     judged = intervals.verdict(difference, claim, row["p_holm"])
     return ours, f"{photographs} photographs", interval_text(difference), judged
 
@@ -193,8 +165,8 @@ def _judge_grid(left: str, right: str, period: int, claim: str) -> tuple[str, st
     """Grid contrast of two maps, each as "network/level", over the trainings whose weights are stored."""
     sides = [tuple(side.split("/")) for side in (left, right)]
     difference = contrasts.difference(*sides, period)
-    means = (contrasts.contrast(*side, period) for side in sides)
-    ours = " − ".join(signed(mean.estimate, ".3f") for mean in means) + f" = {signed(difference.estimate, '+.3f')}"
+    means = (contrasts.contrast(*side, period).estimate for side in sides)
+    ours = _beside(*means, difference.estimate, ".3f")
     n = "{},\u00a0{}".format(*(len(contrasts.seeds(network)) for network, _ in sides))
     return ours, n, interval_text(difference, ".3f"), intervals.verdict(difference, claim)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from book.numbers.tables.common import interval_cell
 from book.numbers.text import NOT_MEASURED, sample
-from book.studies import cache, files, intervals, metrics, paper, results
+from book.studies import cache, files, intervals, metrics, paper, results, summaries
 from book.studies.intervals import Interval
 from book.studies.metrics import signed
 from drn_lib.names import display_name
@@ -30,15 +30,15 @@ def steps() -> str:
     for k in (1, 5):
         key = f"localization.native.top{k}_localization"
         for left, right in zip(FOUR[1:], FOUR):
-            found = results.difference("classification", left, right, key)
-            if found is None:
+            rows = summaries.compare("classification", [(left, right)], key)
+            if not rows:
                 return f"*These networks of the study `classification` are {NOT_MEASURED}.*"
             theirs = [float(printed[display_name(name)][f"top{k}_loc_err_pct"]) for name in (left, right)]
             names = f"top-{k}, {display_name(left)} − {display_name(right)}"
             step = signed(theirs[0] - theirs[1], "+.1f")
-            judged = intervals.verdict(found, "less" if theirs[0] < theirs[1] else "greater")
+            judged = rows[0].judged("less" if theirs[0] < theirs[1] else "greater")
             counts = dict.fromkeys(str(results.metric("classification", name, key).n) for name in (left, right))
-            lines.append([names, step, interval_cell(found, ".1f", "+"), ", ".join(counts), judged])
+            lines.append([names, step, interval_cell(rows[0].difference, ".1f", "+"), ", ".join(counts), judged])
     header = [
         "localization error, points",
         "the paper",
@@ -94,7 +94,7 @@ def reading_levels() -> str:
 
 
 def against_blind(study: str) -> str:
-    """How much less often every network's boxes err than answers that look at no image: negative where they beat it."""
+    """Each network's error minus that of an answer that looks at no image; negative where the network is better."""
     columns = {
         ("whole_image.gt_known_50", "localization.native.gt_known_50"): "plain, whole image",
         ("whole_image.gt_known_50", "localization.native.cam.gt_known_50"): "the same, CAM boxes",
@@ -135,7 +135,9 @@ def _less_than_blind(ours: np.ndarray, blind: np.ndarray) -> Interval:
 
     Enlarged canvases are every second one (`LARGE_CLUTTER` of `book.studies.localization`).
     """
-    step = len(blind) // ours.shape[1]
+    step, rest = divmod(len(blind), ours.shape[1])
+    if rest:
+        raise files.ResultsError(f"{ours.shape[1]} canvases are not every n-th of {len(blind)}")
     found = cache.bootstrap_difference(ours, blind[::step][None], draws=DRAWS)
     found = replace(found, n=len(ours))
     return found if found.n > 1 else replace(found, low=float("nan"), high=float("nan"))

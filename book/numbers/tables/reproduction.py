@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from book.numbers.tables.common import interval_cell
 from book.numbers.text import NOT_MEASURED
-from book.studies import intervals, metrics, paper, results
+from book.studies import metrics, paper, results, summaries
 from book.studies.evidence import repeat
+from book.studies.evidence.replication import scale
 
 TOP1 = "final.test.top1"
-ONCE = "reduced, once"
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ ROWS = (
         "less",
     ),
     Row(
-        "Does a ResNet that is dilated after its training segment streets better?",
+        "Does it help to dilate a trained ResNet before training it on streets?",
         "segmentation",
         ("resnet_18_dilated", "resnet_18"),
         "final.test.miou_present",
         "greater",
     ),
     Row(
-        "Does it help further to have learned the weights with dilation?",
+        "Does it help further if the weights were learned with dilation?",
         "segmentation",
         ("drn_a_18", "resnet_18_dilated"),
         "final.test.miou_present",
@@ -108,17 +108,20 @@ def reproduction() -> str:
     """One row for each question: the paper's difference, ours with its interval, the answer, and how it was found."""
     table, lines = paper.paper_table("table1_classification"), []
     for row in ROWS:
-        found = results.difference(row.study, *row.sides, row.key)
-        if found is None:
+        found = summaries.compare(row.study, [row.sides], row.key)
+        if not found:
             lines.append([row.question, "–", NOT_MEASURED, "–", "–"])
             continue
         printed = "–"
         if row.printed:
             left, right = (float(table[name]["top1_err_1crop_pct"]) for name in row.printed)
             printed = metrics.signed(left - right, "+.1f")
-        ours = interval_cell(found, metrics.style(row.key), "+")
-        answer = ANSWERS[intervals.verdict(found, row.claim)]
-        lines.append([row.question, printed, ours, f"**{answer}**", f"{ONCE}, {found.n} trainings a side"])
+        ours = interval_cell(found[0].difference, metrics.style(row.key), "+")
+        said, _, doubt = found[0].judged(row.claim).partition(" (")
+        answer = f"**{ANSWERS[said]}**" + (f" ({doubt}" if doubt else "")
+        counts = [str(results.metric(row.study, side, row.key).n) for side in row.sides]
+        trainings = f"{counts[0]} trainings a side" if counts[0] == counts[1] else f"{' and '.join(counts)} trainings"
+        lines.append([row.question, printed, ours, answer, f"{scale(row.study, *row.sides, row.key)}, {trainings}"])
     return results.markdown_table(["question", "the paper", "ours, difference", "answer", "scale of evidence"], lines)
 
 
@@ -126,7 +129,7 @@ def smallest_result() -> str:
     """The errors of ResNet-18's trainings on the validation images, and where one more is expected."""
     found = repeat.expected()
     span = f"{min(found.values):.1f} to {max(found.values):.1f}"
-    header = ["trainings", "mean error, %", "least and largest", "one more lands, in 95 of 100 cases, between"]
+    header = ["trainings", "mean error, %", "least and largest", "95 % interval for one more training, %"]
     cells = [str(len(found.values)), f"{found.mean:.1f}", span, f"{found.low:.1f} and {found.high:.1f}"]
     return results.markdown_table(header, [cells])
 

@@ -94,8 +94,11 @@ def _ours(metric: str, theirs: float) -> list[str]:
     if any(metric not in run.metrics for side in sides for run in side):
         return ["does not occur", "–", "–"]
     found = results.difference(STUDY, LEFT, RIGHT, metric)
-    clear = found.n >= intervals.LEAST_SEEDS and (found.low > 0 or found.high < 0)
-    agrees = ("yes" if found.estimate * theirs > 0 else "no") if clear and theirs else "not resolved"
+    agrees = "not resolved"
+    if theirs:
+        over_seeds = results.difference_over_seeds(STUDY, LEFT, RIGHT, metric)
+        said = intervals.printed_verdict(found, over_seeds, "greater" if theirs > 0 else "less")
+        agrees = said.replace("supported", "yes").replace("contradicted", "no")
     return [signed(found.estimate, "+.1f"), interval_text(found), agrees]
 
 

@@ -1,7 +1,7 @@
 """Weighted sums of the metrics of several networks, also of several studies, with their intervals. No torch.
 
 Two are needed: how much a difference changes, (a - b) - (c - d), and what two folds of classes say together, the mean
-of their differences. Networks that were scored on the same images share the redrawn ones; others are redrawn alone.
+of their differences. Networks that were scored on the same images share the redrawn ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Combined:
-    """A weighted sum: by redrawing seeds and images where each image's outcome is stored, else as over seeds alone."""
+    """A weighted sum, with its interval over seeds and images where each image has an outcome, else over seeds only."""
 
     difference: Interval
     over_seeds: Interval
@@ -71,7 +71,7 @@ def combine(study: str, terms: Sequence[Term], key: str, root: Path | None = Non
         return Combined(over_seeds, over_seeds)
     groups: dict[object, list[int]] = {}
     for place, term in enumerate(terms):
-        groups.setdefault(_images(study, term.network, root), []).append(place)
+        groups.setdefault(_images(study, term.network, key, root), []).append(place)
     total: np.ndarray | float = 0.0
     for seed, places in enumerate(groups.values()):
         for place in places:
@@ -83,7 +83,7 @@ def combine(study: str, terms: Sequence[Term], key: str, root: Path | None = Non
 
 
 def _merged(study: str, terms: Sequence[Term]) -> list[Term]:
-    """Each network once, by its study and name: what is added and taken away of one training falls out."""
+    """Join the terms of one network, by its study and name; a network whose weights cancel is left out."""
     weights: dict[str, float] = {}
     for term in terms:
         name = "/".join(contrasts.split(study, term.network))
@@ -107,8 +107,8 @@ def _over_seeds(weights: Sequence[float], samples: Sequence[Sample], level: floa
     return Interval(estimate, estimate - half, estimate + half, n, method, p)
 
 
-def _images(study: str, network: str, root: Path | None) -> object:
-    """What tells the scored images of a network from others: their hashes, or where there are none its study."""
+def _images(study: str, network: str, key: str, root: Path | None) -> object:
+    """What identifies the images that a metric was scored on: their hash, or the study where no hash is stored."""
     hashes = results.runs(study, network, root)[0].dataset.get("sha256")
-    found = hashes.get("test") if isinstance(hashes, dict) else hashes
+    found = hashes.get("clutter" if key.startswith("clutter.") else "test") if isinstance(hashes, dict) else hashes
     return found or contrasts.split(study, network)[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from book.studies import intervals, plans, results
+from book.studies import files, plans, results
 from book.studies.evidence import combinations
 from book.studies.evidence.combinations import Combined
+from book.studies.evidence.families import Comparison, corrected
 from book.studies.reading.contrasts import Contrast
 
 VERDICTS = {"supported": "as predicted", "contradicted": "against the prediction"}
@@ -21,7 +21,7 @@ class Row:
 
     family      the name of those that are corrected together
     measured    left minus right, or that minus the difference beside; None where a side lacks planned runs
-    p_adjusted  Holm's over the whole family, of which those that were not measured count as 1
+    p_adjusted  Holm's p over the whole family; a contrast that was not measured counts as p = 1
     """
 
     family: str
@@ -30,13 +30,20 @@ class Row:
     p_adjusted: float
 
     @property
+    def comparison(self) -> Comparison | None:
+        """Its two sides as they are judged; None where a side lacks planned runs."""
+        if self.measured is None:
+            return None
+        left, right = self.contrast.variants[:2]
+        return Comparison(left, right, self.measured.difference, self.measured.over_seeds, self.p_adjusted)
+
+    @property
     def verdict(self) -> str:
         """ "as predicted", "against the prediction", "not resolved" or "not measured"; provisional ones say so."""
-        if self.measured is None:
+        if self.comparison is None:
             return "not measured"
-        said = intervals.verdict(self.measured.difference, self.contrast.predicted, self.p_adjusted)
-        printed = intervals.printed_verdict(said, self.measured.over_seeds)
-        return printed.replace(said, VERDICTS.get(said, said))
+        said, _, doubt = self.comparison.judged(self.contrast.predicted).partition(" (")
+        return VERDICTS.get(said, said) + (f" ({doubt}" if doubt else "")
 
     @property
     def excludes(self) -> str | None:
@@ -63,26 +70,33 @@ def rows(study: str, root: Path | None = None) -> list[Row]:
 def judged(study: str, family: str, contrasts: tuple[Contrast, ...], root: Path | None = None) -> list[Row]:
     """The rows of one family."""
     found = [_measure(study, contrast, root) for contrast in contrasts]
-    p_values = {str(place): 1.0 if one is None else one.difference.p for place, one in enumerate(found)}
-    p_values = {place: 1.0 if math.isnan(p) else p for place, p in p_values.items()}
-    adjusted = intervals.holm(p_values)
-    return [Row(family, contrast, one, adjusted[str(n)]) for n, (contrast, one) in enumerate(zip(contrasts, found))]
+    adjusted = corrected({place: one and one.difference for place, one in enumerate(found)})
+    return [Row(family, contrast, one, adjusted[place]) for place, (contrast, one) in enumerate(zip(contrasts, found))]
 
 
 def _measure(study: str, contrast: Contrast, root: Path | None) -> Combined | None:
     if not all(_done(study, variant, root) for variant in contrast.variants):
         return None
     if contrast.beside is not None:
+        _require_metric(study, contrast, root)
         return combinations.combine(study, combinations.change(*contrast.variants), contrast.outcome, root)
     sides = contrast.left, contrast.right, contrast.outcome
     difference = results.difference(study, *sides, root=root)
     if difference is None:
+        _require_metric(study, contrast, root)
         return None
     return Combined(difference, results.difference_over_seeds(study, *sides, root=root))
 
 
 def _done(study: str, variant: str, root: Path | None) -> bool:
-    """Whether every run of a variant is there that a plan wants: before that, no plan allows a look."""
+    """Whether all planned runs of a variant are done. Nobody may look at a contrast earlier."""
     home, _, name = variant.rpartition("/")
     home = home or study
     return len(results.runs(home, name, root)) >= max(1, results.planned_seeds(home, name))
+
+
+def _require_metric(study: str, contrast: Contrast, root: Path | None) -> None:
+    """Raise ResultsError where no run of a side has the outcome, whose name is then mistyped in the plan."""
+    for variant in contrast.variants:
+        if not results.metric(study, variant, contrast.outcome, root).n:
+            raise files.ResultsError(f"no run of {variant} in study {study} has the outcome {contrast.outcome}")

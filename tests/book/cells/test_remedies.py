@@ -24,4 +24,4 @@ def test_a_pair_that_no_plan_names_is_refused():
 
 
 def test_what_was_not_measured_is_no_comparison():
-    assert remedies.as_comparison(Row("blur", blur.CONTRASTS[0], None, 1.0)) is None
+    assert Row("blur", blur.CONTRASTS[0], None, 1.0).comparison is None

@@ -3,13 +3,13 @@
 from matplotlib.colors import to_hex
 
 from book.figures.forest import COLORS, forest, sign_matrix
+from book.studies.evidence.families import Comparison
 from book.studies.intervals import Interval
-from book.studies.summaries import Comparison
 
 
-def difference(estimate, low, high, p=0.001):
+def difference(estimate, low, high, p=0.001, wider=0.5):
     both = Interval(estimate, low, high, 3, "bootstrap over seeds and images", p)
-    return Comparison("a", "b", both, Interval(estimate, low - 1, high + 1, 3, "Student's t over seeds", p), p)
+    return Comparison("a", "b", both, Interval(estimate, low - wider, high + wider, 3, "Student's t over seeds", p), p)
 
 
 LESS, MORE, NEITHER = difference(-2.0, -3.0, -1.0), difference(2.0, 1.0, 3.0), difference(0.5, -1.0, 2.0)
@@ -22,13 +22,21 @@ def colors(ax):
 def test_a_dot_its_two_intervals_and_the_numbers_beside_it():
     (ax,) = forest({"errors": ("final.test.top1", [LESS, MORE, NEITHER])}, ["x", "y", "z"]).axes
     thin, thick, dot = ax.lines[:3]
-    assert list(thin.get_xdata()) == [-4.0, 0.0] and list(thick.get_xdata()) == [-3.0, -1.0]
+    assert list(thin.get_xdata()) == [-3.5, -0.5] and list(thick.get_xdata()) == [-3.0, -1.0]
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (-2.0, 0) and thick.get_linewidth() > thin.get_linewidth()
     assert colors(ax) == [COLORS[name] for name in ("supported", "contradicted", "not resolved")]
     assert [text.get_text() for text in ax.texts][0] == "−2.0  [−3.0,\u00a0−1.0]"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["x", "y", "z"]
     low, high = ax.get_ylim()
     assert low > high  # the first row is on top
+
+
+def test_the_dot_of_a_provisional_verdict_is_hollow():
+    rows = [LESS, difference(-2.0, -3.0, -1.0, wider=2.0)]
+    (ax,) = forest({"errors": ("final.test.top1", rows)}, ["x", "y"]).axes
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [to_hex(dot.get_markerfacecolor()) for dot in dots] == [COLORS["supported"], "#ffffff"]
+    assert {to_hex(dot.get_markeredgecolor()) for dot in dots} == {COLORS["supported"]}
 
 
 def test_of_an_iou_more_is_better():

@@ -11,7 +11,7 @@ from book.numbers import fill, markers
 from book.numbers import status as pages
 from book.numbers.claims import judging as claims
 from book.numbers.tables import common
-from book.studies import files, results, summaries
+from book.studies import files, summaries
 from drn_lib.paths import paper_dir
 from tests.book.studies.test_results import a_run, write
 
@@ -230,7 +230,7 @@ def test_a_claim_is_judged_by_its_numbers(measured):
         return claims.judge({"what": "error", "compare": {**compare, "claim": claim, **changes}})
 
     ours, n, interval, judged = judge()
-    assert ours.startswith("41.0 − 61.0 = −20.0") and n == "2,\u00a02" and interval.startswith("[−")
+    assert ours.startswith("41.0 and 61.0: −20.0") and n == "2,\u00a02" and interval.startswith("[−")
     assert judged == "not resolved (2 seeds)"  # a clear interval, and too few seeds to believe it
     for name, error in (("drn_a_18", 41.0), ("resnet_18", 61.0)):
         write(measured, a_run(architecture=name, seed=2, metrics={"final.test.top1": error}))
@@ -241,25 +241,16 @@ def test_a_claim_is_judged_by_its_numbers(measured):
     assert judge(left="drn_b_26")[3] == "open"
 
 
-def test_holms_correction_counts_the_comparisons_of_one_study(measured, monkeypatch):
-    def check(study, left, right):
-        sides = {"left": left, "right": right, "metric": "final.test.top1", "primary": True}
-        return {"compare": {"studies": [study], **sides}}
-
-    def p_values():
-        claims.primary_p_values.cache_clear()
-        return list(claims.primary_p_values(measured).values())
-
-    for study in ("first", "second"):
-        for file in (measured / "trial").glob("*.json"):
-            write(measured, {**json.loads(file.read_text()), "study": study})
-    checks = [check("first", "drn_a_18", "resnet_18"), check("second", "drn_a_18", "resnet_18")]
-    monkeypatch.setattr(claims, "load_claims", lambda: [{"checks": checks}])
-    p = results.difference("first", "drn_a_18", "resnet_18", "final.test.top1").p
-    assert p_values() == [p, p]  # one each: nothing to correct
-    checks.append(check("first", "resnet_18", "drn_a_18"))
-    assert p_values() == [2 * p, 2 * p, p]
-    claims.primary_p_values.cache_clear()
+def test_a_claim_needs_the_p_of_its_family(measured, monkeypatch):
+    for name, error in (("drn_a_18", 41.0), ("resnet_18", 61.0)):
+        write(measured, a_run(architecture=name, seed=2, metrics={"final.test.top1": error}))
+    sides = {"left": "drn_a_18", "right": "resnet_18", "metric": "final.test.top1", "claim": "less"}
+    check = {"what": "error", "compare": {"studies": ["trial"], **sides}}
+    assert claims.judge(check)[3] == "supported"
+    monkeypatch.setattr(claims.families, "FURTHER", {"trial": ((("drn_a_18", "resnet_18"),),)})
+    assert claims.judge(check)[3] == "supported"
+    monkeypatch.setattr(claims.families, "p_values", lambda study, pairs, measure: {pairs[0]: 0.2})
+    assert claims.judge(check)[3] == "not resolved"
 
 
 def test_an_exact_claim_can_come_out_either_way():

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from book.studies import intervals
-from book.studies.intervals import Interval, Sample, bootstrap, bootstrap_difference, holm, student_t, verdict
+from book.studies.intervals import Interval, Sample, bootstrap_difference, holm, student_t, verdict
 
 
 def sample(*values):
@@ -83,6 +83,11 @@ def mixed(generator, seeds, images, error, seed_spread=0.02):
     return simulated(generator, seeds, generator.normal(0, 0.2, size=images), error, seed_spread)
 
 
+def bootstrap(errors, *options, **named):
+    """The interval of one side's error: its difference from a network that never errs."""
+    return bootstrap_difference(errors, np.zeros_like(errors), *options, **named)
+
+
 def test_bootstrap_holds_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(1)
     found = [bootstrap(mixed(generator, 5, 200, 0.5), draws=120) for _ in range(80)]
@@ -146,7 +151,7 @@ def test_bootstrap_repeats_and_has_the_plain_error_as_estimate():
     errors = mixed(np.random.default_rng(4), 3, 100, 0.4)
     assert bootstrap(errors) == bootstrap(errors)
     assert bootstrap(errors).estimate == pytest.approx(100 * errors.mean())
-    assert bootstrap(errors[0]).n == 1
+    assert bootstrap(errors[0]).n == 1 and bootstrap(errors).n == 3
 
 
 def test_bootstrap_difference_of_a_network_from_itself_is_not_significant():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from book.studies import files, intervals, results, summaries
+from book.studies import plans, results, summaries
+from book.studies.evidence import families
 from book.studies.intervals import Interval
 from drn_lib import create_model
 from tests.book.studies.test_results import a_run, write
@@ -89,11 +90,11 @@ def test_the_studys_plan_names_its_variants():
     assert results.planned_variants("no_such_study") == []
 
 
-def test_committed_runs_of_the_classification_study_can_be_summarized():
-    if not (files.results_dir() / "classification").is_dir():
-        return
-    for row in summaries.summarize("classification", ["final.test.top1"]):
-        assert 0 < row.metrics["final.test.top1"].estimate < 95 and row.n >= 1 and 0 < row.live_fraction < 1
+def test_the_committed_runs_of_the_classification_study_are_summarized():
+    (row,) = summaries.summarize("classification", ["final.test.top1"], ["drn_a_18"])
+    values = [run.metrics["final.test.top1"] for run in results.runs("classification", "drn_a_18")]
+    assert row.n == len(values) == 5 and row.metrics["final.test.top1"].estimate == pytest.approx(np.mean(values))
+    assert 0 < row.live_fraction < 1 and row.minutes > 0
 
 
 def test_a_verdict_is_provisional_where_the_seeds_alone_hold_zero():
@@ -108,14 +109,25 @@ def test_a_verdict_is_provisional_where_the_seeds_alone_hold_zero():
     assert comparison(-7.0, 1.0).verdict("less") == "supported"
 
 
-def test_a_family_has_one_correction_over_all_metrics(trial):
-    keys = ["final.test.top1", "lattice_energy.score_map"]
-    family = [("drn_a_18", "resnet_18", key) for key in keys]
-    together = summaries.compare_family("trial", [*family, ("drn_c_26", "resnet_18", keys[0])], trial)
-    alone = {key: summaries.compare("trial", [("drn_a_18", "resnet_18")], key, trial)[0] for key in keys}
-    assert list(together) == family
-    expected = intervals.holm({one: row.difference.p for one, row in together.items()})
-    assert {one: row.p_adjusted for one, row in together.items()} == expected
-    smaller = min(keys, key=lambda key: alone[key].difference.p)
-    assert together["drn_a_18", "resnet_18", smaller].p_adjusted == pytest.approx(2 * alone[smaller].p_adjusted)
-    assert together["drn_a_18", "resnet_18", smaller].difference == alone[smaller].difference
+def test_a_difference_has_one_p_wherever_it_is_printed(trial, monkeypatch):
+    pairs = (("drn_a_18", "resnet_18"), ("drn_b_26", "resnet_18"), ("drn_c_26", "resnet_18"))
+    monkeypatch.setattr(families, "FURTHER", {"trial": (pairs,)})
+    together = summaries.compare("trial", pairs, "final.test.top1", trial)
+    (alone,) = summaries.compare("trial", pairs[:1], "final.test.top1", trial)
+    assert together[0] == alone and alone.p_adjusted == pytest.approx(3 * alone.difference.p)  # the others have no p
+    monkeypatch.setattr(families, "FURTHER", {})
+    (single,) = summaries.compare("trial", pairs[:1], "final.test.top1", trial)
+    assert single.p_adjusted == single.difference.p
+
+
+def test_the_primary_comparisons_of_a_plan_are_one_family():
+    primary = families.family("classification", ("drn_a_18", "resnet_18"))
+    assert primary == (("drn_a_18", "resnet_18"), ("drn_b_26", "drn_a_18"), ("drn_c_26", "drn_b_26"))
+    assert families.family("classification", ("drn_a_18", "drn_d_22")) is None
+
+
+def test_no_difference_is_in_two_families_and_all_variants_are_planned():
+    for study, further in families.FURTHER.items():
+        plan = plans.load_plan(study)
+        pairs = [pair for together in (plan.primary_comparisons, *further) for pair in together]
+        assert len(set(pairs)) == len(pairs) and {name for pair in pairs for name in pair} <= set(plan.variants)
