@@ -57,6 +57,14 @@ def real_number(name: str, value: object, low: float, high: float) -> float:
     return float(value)
 
 
+def require_class_numbers(values: Tensor | np.ndarray, num_classes: int, name: str) -> None:
+    """Raise ValueError, which names them, where values (N,) are not all whole numbers in 0..num_classes-1."""
+    if not re.match(r"(torch\.)?u?int", str(values.dtype)):
+        raise ValueError(f"{name} must be whole numbers, not {values.dtype}")
+    if len(values) and not (0 <= int(values.min()) and int(values.max()) < num_classes):
+        raise ValueError(f"{name} must lie in 0..{num_classes - 1}; found {int(values.min())}..{int(values.max())}")
+
+
 def path_of(name: str, value: object) -> Path:
     """`value` as a path, where it is text or a path; else ValueError, which names it."""
     if not isinstance(value, (str, os.PathLike)):

@@ -56,10 +56,11 @@ class Group:
         torch.distributed.all_reduce(total)
         return total
 
-    def check_share(self, images: int) -> None:
-        """Raise ValueError where a process would get none of the images to score, before an epoch is spent."""
-        if images < self.world:
-            raise ValueError(f"{images} validation images are too few for {self.world} processes: start fewer")
+    def places(self, count: int) -> range:
+        """Which of `count` images to score this process takes; ValueError, in all alike, where one gets none."""
+        if count < self.world:
+            raise ValueError(f"{count} images cannot be shared by {self.world} processes: use fewer")
+        return range(self.rank, count, self.world)
 
     def share_buffers(self, model: nn.Module) -> None:
         """Give every process the first one's running statistics, which are the ones that are saved."""

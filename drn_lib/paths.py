@@ -46,8 +46,17 @@ def paper_dir() -> Path:
 
 def cache_dir() -> Path:
     """The folder for downloaded datasets and weights, $DRN_CACHE or `~/.cache/drn_lib`; it need not exist yet."""
-
     return Path(os.environ.get("DRN_CACHE") or "~/.cache/drn_lib").expanduser()
+
+
+def shows_progress() -> bool:
+    """Whether progress bars are shown: unless $DRN_PROGRESS is 0."""
+    return os.environ.get("DRN_PROGRESS") != "0"
+
+
+def may_download() -> bool:
+    """Whether datasets and weights may be downloaded: unless $DRN_OFFLINE is 1."""
+    return os.environ.get("DRN_OFFLINE") != "1"
 
 
 def output_folder(path: Path, name: str) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,7 +200,7 @@ def _released_file(name: str) -> Path:
     known = f"its SHA-256 begins with {RELEASED[name]}"
     if file.is_file():
         return file
-    if os.environ.get("DRN_OFFLINE") == "1":
+    if not paths.may_download():
         said = f"{file} does not exist and DRN_OFFLINE=1 forbids its download: put a copy there ({known})"
         raise FileNotFoundError(said)
     try:

@@ -116,7 +116,7 @@ def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Cal
     verb, cause = "read", None
     options.out.mkdir(parents=True, exist_ok=True)
     try:
-        for file in tqdm(files, unit="image", disable=os.environ.get("DRN_PROGRESS") == "0"):
+        for file in tqdm(files, unit="image", disable=not paths.shows_progress()):
             try:
                 work(file)
             except Exception as error:

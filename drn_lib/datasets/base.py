@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -19,6 +18,7 @@ from tqdm import tqdm
 from drn_lib.datasets.archives import FileTree
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.pictures import Unreadable, opened, rgb_pixels
+from drn_lib.paths import shows_progress
 
 
 class ImageDataset(Dataset):
@@ -61,7 +61,7 @@ class ImageDataset(Dataset):
     def _arrays(self) -> tuple[Tensor, Tensor]:
         labels = labels_of(self)
         images = torch.empty((len(self), *self.image(0).shape), dtype=torch.uint8)
-        silent = os.environ.get("DRN_PROGRESS") == "0"  # and what takes a second has no bar
+        silent = not shows_progress()  # and what takes a second has no bar
         for index, name in enumerate(tqdm(self.names, "images", unit="image", delay=1, leave=False, disable=silent)):
             image = self.image(index)
             if image.shape != images.shape[1:]:

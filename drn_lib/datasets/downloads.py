@@ -31,6 +31,7 @@ from drn_lib.datasets.storing import (
     recorded_sha256,
     whole_folder,
 )
+from drn_lib.paths import shows_progress
 
 CHUNK = 1 << 18
 ATTEMPTS = 4
@@ -158,11 +159,10 @@ def _receive(url: str, part: Path, size: int | None) -> bool:
 
 
 def _append(response: requests.Response, part: Path, have: int, total: int | None) -> None:
-    silent = os.environ.get("DRN_PROGRESS") == "0"
     name = part.name.removesuffix(".part")
     with (
         part.open("ab" if have else "wb") as file,
-        tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, disable=silent) as bar,
+        tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, disable=not shows_progress()) as bar,
     ):
         try:
             for chunk in response.iter_content(CHUNK):

@@ -17,7 +17,7 @@ from typing import NoReturn
 from drn_lib.checks import one_of, path_of
 from drn_lib.datasets.contract import DatasetNotFound
 from drn_lib.datasets.storing import DownloadError, keep_to
-from drn_lib.paths import cache_dir
+from drn_lib.paths import cache_dir, may_download
 
 TINY_IMAGENET_URL = "https://cs231n.stanford.edu/tiny-imagenet-200.zip"
 # GitHub builds this archive on request and does not promise its bytes, so its images are counted and hashed instead.
@@ -132,7 +132,7 @@ def locate(name: str, root: str | Path | None = None) -> Path:
     if found := _find(source, folders):
         return found
     reason = ""
-    if source.fetch and os.environ.get("DRN_OFFLINE") != "1":
+    if source.fetch and may_download():
         from drn_lib.datasets.downloads import one_at_a_time
 
         try:

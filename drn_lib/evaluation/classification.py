@@ -6,7 +6,6 @@ study reads its test images here and nowhere else, once, after the last step of 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,11 +15,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from drn_lib.checks import require_finite, require_type, whole_number
+from drn_lib.checks import require_class_numbers, require_finite, require_type, whole_number
 from drn_lib.datasets.base import ImageDataset, labels_of
 from drn_lib.datasets.contract import DataError
 from drn_lib.distributed import Group
 from drn_lib.images import CROPS, cut_crops, enlarge, normalize
+from drn_lib.paths import shows_progress
 from drn_lib.probing import evaluating
 
 BATCH_SIZE = 100
@@ -60,10 +60,7 @@ def topk_hits(logits: Tensor, labels: Tensor, k: int = 1) -> Tensor:
         raise ValueError(f"expected an image or more, and as many labels (N,) as rows of logits (N, classes); {found}")
     classes = logits.shape[1]
     whole_number("k", k, 1, classes)
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise ValueError(f"labels must be whole numbers, not {labels.dtype}")
-    if int(labels.min()) < 0 or int(labels.max()) >= classes:
-        raise ValueError(f"labels must lie in 0..{classes - 1}; found {int(labels.min())}..{int(labels.max())}")
+    require_class_numbers(labels, classes, "the labels")
     if logits.is_complex():
         raise ValueError(f"the network's output must hold real numbers, not {logits.dtype}")
     require_finite(logits, "the network's output")
@@ -118,14 +115,12 @@ def evaluate_files(
         raise ValueError(f"crops must be 1 or 10, not {crops!r}")
     device = _device(model)
     group = group or Group(0, 1, device)
-    places = range(group.rank, len(dataset), group.world)
-    if not places:
-        raise ValueError(f"{len(dataset)} images cannot be shared by {group.world} processes: use fewer")
+    places = group.places(len(dataset))
     crop_set = _TestCrops(dataset, places, shorter_side, size, crops)
     pinned = device.type == "cuda"
     loader = DataLoader(crop_set, max(1, BATCH_SIZE // crops), num_workers=workers, pin_memory=pinned)
     logits, labels = [], []
-    bar = tqdm(total=len(places), unit="image", disable=not progress or os.environ.get("DRN_PROGRESS") == "0")
+    bar = tqdm(total=len(places), unit="image", disable=not (progress and shows_progress()))
     with plain_data_errors(), evaluating(model), bar:
         for images, truth in loader:  # (n, crops, 3, size, size), (n,)
             scores = model(normalize(images.flatten(0, 1).to(device)))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drn_lib.checks import require_finite, whole_number
+from drn_lib.checks import require_class_numbers, require_finite, whole_number
 from drn_lib.datasets.contract import IGNORE
 
 if TYPE_CHECKING:
@@ -45,13 +45,10 @@ def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, nu
     labels, truth = np.asarray(labels), np.asarray(truth)
     if labels.shape != truth.shape:
         raise ValueError(f"predictions are {labels.shape} and labels {truth.shape}: both need one size")
-    if labels.dtype.kind not in "iu" or truth.dtype.kind not in "iu":
-        raise ValueError(f"classes are whole numbers, not {labels.dtype} and {truth.dtype}")
     counted = truth != IGNORE
     rows, columns = truth[counted], labels[counted]
-    for name, values in (("label", rows), ("prediction", columns)):
-        if len(values) and not 0 <= values.min() <= values.max() < num_classes:
-            raise ValueError(f"a {name} lies outside 0..{num_classes - 1}: {values.min()}..{values.max()}")
+    require_class_numbers(rows, num_classes, "the true classes")
+    require_class_numbers(columns, num_classes, "the predicted classes")
     counts = np.bincount(num_classes * rows.astype(np.int64) + columns.astype(np.int64), minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from drn_lib.checks import one_of, require_type, whole_number
+from drn_lib.checks import one_of, require_class_numbers, require_type, whole_number
 from drn_lib.geometry.axis import Pair, pair
 from drn_lib.geometry.axis import cell_edges as edges_of_cells
 from drn_lib.geometry.axis import image_size as size_of
@@ -266,8 +266,6 @@ def check_class_scores(scores: Tensor) -> None:
 
 def _check_classes(classes: Tensor, images: int, count: int) -> None:
     require_type(classes, Tensor, "the classes")
-    is_whole = not (classes.is_floating_point() or classes.is_complex() or classes.dtype is torch.bool)
-    if classes.dim() != 1 or len(classes) != images or not is_whole:
-        raise ValueError(f"expected one whole class number for each of {images} images, got {tuple(classes.shape)}")
-    if images and (int(classes.min()) < 0 or int(classes.max()) >= count):
-        raise ValueError(f"classes must lie in 0..{count - 1}; found {int(classes.min())}..{int(classes.max())}")
+    if classes.dim() != 1 or len(classes) != images:
+        raise ValueError(f"expected one class for each of {images} images, got {tuple(classes.shape)}")
+    require_class_numbers(classes, count, "the classes")

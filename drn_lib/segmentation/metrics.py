@@ -18,7 +18,7 @@ THIN = ("pole", "traffic sign", "person")
 """Classes whose things are a few pixels wide, in Cityscapes' names."""
 
 SPECKS = ("specks", "wrong_specks", "true_specks")
-"""What is counted once an image and averaged over images."""
+"""Scores that are counted once per image and averaged over images."""
 
 
 def outcome(name: str, classes: Sequence[str]) -> tuple[str, Callable[[np.ndarray], np.ndarray]] | None:
@@ -31,18 +31,7 @@ def outcome(name: str, classes: Sequence[str]) -> tuple[str, Callable[[np.ndarra
     Returns:
         None where no score has this name. The function takes the counts with more axes in front.
     """
-    thin = [index for index, known in enumerate(classes) if known in THIN]
-    scores = {
-        "miou_present": ("confusion", miou),
-        "miou_official": ("confusion", miou_official),
-        "pixel_accuracy": ("confusion", pixel_accuracy),
-        "miou_thin": ("confusion", partial(miou, classes=thin)),
-        "band_accuracy": ("band_confusion", pixel_accuracy),
-        "band_miou_present": ("band_confusion", miou),
-        **{specks: (specks, np.asarray) for specks in SPECKS},
-    }
-    for index, known in enumerate(classes):
-        scores[f"iou.{known.replace(' ', '_')}"] = ("confusion", partial(_one_iou, index=index))
+    scores = {known.replace(" ", "_"): how for known, how in _scores(classes).items()}
     return scores.get(name.replace(" ", "_"))
 
 
@@ -93,19 +82,27 @@ def summarize(per_image: dict[str, np.ndarray], classes: Sequence[str]) -> dict[
         band_accuracy, band_miou_present, and iou.<class> of every class that `miou_official` counts. Numbers an
         image: specks, wrong_specks, true_specks.
     """
-    confusion, band = (per_image[name].sum(0, dtype=np.int64) for name in ("confusion", "band_confusion"))
+    counts = {name: per_image[name].sum(0, dtype=np.int64) for name in ("confusion", "band_confusion")}
+    counts |= {name: per_image[name].mean() for name in SPECKS}
+    metrics = {name: float(score(counts[array])) for name, (array, score) in _scores(classes).items()}
+    return {name: value for name, value in metrics.items() if np.isfinite(value) or not name.startswith("iou.")}
+
+
+def _scores(classes: Sequence[str]) -> dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]]:
+    """All scores by their names in `summarize`, each as `outcome` gives it."""
     thin = [index for index, name in enumerate(classes) if name in THIN]
-    metrics = {
-        "miou_present": miou(confusion),
-        "miou_official": miou_official(confusion),
-        "pixel_accuracy": pixel_accuracy(confusion),
-        "miou_thin": miou(confusion, thin),
-        "band_accuracy": pixel_accuracy(band),
-        "band_miou_present": miou(band),
-        **{name: per_image[name].mean() for name in SPECKS},
+    scores = {
+        "miou_present": ("confusion", miou),
+        "miou_official": ("confusion", miou_official),
+        "pixel_accuracy": ("confusion", pixel_accuracy),
+        "miou_thin": ("confusion", partial(miou, classes=thin)),
+        "band_accuracy": ("band_confusion", pixel_accuracy),
+        "band_miou_present": ("band_confusion", miou),
+        **{name: (name, np.asarray) for name in SPECKS},
     }
-    metrics.update({f"iou.{name}": value for name, value in zip(classes, class_iou(confusion)) if np.isfinite(value)})
-    return {name: float(value) for name, value in metrics.items()}
+    for index, name in enumerate(classes):
+        scores[f"iou.{name}"] = ("confusion", partial(_one_iou, index=index))
+    return scores
 
 
 def _one_iou(confusion: np.ndarray, index: int) -> np.ndarray:

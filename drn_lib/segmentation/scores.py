@@ -8,7 +8,6 @@ boundary, and specks, the small parts of a segmentation that make it look noisy 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.street_scenes import CLASSES, write_prediction
 from drn_lib.distributed import Group
 from drn_lib.evaluation.confusion import confusion_matrix, require_labels
+from drn_lib.paths import shows_progress
 from drn_lib.segmentation.inference import predict_labels
 from drn_lib.segmentation.metrics import summarize
 from drn_lib.segmentation.network import SegmentationNetwork
@@ -147,12 +147,9 @@ def score_segmentation(
             "predictions are written in the 19 classes of Cityscapes, and this set has others: leave them out"
         )
     group = group or Group(0, 1, model.mean.device)
-    places = range(group.rank, len(dataset), group.world)
-    if not places:
-        raise ValueError(f"{len(dataset)} images cannot be shared by {group.world} processes: use fewer")
+    places = group.places(len(dataset))
     rows = []
-    silent = not progress or os.environ.get("DRN_PROGRESS") == "0"
-    for index in tqdm(places, unit="image", disable=silent):
+    for index in tqdm(places, unit="image", disable=not (progress and shows_progress())):
         sample = dataset[index]
         labels = predict_labels(model, sample["image"], how)
         rows.append(score_image(labels, sample["mask"], len(classes)))

@@ -24,6 +24,7 @@ from drn_lib.network import Network, fingerprint
 from drn_lib.segmentation.network import SegmentationNetwork
 from drn_lib.segmentation.scores import score_segmentation
 from drn_lib.training import loop
+from drn_lib.training.augmentation import image_stream
 from drn_lib.training.batches import load_crops
 from drn_lib.training.loop import DEFAULTS, RunOptions, Task, Trained
 from drn_lib.training.recipes import SegmentationRecipe
@@ -72,7 +73,7 @@ def train_segmentation(
         )
     group = join(options.device)
     if val_set is not None:
-        group.check_share(len(val_set))
+        group.places(len(val_set))  # raises before an epoch is spent
     torch.manual_seed(seed)
     how = {"colors": recipe.colors, "enlarge": recipe.enlarge or 1}
     model = SegmentationNetwork(backbone, len(train_set.mask_classes), **how).to(group.device)
@@ -117,8 +118,7 @@ def training_crop(
     Returns:
         uint8 (3, crop, crop) and int64 (crop, crop), ignored where it lies outside the image.
     """
-    # +1 keeps these streams apart from the order's, which has two numbers in its seed.
-    random = np.random.default_rng([seed, epoch, index + 1])
+    random = image_stream(seed, epoch, index)
     empty = [round(255.0 * value) for value in NORMALIZATION[recipe.colors][0]]  # the mean color: zero to the network
     if recipe.scale > 1.0:
         factor = recipe.scale ** random.uniform(-1.0, 1.0)

@@ -28,6 +28,12 @@ def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(count))
 
 
+def image_stream(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """The random numbers of one image, by its place in the training set, in one epoch."""
+    # +1 keeps these streams apart from epoch_order's, which has two numbers in its seed.
+    return np.random.default_rng([seed, epoch, index + 1])
+
+
 def augment(images: Tensor, indices: Tensor, seed: int, epoch: int, recipe: ClassificationRecipe) -> Tensor:
     """Shift and mirror each image by a pure function of (seed, epoch, its index).
 
@@ -43,7 +49,7 @@ def augment(images: Tensor, indices: Tensor, seed: int, epoch: int, recipe: Clas
     out = torch.empty_like(images)
     padded = np.pad(images.numpy(), ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode="reflect")
     for window, made, index in zip(padded, out.numpy(), indices.tolist()):
-        random = _stream(seed, epoch, index)
+        random = image_stream(seed, epoch, index)
         top, left = random.integers(0, 2 * pad + 1, 2)
         window = window[:, top : top + height, left : left + width]
         made[:] = window[:, :, ::-1] if recipe.mirror and random.random() < 0.5 else window
@@ -68,7 +74,7 @@ def training_crop(image: Tensor, seed: int, epoch: int, index: int, recipe: Clas
     if recipe.color is not None:
         steps += [v2.ColorJitter(recipe.color, recipe.color, recipe.color), _lighting]
     with torch.random.fork_rng(devices=[]):  # torchvision takes its random numbers from torch's global stream
-        torch.default_generator.manual_seed(int(_stream(seed, epoch, index).integers(2**63)))
+        torch.default_generator.manual_seed(int(image_stream(seed, epoch, index).integers(2**63)))
         return v2.Compose(steps)(image)
 
 
@@ -76,9 +82,3 @@ def _lighting(image: Tensor) -> Tensor:
     """A random step along the principal axes of ImageNet's colors, the same for all pixels."""
     step = COLOR_AXES @ (LIGHTING * torch.randn(3) * COLOR_SPREADS)  # (3,), in 0..1
     return (image + 255.0 * step.view(3, 1, 1)).round().clamp(0, 255).to(torch.uint8)
-
-
-def _stream(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """The random numbers of one image in one epoch."""
-    # +1 keeps these streams apart from epoch_order's, which has two numbers in its seed.
-    return np.random.default_rng([seed, epoch, index + 1])

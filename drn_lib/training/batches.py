@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from drn_lib.checks import require_type, whole_number
+from drn_lib.checks import require_class_numbers, require_type, whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.distributed import Group
 from drn_lib.evaluation.classification import evaluate_files, plain_data_errors, predict, topk_error
@@ -142,14 +142,11 @@ def check_labels(labels: Tensor | Sequence[int], num_classes: int, part: str) ->
     """Raise ValueError where the labels of a part are not whole numbers of classes, one an image, or there are none."""
     whole_number("num_classes", num_classes, 1)
     labels = torch.as_tensor(labels)
-    if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool or labels.ndim != 1:
-        raise ValueError(f"{part} labels must be whole numbers (N,), not {labels.dtype} {tuple(labels.shape)}")
+    if labels.ndim != 1:
+        raise ValueError(f"the {part} labels must be one number an image (N,), not {tuple(labels.shape)}")
     if not len(labels):
         raise ValueError(f"there are no {part} images")
-    if int(labels.min()) < 0 or int(labels.max()) >= num_classes:
-        raise ValueError(
-            f"{part} labels must lie in 0..{num_classes - 1}, found {int(labels.min())} to {int(labels.max())}"
-        )
+    require_class_numbers(labels, num_classes, f"the {part} labels")
 
 
 def check_images(images: Tensor, count: int, part: str, padding: int = 0) -> None:

@@ -127,7 +127,7 @@ def train_from_files(
     source = from_files(recipe, train_set, val_set, options.workers)
     group = join(options.device)
     if val_set is not None:
-        group.check_share(len(val_set))
+        group.places(len(val_set))  # raises before an epoch is spent
     torch.manual_seed(seed)
     model = create_model(name, source.num_classes, recipe.width, dilation_rule)
     more = {}

@@ -7,12 +7,11 @@ state, so that a resumed run leaves what an uninterrupted one does.
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 from tqdm import tqdm  # not tqdm.auto: it warns in every notebook without ipywidgets
 
-from drn_lib.paths import replacing
+from drn_lib.paths import replacing, shows_progress
 
 CSV_FILE = "log.csv"
 TENSORBOARD_FOLDER = "tensorboard"
@@ -20,7 +19,7 @@ TENSORBOARD_FOLDER = "tensorboard"
 
 def progress_bar(title: str, step: int, total_steps: int, shown: bool) -> tqdm:
     """The bar of a training; silent under DRN_PROGRESS=0."""
-    silent = not shown or os.environ.get("DRN_PROGRESS") == "0"
+    silent = not (shown and shows_progress())
     return tqdm(total=total_steps, initial=step, desc=title, unit="step", disable=silent)
 
 

@@ -49,6 +49,22 @@ def test_real_numbers():
 
 
 @pytest.mark.parametrize("make", [torch.tensor, np.array], ids=["torch", "numpy"])
+def test_class_numbers(make):
+    for right in (
+        make([0, 2]),
+        make([0, 2]).astype("uint8") if make is np.array else make([0, 2]).byte(),
+        make([0])[:0],
+    ):
+        checks.require_class_numbers(right, 3, "the labels")
+    for wrong, says in (([0, 3], "lie in 0..2; found 0..3"), ([-1, 0], "lie in 0..2; found -1..0")):
+        with pytest.raises(ValueError, match=f"^the labels must {says}$"):
+            checks.require_class_numbers(make(wrong), 3, "the labels")
+    for wrong in ([0.0], [float("nan")], [True], [1j]):
+        with pytest.raises(ValueError, match="^the labels must be whole numbers, not "):
+            checks.require_class_numbers(make(wrong), 3, "the labels")
+
+
+@pytest.mark.parametrize("make", [torch.tensor, np.array], ids=["torch", "numpy"])
 def test_finite_values_pass_and_others_are_named(make):
     checks.require_finite(make([0.0, 1e30]), "the map")
     for wrong in (float("nan"), float("inf"), -float("inf")):

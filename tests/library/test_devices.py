@@ -76,9 +76,10 @@ def test_what_a_group_adds_up(monkeypatch):
     assert [id(buffer) for buffer, _ in shared] == [id(buffer) for buffer in norm.buffers()]
     assert {source for _, source in shared} == {0}
     assert alone.leads and not group.leads
-    group.check_share(3)
-    with pytest.raises(ValueError, match="2 validation images are too few for 3 processes"):
-        group.check_share(2)
+    assert [list(Group(rank, 3, CPU).places(4)) for rank in range(3)] == [[0, 3], [1], [2]]
+    for rank in range(3):
+        with pytest.raises(ValueError, match="2 images cannot be shared by 3 processes: use fewer"):
+            Group(rank, 3, CPU).places(2)
 
 
 def test_counts_of_all_processes_are_sums_and_means():

@@ -314,14 +314,14 @@ def test_a_set_without_classes_is_a_sentence():
 @pytest.mark.parametrize(
     ("labels", "truth", "classes", "says"),
     [
-        ([[0.0, 1.7]], [[0, 1]], 3, "classes are whole numbers, not float64 and int64"),
-        ([[0, 1]], [[0.0, float("nan")]], 3, "classes are whole numbers, not int64 and float64"),
-        ([[True, False]], [[0, 1]], 3, "classes are whole numbers, not bool"),
-        ([["a", "b"]], [[0, 1]], 3, "classes are whole numbers"),
-        ([[0, 3]], [[0, 1]], 3, r"a prediction lies outside 0\.\.2: 0\.\.3"),
-        ([[0, -1]], [[0, 1]], 3, r"a prediction lies outside 0\.\.2: -1\.\.0"),
-        ([[0, 1]], [[0, -1]], 3, r"a label lies outside 0\.\.2: -1\.\.0"),
-        ([[0, 255]], [[0, 1]], 3, r"a prediction lies outside 0\.\.2: 0\.\.255"),
+        ([[0.0, 1.7]], [[0, 1]], 3, "the predicted classes must be whole numbers, not float64"),
+        ([[0, 1]], [[0.0, float("nan")]], 3, "the true classes must be whole numbers, not float64"),
+        ([[True, False]], [[0, 1]], 3, "the predicted classes must be whole numbers, not bool"),
+        ([["a", "b"]], [[0, 1]], 3, "the predicted classes must be whole numbers"),
+        ([[0, 3]], [[0, 1]], 3, r"predicted classes must lie in 0\.\.2; found 0\.\.3"),
+        ([[0, -1]], [[0, 1]], 3, r"predicted classes must lie in 0\.\.2; found -1\.\.0"),
+        ([[0, 1]], [[0, -1]], 3, r"true classes must lie in 0\.\.2; found -1\.\.0"),
+        ([[0, 255]], [[0, 1]], 3, r"predicted classes must lie in 0\.\.2; found 0\.\.255"),
         ([[0, 1]], [[0, 1]], 300, "at most 255 classes can be told apart, not 300"),
         ([[0, 1]], [[0, 1]], 3.0, "num_classes must be a whole number of 1 or more"),
         ([[0, 1]], [[0, 1]], 0, "num_classes must be a whole number of 1 or more"),
@@ -333,7 +333,7 @@ def test_pixels_that_cannot_be_counted_are_refused(labels, truth, classes, says)
 
 
 def test_labels_beyond_int64_are_out_of_range():
-    with pytest.raises(ValueError, match=r"a label lies outside 0\.\.2: 0\.\.18446744073709551615"):
+    with pytest.raises(ValueError, match=r"true classes must lie in 0\.\.2; found 0\.\.18446744073709551615"):
         evaluation.confusion_matrix(np.array([0, 1]), np.array([0, 2**64 - 1], dtype=np.uint64), 3)
 
 

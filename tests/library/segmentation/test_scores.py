@@ -76,9 +76,9 @@ def test_confusion_is_what_counting_pixel_by_pixel_gives(maps):
 def test_what_cannot_be_scored_is_one_sentence():
     with pytest.raises(ValueError, match="both need one size"):
         confusion_matrix(torch.zeros(2, 3), torch.zeros(3, 2), 2)
-    with pytest.raises(ValueError, match="a label lies outside 0..1: 0..5"):
+    with pytest.raises(ValueError, match="the true classes must lie in 0..1; found 0..5"):
         confusion_matrix(tensor([[0, 0]]), tensor([[0, 5]]), 2)
-    with pytest.raises(ValueError, match="a prediction lies outside 0..1: 0..255"):
+    with pytest.raises(ValueError, match="the predicted classes must lie in 0..1; found 0..255"):
         confusion_matrix(tensor([[0, 255]]), tensor([[0, 0]]), 2)
 
 

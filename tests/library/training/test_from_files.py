@@ -191,7 +191,7 @@ def test_labels_of_another_form_are_refused_before_training(labels, says, part, 
 
 def test_too_few_validation_images_are_found_before_the_first_epoch(parts, monkeypatch):
     monkeypatch.setattr(classification, "join", lambda device: Group(0, 99, torch.device("cpu")))
-    with pytest.raises(ValueError, match="are too few for 99 processes"):
+    with pytest.raises(ValueError, match="cannot be shared by 99 processes"):
         training.train_from_files(RECIPE, "drn_a_18", 0, *parts)
 
 
