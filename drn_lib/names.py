@@ -20,13 +20,14 @@ _SPECIAL = {
     "resnet_18_wide": "ResNet-18, wider",
     "resnet_18_large": "ResNet-18, larger images",
     "resnet_18_dilated": "ResNet-18 dilated, trained on",
+    "resnet_18_enlarged": "ResNet-18, larger frames",
     "drn_a_18_levels": "DRN-A-18, rule levels",
     "drn_a_18_released": "DRN-A-18, rule released",
 }
 _ENDS = {
     "_128px": " at 128 px",
     "_scratch": ", from scratch",
-    "_smooth": ", smoothed",
+    "_smooth": ", blurred",
     "_mean": ", mean of 4x4 cells",
     "_identity": ", tail from identity",
     "_fading": ", links fading out",

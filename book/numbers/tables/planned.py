@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,10 +13,35 @@ from book.studies.evidence import blur, planned
 from book.studies.evidence.planned import Row
 from drn_lib.names import display_name
 
-STUDIES = ("starts", "heldout", "remedies", "length", "larger_streets")
-"""The plans with families of contrasts that a page shows, beside the study `blur`."""
+STUDIES = {
+    "blur": "A blur, without training",
+    "starts": "Another start for the unlinked tail",
+    "heldout": "Other classes",
+    "remedies": "Remedies on one network",
+    "length": "Longer training",
+    "larger_streets": "Larger frames on streets",
+}
+"""The studies whose contrasts the page of predictions shows, with the titles of its sections."""
 HEADER = ["difference", "predicted", "measured", "seeds", "smallest", "p (Holm)", "verdict", "excludes"]
 SIGNS = {"less": "< 0", "greater": "> 0"}
+
+
+def score() -> str:
+    """How many of each study's predictions were measured, and what came of them."""
+    lines, total = [], Counter()
+    for study, title in STUDIES.items():
+        rows = blur.rows() if study == blur.STUDY else planned.rows(study)
+        verdicts = Counter(row.verdict.partition(" (")[0] for row in rows)
+        total += verdicts
+        lines.append([f"[{title}](#{title.lower().replace(',', '').replace(' ', '-')})", *_counts(verdicts)])
+    lines.append(["**all**", *(f"**{count}**" for count in _counts(total))])
+    header = ["study", "predictions", "measured", "as predicted", "we cannot tell", "against the prediction"]
+    return results.markdown_table(header, lines)
+
+
+def _counts(verdicts: Counter) -> list[str]:
+    told = [verdicts[name] for name in ("as predicted", "not resolved", "against the prediction")]
+    return [str(count) for count in (verdicts.total(), sum(told), *told)]
 
 
 def contrasts(rows: Sequence[Row]) -> str:
@@ -32,8 +58,8 @@ def contrasts(rows: Sequence[Row]) -> str:
 
 def _sides(row: Row) -> str:
     names = [display_name(name.rpartition("/")[2]) for name in row.contrast.variants]
-    beside = f", less {names[2]} − {names[3]}" if names[2:] else ""
-    return f"{names[0]} − {names[1]}{beside}"
+    sides = f"{names[0]} − {names[1]}"
+    return f"({sides}) − ({names[2]} − {names[3]})" if names[2:] else sides
 
 
 def _smallest(row: Row) -> str:
@@ -58,6 +84,7 @@ def family(study: str, name: str) -> str:
 def _tables() -> dict:
     found = {"planned-blur-boxes": partial(_blur, "clutter.gt_known_50")}
     found["planned-blur-pointing"] = partial(_blur, "clutter.pointing_error_off_middle")
+    found["planned-score"] = score
     for study in STUDIES:
         plan = plans.find_plan(study)
         found |= {f"planned-{study}-{name}": partial(family, study, name) for name in (plan.families if plan else ())}

@@ -7,7 +7,7 @@ import pytest
 from book import ROOT
 from book.numbers.tables import planned as tables
 from book.studies import files, plans
-from book.studies.evidence import blur
+from book.studies.evidence import blur, planned
 from book.studies.evidence.combinations import Combined
 from book.studies.evidence.planned import Row
 from book.studies.intervals import Interval
@@ -27,6 +27,18 @@ def test_the_page_shows_every_family_of_every_plan():
     assert sorted(shown) == sorted(tables.TABLES)
     with_families = {path.stem for path in files.studies_dir().glob("*.yml") if plans.load_plan(path.stem).families}
     assert with_families - set(tables.STUDIES) <= {"engines"}, "a plan with families that the page does not show"
+
+
+def test_the_score_counts_every_prediction_under_the_heading_of_its_section():
+    page = (ROOT / "book" / "predictions.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)$", page, re.M)[: len(tables.STUDIES)] == list(tables.STUDIES.values())
+    lines = [line.strip("| ").split(" | ") for line in tables.score().splitlines()[2:]]
+    rows = {study: planned.rows(study) for study in tables.STUDIES if study != "blur"} | {"blur": blur.rows()}
+    assert [int(line[1]) for line in lines[:-1]] == [len(rows[study]) for study in tables.STUDIES]
+    for line in lines:
+        total, measured, *told = (int(cell.strip("*")) for cell in line[1:])
+        assert measured == sum(told) <= total
+    assert int(lines[-1][1].strip("*")) == sum(map(len, rows.values()))
 
 
 def test_before_its_runs_a_family_is_a_list_of_predictions():
