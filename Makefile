@@ -14,10 +14,10 @@ help:  ## list the commands
 	@echo "Another Python: make book PYTHON=python3.12 (3.11, 3.12 and 3.13 are supported)"
 
 book: $(VENV)/.book  ## build the book into _build/html and check it (no torch needed)
-	@$(PY) -m book.extensions.fetch
+	@$(PY) -m book.site.fetch
 	@rm -rf $(SITE)
 	$(VENV)/bin/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n -q
-	@$(PY) -m book.extensions.check_site $(SITE)
+	@$(PY) -m book.site.check $(SITE)
 	@echo "The book is at file://$(CURDIR)/$(SITE)/index.html (make serve shows it in a browser)"
 
 offline: $(VENV)/.offline  ## the whole book as a PDF and an EPUB, added to _build/html (needs Chromium); two minutes

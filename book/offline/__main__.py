@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from book import ROOT
-from book.extensions import check_site
 from book.offline import pages
 from book.offline.epub import write_epub
 from book.offline.printed import print_pdf
+from book.site import check
 
 TOC = ROOT / "book" / "_toc.yml"
 NAME = "dilated-residual-networks"
@@ -58,7 +58,7 @@ def main(site: Path) -> int:
     for kind in ("pdf", "epub"):
         path = site / f"{NAME}.{kind}"
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
-    problems = check_site.site_problems(site)
+    problems = check.site_problems(site)
     print(*problems, sep="\n", end="\n" if problems else "")
     return bool(problems)
 

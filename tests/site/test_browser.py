@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from book.extensions import api, check_site
+from book.extensions import api
+from book.site import check
 from tests.site.browser import SITE, Visit
 
 # The first view of a width loads the page. Dark differs from light in its contrasts only, narrow from wide in the rest.
@@ -15,8 +16,8 @@ VIEWS = (("wide", "light", "all"), ("wide", "dark", "contrast"), ("narrow", "dar
 
 def pages() -> list[str]:
     """The book's pages, without those that only lead to another one."""
-    paths = check_site.content_pages(SITE) if SITE.is_dir() else []
-    names = [str(path.relative_to(SITE)) for path in paths if not check_site.Page(path.read_text()).leads_to]
+    paths = check.content_pages(SITE) if SITE.is_dir() else []
+    names = [str(path.relative_to(SITE)) for path in paths if not check.Page(path.read_text()).leads_to]
     # The page for addresses that do not exist needs the site's own root: tests/site/doors looks at it there.
     return [name for name in names if name not in ("genindex.html", "404.html")]
 

@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from book.extensions import check_site, policy
+from book.extensions import policy
 from book.offline import __main__ as offline
 from book.offline import pages, printed
 from book.offline.epub import bound, write_epub
+from book.site import check
 from tests import ROOT
 
 SOME = (
@@ -60,7 +61,7 @@ def test_ids_of_two_pages_stay_apart_and_links_lead_to_the_right_one():
 @pytest.mark.slow
 def test_every_link_within_the_printed_page_leads_somewhere(taken):
     html = printed.whole(taken[0])
-    page = check_site.Page(html)
+    page = check.Page(html)
     targets = {unquote(link[1:]) for link in page.links if link.startswith("#")}
     assert (
         any("-" in target for target in targets)
@@ -126,20 +127,20 @@ def test_a_picture_that_an_epub_may_not_hold_is_given_as_png(tmp_path):
 
 
 def test_the_site_leads_to_the_files_where_they_are(tmp_path):
-    words = "word " * check_site.MIN_WORDS
+    words = "word " * check.MIN_WORDS
     page = tmp_path / "book" / "index.html"
     page.parent.mkdir()
     html = f'<meta charset="utf-8"><article><h1>A</h1>{words}{offline.MARKER}</article>'
     page.write_text(policy.protected(html))
-    assert check_site.site_problems(tmp_path) == [], "without the files there is no link"
+    assert check.site_problems(tmp_path) == [], "without the files there is no link"
     for kind, size in (("pdf", 2_000_000), ("epub", 3_000_000)):
         (tmp_path / f"{offline.NAME}.{kind}").write_bytes(bytes(size))
     for _ in range(2):
         offline.lead_there(tmp_path)
-        assert check_site.Page(page.read_text()).links == [f"../{offline.NAME}.pdf", f"../{offline.NAME}.epub"]
-    assert "a PDF (2 MB)" in page.read_text() and check_site.site_problems(tmp_path) == []
+        assert check.Page(page.read_text()).links == [f"../{offline.NAME}.pdf", f"../{offline.NAME}.epub"]
+    assert "a PDF (2 MB)" in page.read_text() and check.site_problems(tmp_path) == []
     (tmp_path / f"{offline.NAME}.pdf").unlink()
-    assert "dead link" in check_site.site_problems(tmp_path)[0]
+    assert "dead link" in check.site_problems(tmp_path)[0]
     page.write_text(html.replace(offline.MARKER, ""))
     (tmp_path / f"{offline.NAME}.pdf").write_bytes(b"")
     with pytest.raises(ValueError, match="not one place"):

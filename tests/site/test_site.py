@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from book.chapters.version import SITE
-from book.extensions import check_site, policy
+from book.extensions import policy
+from book.site import check
 from tests import ROOT
 
-WORDS = "word " * check_site.MIN_WORDS
+WORDS = "word " * check.MIN_WORDS
 PIXEL = b"\x89PNG\r\n\x1a\n"
 
 
@@ -30,11 +31,11 @@ def small_site(tmp_path: Path) -> Path:
 def append(site: Path, html: str) -> list[str]:
     page = site / "a.html"
     page.write_text(page.read_text() + html)
-    return check_site.site_problems(site)
+    return check.site_problems(site)
 
 
 def test_a_page_without_fault_passes(small_site):
-    assert check_site.site_problems(small_site) == []
+    assert check.site_problems(small_site) == []
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_page_without_fault_passes(small_site):
         ('<p onclick="alert(1)">x</p>', "does not fit its scripts"),
         ('<link rel="stylesheet" href="//cdn.example.org/x.css">', "another host"),
         ('<iframe src="http://example.org"></iframe>', "another host"),
-        (f"<!-- {'x' * check_site.MAX_HTML_BYTES} -->", "bytes of HTML"),
+        (f"<!-- {'x' * check.MAX_HTML_BYTES} -->", "bytes of HTML"),
     ],
 )
 def test_each_fault_is_found(small_site, html, expected):
@@ -66,11 +67,11 @@ def test_each_fault_is_found(small_site, html, expected):
 def test_a_page_without_a_policy_is_found(small_site):
     page = small_site / "a.html"
     page.write_text(page.read_text().replace(policy.HEAD, "<meta "))
-    assert check_site.site_problems(small_site) == ["a.html: no Content-Security-Policy"]
+    assert check.site_problems(small_site) == ["a.html: no Content-Security-Policy"]
 
 
 def test_an_address_within_the_site_may_begin_at_its_root(small_site):
-    base = check_site.urlsplit(check_site.SITE).path
+    base = check.urlsplit(check.SITE).path
     assert append(small_site, f'<a href="{base}b.html">x</a><a href="/b.html">y</a>') == []
     assert "dead link" in append(small_site, f'<a href="{base}gone.html">x</a>')[0]
 
@@ -80,28 +81,28 @@ def test_listed_hosts_and_data_pictures_are_allowed(small_site):
 
 
 def test_a_page_with_heavy_pictures_is_found(small_site):
-    (small_site / "b.png").write_bytes(PIXEL + bytes(check_site.MAX_PAGE_BYTES))
-    assert any("with its pictures" in problem for problem in check_site.site_problems(small_site))
+    (small_site / "b.png").write_bytes(PIXEL + bytes(check.MAX_PAGE_BYTES))
+    assert any("with its pictures" in problem for problem in check.site_problems(small_site))
 
 
 def test_an_empty_page_and_an_empty_site_are_found(small_site, tmp_path_factory):
     (small_site / "c.html").write_text(
         policy.protected('<meta charset="utf-8"><article><h1>Only a title</h1></article>')
     )
-    assert any("is empty" in problem for problem in check_site.site_problems(small_site))
-    assert "no page was built" in check_site.site_problems(tmp_path_factory.mktemp("empty"))[0]
+    assert any("is empty" in problem for problem in check.site_problems(small_site))
+    assert "no page was built" in check.site_problems(tmp_path_factory.mktemp("empty"))[0]
 
 
 def test_a_page_that_only_leads_to_another_needs_no_words(small_site):
     page = '<meta charset="utf-8"><meta http-equiv="refresh" content="0; url=a.html">'
     (small_site / "c.html").write_text(policy.protected(page))
-    assert check_site.site_problems(small_site) == []
+    assert check.site_problems(small_site) == []
 
 
 def test_a_page_that_was_not_built_is_found(small_site):
     toc = small_site / "_toc.yml"
     toc.write_text("root: a\nparts:\n- caption: C\n  chapters: [{file: b}, {file: c}]\n")
-    assert check_site.missing_pages(small_site, toc) == ["c: in the table of contents, but not built"]
+    assert check.missing_pages(small_site, toc) == ["c: in the table of contents, but not built"]
 
 
 def test_pruning_keeps_what_pages_ask_for(small_site):
@@ -109,13 +110,13 @@ def test_pruning_keeps_what_pages_ask_for(small_site):
     (mathjax / "sre").mkdir(parents=True)
     for name in ("tex-chtml.js", "sre/speech.js", "tex-chtml.js.map"):
         (mathjax / name).write_text("x")
-    assert check_site.prune(small_site) == 2
+    assert check.prune(small_site) == 2
     assert [p.name for p in mathjax.iterdir()] == ["tex-chtml.js"]
 
 
 def test_the_built_site_has_no_problem(built):
-    assert check_site.missing_pages(built, ROOT / "book" / "_toc.yml") == []
-    assert check_site.site_problems(built) == []
+    assert check.missing_pages(built, ROOT / "book" / "_toc.yml") == []
+    assert check.site_problems(built) == []
 
 
 def test_the_built_site_works_under_another_folder(built, tmp_path):
@@ -125,7 +126,7 @@ def test_the_built_site_works_under_another_folder(built, tmp_path):
     """
     copy = tmp_path / "some" / "folder"
     shutil.copytree(built, copy, ignore=shutil.ignore_patterns("_static", "_images"))
-    for path in check_site.content_pages(copy):
-        page = check_site.Page(path.read_text(encoding="utf-8"))
+    for path in check.content_pages(copy):
+        page = check.Page(path.read_text(encoding="utf-8"))
         absolute = [a for a in page.links + page.resources if a.startswith("/")]
         assert all(a.startswith(urlsplit(SITE).path) for a in absolute) if path.name == "404.html" else not absolute

@@ -13,12 +13,12 @@ import pytest
 import tomllib
 
 from book import npm as packages
-from book.extensions import check_site, fetch
 from book.extensions import live as live_page
 from book.figures import style
 from book.live import files, pictures
 from book.numbers.tables import live as live_tables
 from book.running import files as python_files
+from book.site import check, fetch
 from book.studies import files as study_files
 from drn_lib import paths
 from drn_lib.checkpoints import files as checkpoint_files
@@ -175,7 +175,7 @@ def test_the_scripts_are_small_and_ask_no_other_host():
 def test_the_page_is_light_and_its_data_cannot_end_their_script():
     networks = [{"name": "x", "classes": ["</script><b>"]}]
     html = live_page.figure(files.Live(networks, {"x.onnx": b"12345"}), "../")
-    assert html.count("</script>") == 1 and len(html) < check_site.MAX_HTML_BYTES / 10
+    assert html.count("</script>") == 1 and len(html) < check.MAX_HTML_BYTES / 10
     about = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
     assert about["networks"] == networks and about["heavy"] == 5 < about["bytes"]
 

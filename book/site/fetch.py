@@ -1,4 +1,4 @@
-"""Fetch what the built pages take from npm: `python -m book.extensions.fetch`, a step of `make book`."""
+"""Fetch what the built pages take from npm: `python -m book.site.fetch`, a step of `make book`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prune and check the built site without a browser: `python -m book.extensions.check_site _build/html`.
+"""Prune and check the built site without a browser: `python -m book.site.check _build/html`.
 
 Pruning deletes what no page asks for (source maps, MathJax's other bundles). The check reads every page and reports
 dead local links and fragments, links to hosts that nobody listed, resources from other hosts, a policy that is missing

@@ -1,0 +1,1 @@
+"""The steps of `make book` around Sphinx: what the pages take from npm is fetched, and what was built is checked."""
