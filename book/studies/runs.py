@@ -68,7 +68,7 @@ def run_one(plan: Plan, variant: str, seed: int, device: str = "cpu") -> Path:
         computed["torch"] = provenance.noted(folder, "torch", str(torch.__version__))
         _compute_in_float32(device)
         segments = isinstance(known.recipe, SegmentationRecipe)
-        train_run, score_run = (segmentation.train, segmentation.score) if segments else (_train, _score)
+        train_run, score_run = (segmentation.train, segmentation.score) if segments else (train_classifier, _score)
         trained, about = train_run(known, seed, RunOptions(folder, device, full_precision=True, engine=plan.engine))
         scores = score_run(known, seed, trained.model, about, plan.scored_part)
         return _record(plan, known, seed, trained, about, scores, computed)
@@ -119,7 +119,7 @@ def _open_scored(variant: Variant, part: str) -> None:
         _localization_sets(recipe)
 
 
-def _train(variant: Variant, seed: int, options: RunOptions) -> tuple[Trained, dict]:
+def train_classifier(variant: Variant, seed: int, options: RunOptions) -> tuple[Trained, dict]:
     """Train on the training split, watch the validation split; no test image is read here."""
     recipe = variant.recipe
     parts = {part: open_dataset(recipe.dataset, part, **recipe.dataset_options) for part in ("train", "tune")}

@@ -45,12 +45,10 @@ def expected() -> Expected:
 
 def train_once(seed: int) -> float:
     """The error of one more training on the validation images, in percent."""
-    from drn_lib.datasets import open_dataset
-    from drn_lib.training import train
+    from book.studies.runs import train_classifier
+    from drn_lib.training.loop import RunOptions
 
-    variant = load_plan(STUDY).variants[VARIANT]
-    sets = [open_dataset(variant.recipe.dataset, part, **variant.recipe.dataset_options) for part in ("train", "tune")]
-    trained = train(variant.recipe, variant.network, seed, sets[0].arrays(), len(sets[0].classes), sets[1].arrays())
+    trained, _ = train_classifier(load_plan(STUDY).variants[VARIANT], seed, RunOptions())
     return trained.curve[-1][KEY]
 
 

@@ -1,12 +1,13 @@
 """The smallest result: what one more training is expected to give, and what is said of it."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from scipy import stats
 
 from book.numbers.tables import reproduction
-from book.studies import results
+from book.studies import plans, results, runs
 from book.studies.evidence import repeat
 
 
@@ -37,33 +38,16 @@ def test_a_seed_of_the_study_is_refused(monkeypatch, capsys):
 
 
 def test_it_trains_as_the_study_does(monkeypatch):
-    """The recipe, the network and the parts; on a few images and one epoch."""
-    seen = {}
+    seen = []
 
-    def train(recipe, arch, seed, images, classes, validation):
-        seen.update(recipe=recipe, arch=arch, seed=seed, classes=classes, counts=(len(images[1]), len(validation[1])))
-        return type("Trained", (), {"curve": [{"tune_top1": 12.5}]})
+    def train(variant, seed, options):
+        seen.append((variant, seed, options.engine))
+        return SimpleNamespace(curve=[{"tune_top1": 50.0}, {"tune_top1": 12.5}]), {}
 
-    import drn_lib.datasets
-    import drn_lib.training
-
-    class Few:
-        classes = ("a", "b")
-
-        def __init__(self, count):
-            self.count = count
-
-        def arrays(self):
-            return [0] * self.count, [0] * self.count
-
-    opened = []
-    monkeypatch.setattr(drn_lib.training, "train", train)
-    monkeypatch.setattr(
-        drn_lib.datasets, "open_dataset", lambda name, part, **options: opened.append((name, part)) or Few(len(part))
-    )
+    monkeypatch.setattr(runs, "train_classifier", train)
     assert repeat.train_once(7) == 12.5
-    assert opened == [("tiny-imagenet", "train"), ("tiny-imagenet", "tune")] and seen["counts"] == (5, 4)
-    assert (seen["arch"], seen["seed"], seen["recipe"].epochs, seen["recipe"].lr) == ("resnet_18", 7, 45, 0.1)
+    plan = plans.load_plan("classification")
+    assert seen == [(plan.variants["resnet_18"], 7, plan.engine)]
 
 
 def test_the_table_of_the_reproduction_has_an_answer_for_every_question():

@@ -48,7 +48,7 @@ def test_a_study_trains_in_float32_on_its_device_from_the_weights_of_its_seed(el
     monkeypatch.setattr(runs, "train", lambda *args: asked.extend(args))
     known = replace(PLAN.variants["a_levels"], start="before/drn_a_18", head="drop")
     given = RunOptions(tmp_path, "cuda:1", full_precision=True)
-    _, about = runs._train(known, 7, given)
+    _, about = runs.train_classifier(known, 7, given)
     parts = {part: RandomSet(part) for part in ("train", "tune")}
     recipe, network, seed, train_set, classes, watched, init, options = asked
     assert (recipe, network, seed, classes) == (known.recipe, "drn_a_18", 7, 3)
@@ -233,7 +233,7 @@ def test_two_processes_cannot_do_one_run(begun):
 def test_a_run_that_ended_while_its_lock_was_awaited_is_not_done_twice(done, monkeypatch):
     results = [None, PLAN.result("resnet_18", 0)]  # what one look and the next one find
     monkeypatch.setattr(plans.Plan, "result", lambda plan, variant, seed: results.pop(0))
-    monkeypatch.setattr(runs, "_train", None)
+    monkeypatch.setattr(runs, "train_classifier", None)
     assert runs.run_one(PLAN, "resnet_18", 0) == done["resnet_18"] and results == []
 
 
@@ -334,7 +334,7 @@ def test_data_to_be_scored_that_are_missing_are_told_before_training(elsewhere, 
     monkeypatch.setattr(runs, "open_dataset", opens)
     monkeypatch.setattr(runs.segmentation, "open_dataset", opens)
     monkeypatch.setattr(runs, "open_clutter", lambda part, **_: opens("clutter", part))
-    for train in ((runs, "_train"), (runs.segmentation, "train")):
+    for train in ((runs, "train_classifier"), (runs.segmentation, "train")):
         monkeypatch.setattr(*train, lambda *arguments: pytest.fail("it trains"))
     tiny = replace(TINY, dataset=dataset)
     if dataset == "streets":
@@ -349,7 +349,7 @@ def test_leftovers_of_killed_processes_are_swept_from_the_working_folder(begun, 
     for name in (".state.pt.4242.tmp", ".devices.1.tmp", f".state.pt.{os.getpid()}.tmp"):
         (begun / name).write_bytes(b"half")
     (begun / "notes of mine.tmp").touch()
-    monkeypatch.setattr(runs, "_train", None)
+    monkeypatch.setattr(runs, "train_classifier", None)
     with pytest.raises(TypeError):
         runs.run_one(PLAN, "resnet_18", 0)
     assert [file.name for file in begun.iterdir() if file.suffix == ".tmp"] == ["notes of mine.tmp"]
