@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 LISTED = 12
 """How many known names a sentence lists where none resembles the one that was typed."""
-
-
+LAST_SEED = 2**64 - 1
+"""The largest seed that torch takes."""
 SHOWN = 80
 """Letters of a wrong value that a sentence repeats."""
 

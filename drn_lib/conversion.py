@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from drn_lib import probing
 from drn_lib.architecture import DILATION_RULES, Architecture, convolutions, first_dilation, list_models
-from drn_lib.checks import one_of, require_finite, whole_number
+from drn_lib.checks import LAST_SEED, one_of, require_finite, whole_number
 from drn_lib.lite import LiteBlock, LiteNetwork, SameConv2d
 from drn_lib.network import Block, Network
 
@@ -122,7 +122,7 @@ def rule_difference(
         size: of the image (1, 3, size, size), drawn from N(0, 1).
         seed: of the image and the statistics.
     """
-    random = torch.Generator().manual_seed(whole_number("seed", seed, 0, 2**64 - 1))
+    random = torch.Generator().manual_seed(whole_number("seed", seed, 0, LAST_SEED))
     strided = probing.probe(model, random)
     images = torch.randn(1, 3, size, size, dtype=torch.float64, generator=random)
     return difference(strided, dilate(strided, output_stride, dilation_rule), images)

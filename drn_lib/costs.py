@@ -26,7 +26,7 @@ def map_sides(table: Architecture, size: int) -> list[tuple[Convolution, int]]:
 
 def weights(row: Convolution) -> int:
     """Weights of a convolution's kernel."""
-    return row.in_channels * row.out_channels * row.kernel**2
+    return row.weights
 
 
 def multiply_adds(table: Architecture, size: int, num_classes: int = 1000) -> int:

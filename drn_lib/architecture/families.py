@@ -147,6 +147,11 @@ def list_remedies() -> list[str]:
     return list(_REMEDIES)
 
 
+def list_networks() -> list[str]:
+    """All names that `create_model` knows: of `list_models`, `list_ablations` and `list_remedies`."""
+    return [*_NETWORKS, *_ABLATIONS, *_REMEDIES]
+
+
 def dilation_rules(name: str) -> tuple[str, ...]:
     """The dilation rules that the network `name` can be built by, its default first."""
     return _RULES[_entry(name)[0]]
@@ -208,8 +213,7 @@ def _with_rates(level: Level, rates: Mapping[int, tuple[tuple[int, int], ...]]) 
 
 
 def _entry(name: str) -> tuple[str, int, int]:
-    known = {**_NETWORKS, **_ABLATIONS, **_REMEDIES}
-    return known[one_of("network", name, known)]
+    return {**_NETWORKS, **_ABLATIONS, **_REMEDIES}[one_of("network", name, list_networks())]
 
 
 def widths(channels: int) -> list[float]:

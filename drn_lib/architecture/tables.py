@@ -156,6 +156,11 @@ class Convolution:
         """Cells of padding on each side, so that stride 1 keeps the size of the map."""
         return self.dilation * (self.kernel // 2)
 
+    @property
+    def weights(self) -> int:
+        """Weights of the kernel."""
+        return self.in_channels * self.out_channels * self.kernel**2
+
 
 def block_convolutions(level: Level, block: int, in_channels: int) -> Iterator[Convolution]:
     """The convolutions of one block, counted from 0, that reads `in_channels` channels; its shortcut comes last.
@@ -240,7 +245,7 @@ def scale_width(table: Architecture, width: float) -> Architecture:
 def require_buildable(table: Architecture, num_classes: object) -> None:
     """Raise ValueError where there is no such number of classes, or the network has more than `MOST_PARAMETERS`."""
     classifier = table.out_channels * whole_number("num_classes", num_classes, 1, MOST_CLASSES)
-    rows = sum(row.in_channels * row.out_channels * row.kernel**2 for row in convolutions(table))
+    rows = sum(row.weights for row in convolutions(table))
     if (count := rows + classifier) > MOST_PARAMETERS:
         most = f"at most {MOST_PARAMETERS // 10**6} million are built"
         raise ValueError(f"{table.name} of this width has {count // 10**6} million parameters: {most}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from drn_lib import paths
-from drn_lib.architecture import list_ablations, list_models, list_remedies
+from drn_lib.architecture import list_models, list_networks
 from drn_lib.checkpoints import forms, shipped
 from drn_lib.checkpoints.descriptions import parse
 from drn_lib.checks import UnknownName, one_of, path_of
@@ -64,7 +64,7 @@ def weights_named(weights: str | None, arch: str | None) -> str:
     if weights is None and arch is None:
         raise ValueError("say which network: --arch for one of this book's, or --weights for another")
     if arch is not None:
-        one_of("network", arch, [*list_models(), *list_ablations(), *list_remedies()])
+        one_of("network", arch, list_networks())
     if weights == "released" and arch is None:
         raise ValueError("--weights released needs --arch, for instance --arch drn_c_26")
     return weights or SHIPPED.format(arch)

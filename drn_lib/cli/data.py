@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from drn_lib.cli.options import add_flags, begin
+from drn_lib.cli.options import add_flags, begin, either
+from drn_lib.datasets.catalog import BOOK_PARTITIONS, list_datasets, require_names
 
 
 def add_commands(commands) -> None:
     """Add `data` to argparse's subparsers."""
     data = commands.add_parser("data", help="find a data set, download it where that is possible, say what it holds")
-    data.add_argument("name", help="camvid, cityscapes, clutter, imagenet, pets, shapes, streets or tiny-imagenet")
+    data.add_argument("name", help=either(list_datasets()))
     data.add_argument("split", nargs="?", help="train, tune, val or test, trainval of pets (default train or trainval)")
     add_flags(data, "--root")
     default = "the book's tiny-imagenet-20, and all pets"
@@ -20,8 +21,6 @@ def add_commands(commands) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    from drn_lib.datasets.catalog import require_names
-
     partition = partition_options(options.name, options.partition)
     split = options.split or ("trainval" if options.name == "pets" and not options.partition else "train")
     require_names(options.name, split, **partition)
@@ -36,8 +35,6 @@ def _data(options: argparse.Namespace) -> None:
 
 def partition_options(name: str, asked: str | None) -> dict[str, str | None]:
     """What `open_dataset` takes of --partition: '' stands for the whole archive, and None was not said."""
-    from drn_lib.datasets.catalog import BOOK_PARTITIONS
-
     if name in BOOK_PARTITIONS:
         return {} if asked is None else {"partition": asked or None}
     if asked:

@@ -6,22 +6,29 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from drn_lib import __version__, paths
-from drn_lib.checks import require_device, whole_number
+from drn_lib.checks import LAST_SEED, require_device, whole_number
 from drn_lib.cli.errors import PLAIN, reader_has_gone, tell
 from drn_lib.training.recipes import ClassificationRecipe, list_recipes
 
 PATIENCE = 30.0
 """Seconds in which torchrun has ended a process that waits for it."""
-RECIPES = " or ".join(", ".join(list_recipes(ClassificationRecipe)).rsplit(", ", 1))
+
+
+def either(names: Iterable[str]) -> str:
+    """The names as a choice: "a, b or c"."""
+    return " or ".join(", ".join(names).rsplit(", ", 1))
+
+
+RECIPES = either(list_recipes(ClassificationRecipe))
 """The recipes of `train` and `evaluate`, for their help."""
 FLAGS: dict[str, dict[str, Any]] = {
     "images": {"nargs": "+", "type": Path, "metavar": "IMAGE", "help": "files of any size, or folders of them"},
-    "--arch": {"help": "the network, e.g. drn_c_26, where the file does not say it: the authors' weights"},
+    "--arch": {"help": "the network in the file, e.g. drn_c_26; needed only for the authors' weights"},
     "--weights": {"help": "a file, a shipped name such as first_networks/drn_c_26-s0, or 'released' (needs --arch)"},
     "--root": {"type": Path, "help": "folder of the data set (default: look in $DRN_DATA, then in the cache)"},
     "--device": {"help": "cpu or cuda (default: cuda where there is one)"},
@@ -30,7 +37,7 @@ FLAGS: dict[str, dict[str, Any]] = {
 }
 """The flags that several commands take, as argparse wants them."""
 LIMITS = {
-    "seed": (0, 2**64 - 1),  # what torch takes
+    "seed": (0, LAST_SEED),
     "workers": (0, 256),
     "epochs": (1, 100_000),
     "score_every": (1, 100_000),

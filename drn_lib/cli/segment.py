@@ -16,9 +16,10 @@ from drn_lib import paths
 from drn_lib.checkpoints.files import require_weights
 from drn_lib.checks import one_of, whole_number
 from drn_lib.cli.data import partition_options
-from drn_lib.cli.options import add_flags, add_weights, begin, for_each, images_of, named_once
+from drn_lib.cli.options import add_flags, add_weights, begin, either, for_each, images_of, named_once
 from drn_lib.cli.outputs import counted, free_name, save_picture, written
 from drn_lib.cli.published import published_iou
+from drn_lib.datasets.catalog import BOOK_PARTITIONS, WITH_MASKS, require_names, validation_split
 from drn_lib.images import MOST_SIDE, read_photograph
 from drn_lib.segmentation.options import Inference
 
@@ -44,8 +45,8 @@ def add_commands(commands) -> None:
     segment.set_defaults(function=_segment)
     score = commands.add_parser("score-segmentation", help="mean IoU and more of a trained segmentation network")
     add_weights(score)
-    score.add_argument("--dataset", default="camvid", help="camvid, cityscapes or streets (default %(default)s)")
-    score.add_argument("--split", help="default val, of streets tune; test is only for final results")
+    score.add_argument("--dataset", default="camvid", help=f"{either(WITH_MASKS)} (default %(default)s)")
+    score.add_argument("--split", help="default val, or the set's tune; test is only for final results")
     add_flags(score, "--root")
     score.add_argument("--predictions", type=Path, help="folder for label-id PNGs that the official evaluator reads")
     _add_reading(score)
@@ -158,8 +159,6 @@ def _inference(options: argparse.Namespace, size: tuple[int, int], step: int) ->
 
 
 def _score(options: argparse.Namespace) -> None:
-    from drn_lib.datasets.catalog import BOOK_PARTITIONS, WITH_MASKS, require_names, validation_split
-
     weights = named_once(options)
     if options.predictions:
         paths.output_folder(options.predictions, "--predictions")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, functional
 
 from drn_lib.architecture import width_of
-from drn_lib.checks import require_type, whole_number
+from drn_lib.checks import LAST_SEED, require_type, whole_number
 from drn_lib.datasets.base import ImageDataset, mask_classes_of
 from drn_lib.datasets.contract import IGNORE
 from drn_lib.distributed import Group, join
@@ -62,7 +62,7 @@ def train_segmentation(
         DataError: a set has no masks, or an image or its labels are damaged.
         ProcessEnded: another process of a distributed training run ended.
     """
-    whole_number("seed", seed, 0, loop.LAST_SEED)
+    whole_number("seed", seed, 0, LAST_SEED)
     whole_number("val_every", val_every, 1)
     require_type(recipe, SegmentationRecipe, "the recipe")
     require_type(backbone, Network, "the backbone")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from drn_lib.checkpoints.weights import load_weights
-from drn_lib.checks import one_of, whole_number
+from drn_lib.checks import LAST_SEED, one_of, whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.distributed import Group, join
 from drn_lib.images import normalize
@@ -76,7 +76,7 @@ def train(
             finite, or the folder holds another run's state.
         ProcessEnded: another process of a distributed training run ended.
     """
-    seed = whole_number("seed", seed, 0, loop.LAST_SEED)
+    seed = whole_number("seed", seed, 0, LAST_SEED)
     source = from_memory(recipe, train_set, num_classes, val_set)
     group = join(options.device)
     torch.manual_seed(seed)
@@ -123,7 +123,7 @@ def train_from_files(
         DataError: an image is missing or damaged.
         ProcessEnded: another process of a distributed training run ended.
     """
-    seed = whole_number("seed", seed, 0, loop.LAST_SEED)
+    seed = whole_number("seed", seed, 0, LAST_SEED)
     source = from_files(recipe, train_set, val_set, options.workers)
     group = join(options.device)
     if val_set is not None:

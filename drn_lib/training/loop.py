@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from drn_lib import fast
-from drn_lib.checks import one_of, path_of, require_device, whole_number
+from drn_lib.checks import LAST_SEED, one_of, path_of, require_device, whole_number
 from drn_lib.distributed import Group, abort_all_on_failure, raise_on_all_ranks
 from drn_lib.training.batches import BatchPlan
 from drn_lib.training.logs import Logs, progress_bar, summary_writer
@@ -31,8 +31,6 @@ from drn_lib.training.state import State, Trained, diverged
 
 STATE_EVERY_SECONDS = 30.0
 """How much work a killed process may lose."""
-LAST_SEED = 2**64 - 1
-"""The largest seed that torch takes."""
 
 
 @dataclass(frozen=True)

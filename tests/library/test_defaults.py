@@ -124,7 +124,7 @@ def test_defaults_of_options(kind, expected):
 
 def test_numbers_that_stored_results_and_other_programs_lean_on():
     assert locks.TRY_LATER == getattr(os, "EX_TEMPFAIL", 75) and contract.IGNORE == 255
-    assert (loop.STATE_EVERY_SECONDS, loop.LAST_SEED) == (30.0, torch.iinfo(torch.uint64).max)
+    assert (loop.STATE_EVERY_SECONDS, checks.LAST_SEED) == (30.0, torch.iinfo(torch.uint64).max)
     assert (segmentation.HEAD_STD, probing.TOLERANCE, checks.LISTED) == (0.01, 1e-9, 12)
     assert reading.RELEASED_SCALES == reading.Inference(scales=(1.0, 0.5, 0.75, 1.25, 1.5, 1.75), average="log")
     assert reading.MULTI_SCALE == reading.Inference(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), mirror=True)
