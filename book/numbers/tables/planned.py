@@ -9,8 +9,9 @@ from functools import partial
 from book.numbers.tables.common import interval_cell, p_text
 from book.numbers.text import NOT_MEASURED
 from book.studies import metrics, plans, results
-from book.studies.evidence import blur, planned
+from book.studies.evidence import agreement, blur, planned
 from book.studies.evidence.planned import Row
+from book.studies.metrics import signed
 from drn_lib.names import display_name
 
 STUDIES = {
@@ -76,6 +77,17 @@ def _cells(row: Row) -> list[str]:
     return [_sides(row), SIGNS[row.contrast.predicted], found, seeds, _smallest(row), p, verdict, row.excludes or "–"]
 
 
+def engines() -> str:
+    """Trainings by the fast engine beside plain ones, with the two predictions of their plan."""
+    lines = []
+    for row in agreement.agreements():
+        error, plain = signed(row.error, ".1f"), signed(row.plain, ".1f")
+        verdict = "as predicted" if row.holds else "against the prediction"
+        lines.append([display_name(row.network), error, plain, f"{row.inside} of {row.epochs}", verdict])
+    header = ["network", "top-1 error, fast, %", "mean of plain trainings, %", "epochs in the band", "verdict"]
+    return results.markdown_table(header, lines)
+
+
 def family(study: str, name: str) -> str:
     """The table of one family of a plan."""
     return contrasts([row for row in planned.rows(study) if row.family == name])
@@ -84,7 +96,7 @@ def family(study: str, name: str) -> str:
 def _tables() -> dict:
     found = {"planned-blur-boxes": partial(_blur, "clutter.gt_known_50")}
     found["planned-blur-pointing"] = partial(_blur, "clutter.pointing_error_off_middle")
-    found["planned-score"] = score
+    found |= {"planned-score": score, "planned-engines": engines}
     for study in STUDIES:
         plan = plans.find_plan(study)
         found |= {f"planned-{study}-{name}": partial(family, study, name) for name in (plan.families if plan else ())}

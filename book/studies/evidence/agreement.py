@@ -1,7 +1,4 @@
-"""Do trainings by the fast engine agree with plain ones? The two predictions of data/studies/engines.yml. No torch.
-
-`python -m book.studies.evidence.agreement` prints a line for each network whose run is there.
-"""
+"""Do trainings by the fast engine agree with plain ones? The two predictions of data/studies/engines.yml. No torch."""
 
 from __future__ import annotations
 
@@ -11,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from book.studies import results
-from drn_lib.names import display_name
 
 STUDY, PLAIN = "engines", "classification"
 POINTS = 3.0
 """How far the top-1 error may lie from the mean of the plain runs."""
 EPOCHS = 38
-"""In so many of the 45 epochs at least the training loss lies in the widened band."""
+"""The training loss must lie in the widened band in at least this many of the 45 epochs."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +50,3 @@ def agreements(root: Path | None = None) -> list[Agreement]:
         mean = float(np.mean([other.metrics["final.test.top1"] for other in plain]))
         found.append(Agreement(run.variant, run.metrics["final.test.top1"], mean, int(inside.sum()), len(own)))
     return found
-
-
-if __name__ == "__main__":
-    for row in agreements():
-        said = "as predicted" if row.holds else "AGAINST the prediction"
-        print(
-            f"{display_name(row.network):10} error {row.error:.1f}, plain {row.plain:.1f}; "
-            f"{row.inside} of {row.epochs} epochs in the band: {said}"
-        )
