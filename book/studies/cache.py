@@ -47,6 +47,9 @@ def key(left: np.ndarray, right: np.ndarray, **options) -> str:
 
     Args:
         left, right, options: as for `intervals.bootstrap_difference`; a statistic is a function of `CODE` or numpy.
+
+    Raises:
+        ValueError: a statistic has no name of its own, or is of other code: the hash would not tell it from others.
     """
     digest = hashlib.sha256(_code().encode())
     for name, value in {"left": left, "right": right, **dict(sorted(options.items()))}.items():
@@ -65,5 +68,15 @@ def _described(value: object) -> str:
     if isinstance(value, partial):
         return f"{_described(value.func)}{value.args}{sorted(value.keywords.items())}"
     if isinstance(value, Callable):
-        return f"{value.__module__}.{value.__qualname__}"
+        return _named(value)
     return repr(value)
+
+
+def _named(function: Callable) -> str:
+    """Where a function stands; its code is hashed with that of `CODE`, or goes with numpy's version."""
+    module, name = (getattr(function, key, None) or "<unknown>" for key in ("__module__", "__qualname__"))
+    known = [one.__name__ for one in CODE]
+    if "<" in name or module not in known and module.partition(".")[0] != "numpy":
+        homes = f"{', '.join(known)} or numpy"
+        raise ValueError(f"{module}.{name} cannot be told from others by its name: take a named function of {homes}")
+    return f"{module}.{name}"

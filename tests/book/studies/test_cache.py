@@ -51,3 +51,19 @@ def test_other_data_options_or_code_give_another_key(monkeypatch):
     keys.append(cache.key(LEFT, RIGHT))
     assert len(set(keys)) == len(keys)
     assert cache.key(LEFT, RIGHT, draws=5, seed=1) == cache.key(LEFT.copy(), RIGHT, seed=1, draws=5)
+
+
+def test_a_statistic_that_its_name_does_not_tell_is_refused(computed, tmp_path):
+    def own(counts):
+        return counts
+
+    class Called:
+        def __call__(self, counts):
+            return counts
+
+    for one in (lambda counts: counts, own, test_without_a_place_to_write_it_is_computed, Called(), str.upper):
+        for statistic in (one, partial(one, classes=[1])):
+            with pytest.raises(ValueError, match="take a named function of book.studies.intervals, .* or numpy$"):
+                cache.bootstrap_difference(LEFT, RIGHT, draws=50, statistic=statistic)
+    assert computed == [] and not (tmp_path / "intervals").exists()
+    assert len({cache.key(LEFT, RIGHT, statistic=one) for one in (np.asarray, np.square, intervals.percent, miou)}) == 4
