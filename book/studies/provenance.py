@@ -12,6 +12,11 @@ from pathlib import Path
 from book.studies.reading.records import GPU, UNKNOWN
 from drn_lib.paths import data_dir, replacing
 
+DECIDING = ("book", "drn_lib", "data/studies")
+"""What decides a result: where a file of these is not as it was committed, the commit does not tell it."""
+CHANGED = "+changed"
+"""Stands after such a commit."""
+
 
 def device_name(device: str) -> str:
     """The name of the GPU, or of the processor, that computes, as far as the system tells it."""
@@ -68,14 +73,19 @@ def trained_by(folder: Path) -> str | None:
         with replacing(note) as temporary:
             temporary.write_text("" if begun_before_notes else commit() or "", encoding="utf-8")
     begun = note.read_text(encoding="utf-8", errors="replace")
-    return begun if re.fullmatch("[0-9a-f]{40,64}", begun) else None
+    return begun if re.fullmatch(rf"[0-9a-f]{{40,64}}({re.escape(CHANGED)})?", begun) else None
 
 
 def commit() -> str | None:
-    """The commit of the checkout that runs, None outside a checkout."""
-    command = ["git", "-C", str(data_dir()), "rev-parse", "HEAD"]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    return answer.stdout.strip() or None
+    """The commit of the checkout that runs, with `CHANGED` where its code or plans differ; None outside a checkout."""
+    head = _git("rev-parse", "HEAD")
+    changed = head and _git("status", "--porcelain", "--", *(f":/{part}" for part in DECIDING))
+    return f"{head}{CHANGED}" if changed else head or None
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(data_dir()), *words]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def sha256(file: Path | None) -> str | None:

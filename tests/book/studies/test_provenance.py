@@ -11,6 +11,9 @@ import torch
 from book.studies import provenance
 from tests import ROOT
 
+COMMITS = ["a" * 40, "0" * 64, "a" * 40 + "+changed"]
+NO_COMMITS = ["a" * 39, "g" * 40, "", "a" * 40 + "+other", "+changed"]
+
 
 def test_a_device_is_noted_by_its_name(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"NVIDIA {device}")
@@ -38,12 +41,35 @@ def test_notes_and_hashes_of_a_run(tmp_path, monkeypatch):
     assert provenance.sha256(None) is None
     (tmp_path / "commit").write_bytes(b"\xff" + b"a" * 40)  # a damaged note is none
     assert provenance.trained_by(tmp_path) is None
-    for commit, known in (("a" * 40, True), ("0" * 64, True), ("a" * 39, False), ("g" * 40, False), ("", False)):
+    for commit in (*COMMITS, *NO_COMMITS):
         (tmp_path / "commit").write_text(commit)
-        assert provenance.trained_by(tmp_path) == (commit if known else None)
+        assert provenance.trained_by(tmp_path) == (commit if commit in COMMITS else None)
     assert len(provenance.commit() or "0" * 40) >= 40
     monkeypatch.setattr(provenance, "data_dir", lambda: tmp_path)  # outside a checkout
     assert provenance.commit() is None
+
+
+def test_a_commit_says_where_code_or_plans_were_not_as_committed(tmp_path, monkeypatch):
+    def git(*words):
+        done = subprocess.run(["git", "-C", tmp_path, *words], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    for name in ("book/code.py", "data/studies/plan.yml", "data/results/run.json", "tests/check.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    git("init", "-q")
+    git("add", ".")
+    git("-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-qm", "x")
+    monkeypatch.setattr(provenance, "data_dir", lambda: tmp_path / "data")
+    head = git("rev-parse", "HEAD")
+    for name in ("data/results/run.json", "tests/check.py"):
+        (tmp_path / name).write_text("2")
+    assert provenance.commit() == head  # results and tests decide no result
+    for name, before in (("book/code.py", "1"), ("data/studies/plan.yml", "1"), ("book/new.py", None)):
+        (tmp_path / name).write_text("2")
+        assert provenance.commit() == f"{head}+changed", name
+        (tmp_path / name).write_text(before) if before else (tmp_path / name).unlink()
+        assert provenance.commit() == head
 
 
 def test_peak_memory_is_in_megabytes_of_every_system(monkeypatch, tmp_path):
