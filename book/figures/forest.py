@@ -82,15 +82,18 @@ def sign_matrix(
         columns: by a column's title, its comparisons, row by row; None where nothing was measured.
         labels: names of the rows, "left − right".
         width: of the figure in inches.
+
+    A cell of a provisional verdict is outlined and not filled.
     """
     figure, ax = plt.subplots(figsize=(width, 0.42 * len(labels) + 1.0))
     marks = {"supported": "less", "contradicted": "more", "not resolved": "?"}
     for x, rows in enumerate(columns.values()):
         for y, row in enumerate(rows):
-            verdict = "not resolved" if row is None else row.verdict("less")
-            strong = verdict != "not resolved"
-            color = COLORS[verdict] if strong else "none"
-            ax.add_patch(Rectangle((x - 0.46, y - 0.42), 0.92, 0.84, facecolor=color, edgecolor=GREY, linewidth=0.6))
+            verdict, _, doubt = ("not resolved" if row is None else row.judged("less")).partition(" (")
+            strong = verdict != "not resolved" and not doubt
+            face, edge = (COLORS[verdict], GREY) if strong else ("none", COLORS[verdict] if doubt else GREY)
+            line = 2 if doubt else 0.6
+            ax.add_patch(Rectangle((x - 0.45, y - 0.41), 0.90, 0.82, facecolor=face, edgecolor=edge, linewidth=line))
             text = "–" if row is None else marks[verdict]
             ax.text(x, y, text, ha="center", va="center", fontsize=10, color="white" if strong else INK)
     ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(labels) - 0.5, -0.5))

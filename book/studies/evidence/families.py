@@ -1,7 +1,7 @@
 """Differences as they are judged: each belongs to one family wherever it is printed, and so has one p. No torch.
 
 A plan names its primary comparisons, and for each outcome these are one family. Further comparisons of a study, which
-no plan names, form the families of `FURTHER`. What is in neither is corrected over the rows of its own table.
+no plan names, form the families of `FURTHER`. What is in neither is corrected over all rows of its own table.
 """
 
 from __future__ import annotations
@@ -74,16 +74,15 @@ def corrected(differences: Mapping[Hashable, Interval | None]) -> dict[Hashable,
 
 
 def p_values(study: str, pairs: Sequence[Pair], measure: Callable[[Pair], Interval | None]) -> dict[Pair, float]:
-    """The corrected p of each pair: over its family, measured ones or not; over the others of `pairs` without one.
+    """The corrected p of each pair: over its family, measured or not; over all of `pairs` where it is in none.
 
     Args:
         study: a folder under `data/results/`.
         pairs: (left, right).
         measure: the difference of a pair in one outcome; None where a side was not measured.
     """
-    families = {pair: family(study, pair) for pair in pairs}
-    rest = tuple(pair for pair in pairs if families[pair] is None)
-    found: dict[Pair, float] = {}
-    for together in dict.fromkeys([*filter(None, families.values()), rest]):
-        found |= corrected({pair: measure(pair) for pair in together})
-    return {pair: found[pair] for pair in pairs}
+    families = {pair: family(study, pair) or tuple(pairs) for pair in pairs}
+    adjusted = {
+        together: corrected({pair: measure(pair) for pair in together}) for together in dict.fromkeys(families.values())
+    }
+    return {pair: adjusted[families[pair]][pair] for pair in pairs}

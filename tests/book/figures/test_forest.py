@@ -51,6 +51,13 @@ def test_what_was_not_measured_is_said_and_several_panels_have_no_numbers():
     assert [[text.get_text() for text in ax.texts] for ax in axes[:3]] == [["not yet measured"]] * 3
 
 
+def test_the_cell_of_a_provisional_verdict_is_outlined():
+    (ax,) = sign_matrix({"one": [LESS, difference(-2.0, -3.0, -1.0, wider=2.0)]}, ["x", "y"]).axes
+    firm, provisional = ax.patches
+    assert to_hex(firm.get_facecolor()) == to_hex(provisional.get_edgecolor()) == COLORS["supported"]
+    assert provisional.get_facecolor()[3] == 0
+
+
 def test_the_cells_of_a_matrix_say_less_more_or_that_nobody_can_tell():
     (ax,) = sign_matrix({"one": [LESS, MORE], "two": [NEITHER, None]}, ["x", "y"]).axes
     assert [text.get_text() for text in ax.texts] == ["less", "more", "?", "–"]
