@@ -66,7 +66,7 @@ def dilate(model: Strided, output_stride: int = 8, dilation_rule: str = "exact")
         _check_stage(number, stage)
     reached = list(accumulate(_strides(model), mul))  # the output stride after the stem and after each stage
     if ours and (reached[-1] != model.table.output_stride or not _is_as_its_table(model)):
-        raise ValueError(f"the layers of {model.table.name} do not step as its table says: build it anew")
+        raise ValueError(f"the layers of {model.table.name} do not step as its table says: build it again")
     if output_stride not in reached or output_stride == reached[-1]:
         steps = ", ".join(map(str, reached))
         raise ValueError(

@@ -42,10 +42,12 @@ class Group:
     device: torch.device
 
     @property
-    def leads(self) -> bool:  # prints and saves
+    def leads(self) -> bool:
+        """Whether this process is the one that prints and saves."""
         return self.rank == 0
 
     def mean(self, value: Tensor) -> Tensor:
+        """The mean of a tensor over the processes."""
         return self.sum(value) / self.world
 
     def sum(self, value: Tensor) -> Tensor:
@@ -104,7 +106,7 @@ def leave() -> None:
 
 @contextmanager
 def raise_on_all_ranks(group: Group) -> Iterator[None]:
-    """Around what goes wrong on all ranks alike: the leading process reports it, the others end silently."""
+    """For code that fails on all ranks alike: the leading process reports the error and the others end silently."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -130,7 +132,7 @@ def abort_all_on_failure(group: Group, folder: Path | None, state_file: Path | N
         except RuntimeError as error:
             if not _is_lost_partner(error):
                 raise
-            raise marker.ended() from error
+            raise marker.error() from error
 
 
 class _FailureMarker:
@@ -140,7 +142,7 @@ class _FailureMarker:
         self.folder, self.state_file = folder, state_file
         self.lock, self.is_raised = threading.Lock(), False
 
-    def ended(self) -> ProcessEnded:
+    def error(self) -> ProcessEnded:
         with self.lock:
             self.is_raised = True
         error = ProcessEnded(self.sentence())

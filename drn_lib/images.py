@@ -56,7 +56,7 @@ def enlarge(images: Tensor, size: int | None) -> Tensor:
 
 
 def cut_crops(image: Tensor, shorter_side: int, size: int, crops: int = 1) -> Tensor:
-    """What a network sees of a photograph: its centre, or centre, four corners and the mirror images of these five.
+    """What a network sees of a photograph: its center, or center, four corners and the mirror images of these five.
 
     Args:
         image: uint8 (3, H, W), of any size.
@@ -65,6 +65,9 @@ def cut_crops(image: Tensor, shorter_side: int, size: int, crops: int = 1) -> Te
 
     Returns:
         uint8 (crops, 3, size, size).
+
+    Raises:
+        ValueError: `crops` is neither 1 nor 10, a size is out of range, or `size` is above `shorter_side`.
 
     Source: Table 1, "1 crop" and "10 crops"; the corners are those of the whole resized image, as in fb.resnet.torch.
     """

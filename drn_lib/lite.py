@@ -28,7 +28,7 @@ from drn_lib.network import FeatureInfo
 
 
 @dataclass(frozen=True)
-class Group:
+class BlockGroup:
     """Blocks in a row; the first has the stride. `expansion`: channels of the depthwise convolution over those read."""
 
     blocks: int
@@ -43,10 +43,10 @@ class LiteTable:
     """A network of this family; a group that has a stride opens a level."""
 
     stem: int
-    groups: tuple[Group, ...]
+    groups: tuple[BlockGroup, ...]
     head: int
 
-    def levels(self) -> list[tuple[int, list[Group]]]:
+    def levels(self) -> list[tuple[int, list[BlockGroup]]]:
         """The groups of each level by its number, as a ResNet counts: the stem's map is level 2."""
         numbers = itertools.accumulate((group.stride > 1 for group in self.groups), initial=2)
         numbered = zip(list(numbers)[1:], self.groups)
@@ -56,13 +56,13 @@ class LiteTable:
 LITE0 = LiteTable(
     stem=32,
     groups=(
-        Group(blocks=1, kernel=3, stride=1, expansion=1, channels=16),
-        Group(2, 3, 2, 6, 24),
-        Group(2, 5, 2, 6, 40),
-        Group(3, 3, 2, 6, 80),
-        Group(3, 5, 1, 6, 112),
-        Group(4, 5, 2, 6, 192),
-        Group(1, 3, 1, 6, 320),
+        BlockGroup(blocks=1, kernel=3, stride=1, expansion=1, channels=16),
+        BlockGroup(2, 3, 2, 6, 24),
+        BlockGroup(2, 5, 2, 6, 40),
+        BlockGroup(3, 3, 2, 6, 80),
+        BlockGroup(3, 5, 1, 6, 112),
+        BlockGroup(4, 5, 2, 6, 192),
+        BlockGroup(1, 3, 1, 6, 320),
     ),
     head=1280,
 )
@@ -111,7 +111,7 @@ def _conv_norm(in_channels: int, out_channels: int, kernel: int = 1, stride: int
 class LiteBlock(nn.Module):
     """An inverted residual: `self.convs` in a row, ReLU6 after all but the last; the input is added where it fits."""
 
-    def __init__(self, group: Group, in_channels: int, stride: int) -> None:
+    def __init__(self, group: BlockGroup, in_channels: int, stride: int) -> None:
         super().__init__()
         wide = in_channels * group.expansion
         expand = [] if group.expansion == 1 else [_conv_norm(in_channels, wide)]

@@ -88,7 +88,7 @@ class SharedFilter(nn.Module):
 
 
 class Average(nn.Module):
-    """The mean of the cells around each cell or every `stride`-th one, in a map, by fixed weights along both axes.
+    """A weighted mean around every `stride`-th cell of a map, with the same fixed weights along both axes.
 
     At the borders it is the mean of the cells inside the map.
     """
@@ -157,6 +157,7 @@ class Network(nn.Module):
     Args:
         table: the rows, at their final width.
         num_classes: score maps of the 1x1 classifier.
+        norm: makes a normalization layer from its channel count.
 
     `classes` holds the classes' names where they are known (`checkpoints.load_trained` sets it), else None.
 
@@ -187,13 +188,13 @@ class Network(nn.Module):
                 height, width = module.kernel_size
                 nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / (height * width * module.out_channels)))
 
-    def open(self, x: Tensor) -> Tensor:
+    def stem_map(self, x: Tensor) -> Tensor:
         """What the first convolution makes of images, (N, stem channels, H / stride, W / stride), after its ReLU."""
         return self.relu(self.stem(x))
 
     def _walk(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
         """(level, its map) one by one, so that a caller that needs only the last map does not hold the others."""
-        x = self.open(x)
+        x = self.stem_map(x)
         if self.table.stem_level is not None:
             yield self.table.stem_level, x
         for level in self.table.levels:
@@ -241,7 +242,8 @@ def create_model(name: str, num_classes: int = 1000, width: float = 1.0, dilatio
     """A network of the family with fresh weights.
 
     Args:
-        name: one of `list_models()`, for instance "drn_c_26".
+        name: one of `list_models()`, `list_ablations()` or `list_remedies()`, for instance "drn_c_26".
+        num_classes: score maps of the 1x1 classifier.
         width: factor on all channels, which stay multiples of 4 and at least 8; 1.0 is the published network.
         dilation_rule: "exact", "levels" or "released" (see `architecture.DILATION_RULES`); None takes the
             family's default: "exact" for DRN-A, "levels" for B, C and D.

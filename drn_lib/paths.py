@@ -116,7 +116,7 @@ class NotWritten(OSError):
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `file` to write to, and moves it there when all went well.
+    """Give a temporary path beside `file` to write to, and move it there when all went well.
 
     A reader, or a run that resumes after a crash or a full disk, so sees the old file or the new one, never half.
     What killed processes left of this file is removed.

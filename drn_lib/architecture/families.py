@@ -170,7 +170,7 @@ def architecture(name: str, dilation_rule: str | None = None) -> Architecture:
     """The table of the network `name`.
 
     Args:
-        name: one of `list_models()`.
+        name: one of `list_models()`, `list_ablations()` or `list_remedies()`.
         dilation_rule: "exact", "levels" or "released"; None takes the family's default.
 
     Raises:

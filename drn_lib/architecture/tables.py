@@ -79,7 +79,7 @@ class Level:
 
     @property
     def reduction(self) -> int:
-        """Cells of the level's input between neighbouring cells of its map, along one axis."""
+        """Cells of the level's input between neighboring cells of its map, along one axis."""
         return 2 * self.stride if self.pool else self.stride
 
     def dilations(self, block: int) -> tuple[int, int]:
@@ -116,7 +116,7 @@ class Architecture:
 
     @property
     def output_stride(self) -> int:
-        """Input pixels between neighbouring cells of the last map."""
+        """Input pixels between neighboring cells of the last map."""
         return self.stem.stride * prod(level.reduction for level in self.levels)
 
     def level(self, number: int) -> Level:

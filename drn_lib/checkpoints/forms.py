@@ -132,7 +132,7 @@ def read_torch(path: Path) -> object:
         other = ", or pickled by another protocol than torch.save's own, 2: save its state dict again"
         raise ValueError(f"{path.name} is {_DAMAGED}{other if protocol else ''}")
     more = f"holds more than tensors and plain values ({refused[1]}), so it was refused and nothing in it was run"
-    raise ValueError(f"{path.name} {more}: save the network's state_dict() alone")
+    raise ValueError(f"{path.name} {more}: save only the network's state_dict()")
 
 
 def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:

@@ -73,9 +73,9 @@ def _conv_norm_names(table: Architecture, scheme: str, name: str) -> tuple[str, 
     if name == "stem":
         return _stem_names(table, scheme)
     _, number, block, kind, *index = name.split(".")
-    level, block, number = table.level(int(number)), int(block), int(index[0]) + 1 if index else 0
+    level, block, place = table.level(int(number)), int(block), int(index[0]) + 1 if index else 0
     if scheme == "pytorchcv":
-        body = ".body" if level.kind == "plain" else f".body.conv{number}"
+        body = ".body" if level.kind == "plain" else f".body.conv{place}"
         unit = _unit_name(table, level, block) + (".identity_conv" if kind == "shortcut" else body)
         return f"{unit}.conv", f"{unit}.bn"
     within = _level_name(table, scheme, level)
@@ -83,7 +83,7 @@ def _conv_norm_names(table: Architecture, scheme: str, name: str) -> tuple[str, 
         return f"{within}.{block}.downsample.0", f"{within}.{block}.downsample.1"
     if level.kind == "plain":  # convolution, normalization and ReLU are three children in a row
         return f"{within}.{3 * block}", f"{within}.{3 * block + 1}"
-    return f"{within}.{block}.conv{number}", f"{within}.{block}.bn{number}"
+    return f"{within}.{block}.conv{place}", f"{within}.{block}.bn{place}"
 
 
 def _stem_names(table: Architecture, scheme: str) -> tuple[str, str]:

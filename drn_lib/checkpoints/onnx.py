@@ -41,7 +41,7 @@ SCORES = "score_map"
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedArrays:
     """A trained network without torch."""
 
     table: Architecture  # at its final width
@@ -55,7 +55,7 @@ class Trained:
     upsampling: str | None = None  # of a segmentation network: one of `descriptions.UPSAMPLINGS`
 
 
-def read_trained(file: Path) -> Trained:
+def read_trained(file: Path) -> TrainedArrays:
     """The network in one of our own files (`checkpoints.save_weights`), read without torch.
 
     Raises:
@@ -73,14 +73,14 @@ def read_trained(file: Path) -> Trained:
 
 def trained_in(
     file: Path, table: Architecture, tensors: Mapping[str, np.ndarray], classes: list[str] | None
-) -> Trained:
+) -> TrainedArrays:
     """A network that was read from a file already, with what else the file tells: its licence, task and colors."""
     about = metadata_of(file)
     how = (TASK, about["colors"], about["upsampling"]) if about.get("task") == TASK else ()
-    return Trained(table, tensors, classes, file.name, sha256_of(file), licence_of(file), *how)
+    return TrainedArrays(table, tensors, classes, file.name, sha256_of(file), licence_of(file), *how)
 
 
-def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
+def onnx_model(trained: TrainedArrays, storage: str = "float16") -> ModelProto:
     """The network as an ONNX model with kernels of a storage, "float16" or "float32", checked by onnx.
 
     Raises:
@@ -109,7 +109,7 @@ def onnx_model(trained: Trained, storage: str = "float16") -> ModelProto:
     return model
 
 
-def save_onnx(trained: Trained, path: Path, storage: str = "float16") -> int:
+def save_onnx(trained: TrainedArrays, path: Path, storage: str = "float16") -> int:
     """Write the network to an ONNX file, whole or not at all; the number of its bytes. Errors as `onnx_model`."""
     content = onnx_model(trained, storage).SerializeToString(deterministic=True)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def save_onnx(trained: Trained, path: Path, storage: str = "float16") -> int:
 
 
 def level_outputs(table: Architecture) -> dict[str, tuple[int, int]]:
-    """Each level's output by name: its channels, and the input pixels between neighbouring cells."""
+    """Each level's output by name: its channels, and the input pixels between neighboring cells."""
     channels = {level.number: level.out_channels for level in table.levels}
     if table.stem_level is not None:
         channels[table.stem_level] = table.stem.channels
@@ -127,7 +127,7 @@ def level_outputs(table: Architecture) -> dict[str, tuple[int, int]]:
     return {f"level_{number}": (channels[number], places[number].jump) for number in sorted(channels)}
 
 
-def _metadata(trained: Trained, classes: int, storage: str) -> dict[str, str]:
+def _metadata(trained: TrainedArrays, classes: int, storage: str) -> dict[str, str]:
     table, outputs = trained.table, {SCORES: {"channels": classes, "jump": trained.table.output_stride}}
     for name, (channels, jump) in level_outputs(table).items():
         outputs[name] = {"channels": channels, "jump": jump, "level": int(name.removeprefix("level_"))}
@@ -144,7 +144,7 @@ def _metadata(trained: Trained, classes: int, storage: str) -> dict[str, str]:
 class _Graph:
     """The nodes and stored tensors of a network, in the order of computation."""
 
-    def __init__(self, trained: Trained, storage: str) -> None:
+    def __init__(self, trained: TrainedArrays, storage: str) -> None:
         self.trained, self.storage, self.onnx = trained, storage, _onnx()
         self.tensors: dict[str, np.ndarray] = {}
         for name, values in trained.tensors.items():

@@ -93,7 +93,7 @@ def load_trained(name_or_path: str | Path) -> Network:
 
 
 def load_any(weights: str | None, arch: str | None = None) -> Network:
-    """The trained network that --weights and --arch name, in eval mode: the one door of the commands on classifiers.
+    """The trained network that --weights and --arch name, in eval mode; all commands on classifiers load it here.
 
     Args:
         weights: a file or a shipped name; "released" takes the authors' weights of `arch`; None takes the network of
@@ -167,6 +167,9 @@ def released_state_dict(model: Network) -> dict[str, Tensor]:
 
     The classifier of ResNet and DRN-A is two-dimensional there. DRN-C-58 has a shortcut there that is computed and
     never added; its entries are made up, a convolution of zeros and a fresh normalization.
+
+    Raises:
+        ValueError: the authors' code has no names for this network.
 
     Source: fyu/drn, drn.py.
     """

@@ -12,7 +12,7 @@ import traceback
 PLAIN = (ImportError, ValueError, OSError, RuntimeError)
 """Errors whose own words are a sentence for a user; of others the type is named too."""
 ODD = (RecursionError, NotImplementedError, UnicodeError)
-"""Errors that are of those types as well, and mistakes of the code all the same."""
+"""Subclasses of those types that are mistakes in the code."""
 UNSAFE = re.compile(
     r"Weights only load failed|[Rr]e-?run(ning)? `?torch\.load|`weights_only|weights_only=|In PyTorch 2\.6"
 )

@@ -29,7 +29,7 @@ from drn_lib.cli.options import add_flags, add_network, begin, for_each, images_
 from drn_lib.cli.outputs import counted, free_name, save_picture, written
 from drn_lib.images import MOST_SIDE, read_photograph
 from drn_lib.localization.options import CELL_EDGES, EMPTY, ONE_CELL, SCORES, BoxOptions
-from drn_lib.localization.photographs import CLASS_FROM, CROPS, SIZE, Found, class_index, find_object
+from drn_lib.localization.photographs import CLASS_FROM, CROP_CHOICES, SIZE, Found, class_index, find_object
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,7 @@ BOX_COLOR = (194, 65, 12)  # the book's accent color
 
 CHOICES = {
     "scores": (SCORES, "what T is compared with"),
-    "crop": (CROPS, "what the box is looked for in: the whole photograph, or its central square"),
+    "crop": (CROP_CHOICES, "what the box is looked for in: the whole photograph, or its central square"),
     "class_from": (CLASS_FROM, "what names the class: the pass that gives the box, or one or ten crops"),
     "cell_edges": (CELL_EDGES, "which pixels a cell stands for"),
     "empty": (EMPTY, "the box where no cell qualifies"),
@@ -147,7 +147,7 @@ def add_commands(commands) -> None:
 
 
 def _require_own(file: Path) -> None:
-    """Raises ValueError where there is a boxes.json that no earlier run wrote: it would be lost."""
+    """Raise ValueError where there is a boxes.json that no earlier run wrote: it would be lost."""
     if os.path.lexists(file):
         try:
             ours = json.loads(file.read_bytes())["info"]["description"].startswith(DESCRIPTION)

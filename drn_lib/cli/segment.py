@@ -29,7 +29,7 @@ maps is held. The average over --scales or --mirror still holds its answer, (cla
 WINDOW = 1024
 OVERLAP = 0.25
 ENDS = ("_labels.png", "_color.png", "_overlay.png")
-"""Side of such a window in pixels, the fraction of it that neighbours have in common, and how written files end."""
+"""Side of such a window in pixels, the fraction of it that neighbors have in common, and how written files end."""
 
 
 def add_commands(commands) -> None:

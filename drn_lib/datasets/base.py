@@ -38,11 +38,11 @@ class ImageDataset(Dataset):
         return self.read(int(index) % len(self))
 
     def read(self, index: int) -> dict:
-        """Reads one sample; `index` is within 0 and `len(self) - 1`."""
+        """Read one sample; `index` is within 0 and `len(self) - 1`."""
         raise NotImplementedError
 
     def identity(self, index: int) -> bytes:
-        """Bytes that change when a sample changes; what `fingerprint` is made of."""
+        """Bytes that change with the sample's files, as far as the subclass says; what `fingerprint` is made of."""
         raise NotImplementedError
 
     def image(self, index: int) -> Tensor:
@@ -107,7 +107,7 @@ class MaskedFiles(FileDataset):
         return labels
 
     def identity(self, index: int) -> bytes:
-        # Photographs are large: their length and the whole label file tell samples apart quickly.
+        """The image file's length and the whole label file: photographs are large, and so samples are told quickly."""
         length = (self.tree.path / self.names[index]).stat().st_size
         return str(length).encode() + self.tree.read(self.label_name(index))
 
@@ -154,13 +154,13 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
     """The bytes of a PNG file as one label per pixel, int64 (H, W); a palette image gives its palette indices.
 
     Raises:
-        DataError: the bytes are not a whole image, or the image has colour channels.
+        DataError: the bytes are not a whole image, or the image has color channels.
     """
     with _opened(data, name) as picture:
         if picture.mode not in ("1", "L", "P", "I", "I;16"):
             raise DataError(
-                f"{name} is a colour image (mode {picture.mode}) where one label per pixel is expected: "
-                "use the files named *_labelIds.png, not the coloured ones."
+                f"{name} is a color image (mode {picture.mode}) where one label per pixel is expected: "
+                "use the files named *_labelIds.png, not the colored ones."
             )
         return np.array(picture).astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""One door to every dataset of the book: `open_dataset(name, split)`. torch is imported when one is opened."""
+"""`open_dataset(name, split)` opens every dataset of the book. torch is imported when one is opened."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def list_datasets() -> list[str]:
 
 
 def open_dataset(name: str, split: str, root: str | Path | None = None, **options) -> ImageDataset:
-    """Opens one split of a dataset.
+    """Open one split of a dataset.
 
     Args:
-        name: One of `list_datasets()`.
+        name: one of `list_datasets()`.
         split: "train", "tune", "trainval", "val" or "test": what the dataset has.
-        root: The folder around the dataset, or its own folder or archive; nothing else is then looked at. Without it,
+        root: the folder around the dataset, or its own folder or archive; nothing else is then looked at. Without it,
             the dataset is looked for in $DRN_DATA, then in the cache, then downloaded. Drawn sets take none.
-        **options: What the dataset's own class takes: `partition` and `classes` of `TinyImageNet`; `count`, `size`
+        **options: what the dataset's own class takes: `partition` and `classes` of `TinyImageNet`; `count`, `size`
             and `seed` of `SyntheticShapes` and `SyntheticStreets`; what `clutter.open_clutter` takes.
 
     Returns:
@@ -70,7 +70,7 @@ def dataset_class(name: str) -> type[ImageDataset]:
 
 
 def require_names(name: str, split: str, **options) -> None:
-    """Refuses names, as `open_dataset` takes them, that the datasets do not have; nothing is fetched or read for it.
+    """Refuse names, as `open_dataset` takes them, that the datasets do not have; nothing is fetched or read for it.
 
     Raises:
         DataError: the dataset has no such split or partition.

@@ -55,9 +55,9 @@ class Clutter(ImageDataset):
     no boxes, since the networks learn from image labels only.
 
     Args:
-        source, tiles: Images of one size with labels and boxes; images of one size, of other classes.
+        source, tiles: images of one size with labels and boxes; images of one size, of other classes.
         part: "train", "tune" or "test".
-        seed, side: Of places and tiles; of the canvas in pixels.
+        seed, side: of places and tiles; of the canvas in pixels.
 
     Raises:
         DataError: no such part, images that do not fit on the canvas, or a class that is on both sides.
@@ -130,9 +130,9 @@ def open_clutter(
 
     Args:
         part: "tune" and "test" to measure on, "train" to train on (without boxes).
-        root: The folder of Tiny-ImageNet, as for `open_dataset`.
-        seed, side: Of places and tiles; of the canvas in pixels.
-        partition: The split of the images, one of `tiny_imagenet.FOLDS`.
+        root: the folder of Tiny-ImageNet, as for `open_dataset`.
+        seed, side: of places and tiles; of the canvas in pixels.
+        partition: the split of the images, one of `tiny_imagenet.FOLDS`.
 
     Raises:
         DatasetNotFound: Tiny-ImageNet is nowhere; the sentence says what to do.
@@ -155,7 +155,7 @@ def training_canvases(canvases: Clutter, seed: int) -> Callable[[int], Tensor]:
 
 
 def make_tile_partition(path: Path, folder: Path | None = None, name: str = TILES) -> Path:
-    """Writes a list of tiles: of every class after the book's 20, 150 training images to train, 20 tune, 50 test.
+    """Write a list of tiles: of every class after the book's 20, 150 training images to train, 20 tune, 50 test.
 
     `HELDOUT_TILES` are of the book's 20 classes, 225, 30 and 75 each. Within a class the images are ranked as in the
     book's split. An image of which the archive of 50 classes at `path` holds a copy is left out, so that no tile shows

@@ -16,6 +16,7 @@ import stat
 import tarfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -76,14 +77,14 @@ def download(
     pause: float = 1.0,
     record: bool = True,
 ) -> Path:
-    """Downloads a file to `target`, which is returned, or does nothing where it is there already.
+    """Download a file to `target`, which is returned, or do nothing where it is there already.
 
     Args:
-        url, target: Where it is, and the path it gets.
-        size: Its length in bytes, where known.
+        url, target: where it is, and the path it gets.
+        size: its length in bytes, where known.
         checksum: "sha256:<hex>" or "md5:<hex>", where known; the first digits will do.
-        pause: Seconds before the second attempt; it doubles each time.
-        record: Whether the SHA-256 of the first download is recorded and insisted on, where `checksum` does not give it
+        pause: seconds before the second attempt; it doubles each time.
+        record: whether the SHA-256 of the first download is recorded and insisted on, where `checksum` does not give it
             in full. False where the server packs the archive again, so that its bytes may change: check what is in it.
 
     Raises:
@@ -192,7 +193,7 @@ def _is_whole_archive(file: Path, suffix: str) -> bool:
 
 
 def _check(url: str, part: Path, target: Path, size: int | None, checksum: str | None, record: bool) -> None:
-    """Deletes `part` and raises where it is not the file that was meant."""
+    """Delete `part` and raise where it is not the file that was meant."""
     got = part.stat().st_size
     algorithm, _, expected = (checksum or "sha256:").partition(":")
     digests = {name: hashlib.new(name) for name in (algorithm, "sha256")}
@@ -227,7 +228,7 @@ def _discard(part: Path, sentence: str) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpacks a zip or tar archive into a new folder, which appears, and is returned, only once it is complete.
+    """Unpack a zip or tar archive into a new folder, which appears, and is returned, only once it is complete.
 
     A folder that is there already is left as it is.
 
@@ -240,7 +241,7 @@ def unpack(archive: Path, folder: Path) -> Path:
     with clear_disk_errors(folder), whole_folder(folder) as unfinished:
         try:
             _extract(archive, unfinished)
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError, zipfile.zlib.error, gzip.BadGzipFile) as error:
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DownloadError(f"{archive} is damaged: delete it and download it again.") from error
         except OSError:
             raise

@@ -28,7 +28,7 @@ class ImageNet(ImageDataset):
     Samples have `image` (3, H, W), `label`, `boxes` (N, 4) where the annotations are there, and `name`.
 
     Args:
-        path: The folder that holds `train` and `val`.
+        path: the folder that holds `train` and `val`.
         split: "train" or "val".
 
     Raises:
@@ -66,6 +66,7 @@ class ImageNet(ImageDataset):
         return sample
 
     def identity(self, index: int) -> bytes:
+        """The image file's length; the boxes' annotations are not in it."""
         return str((self.tree.path / self.names[index]).stat().st_size).encode()
 
     def _boxes(self, image: str) -> Tensor:

@@ -39,10 +39,13 @@ class Pets(MaskedFiles):
     1 pet, 255 border, and `name`.
 
     Args:
-        path: The folder `oxford-iiit-pet`.
+        path: the folder `oxford-iiit-pet`.
         split: "trainval" or "test"; with a partition "train", "tune" or "test".
-        partition: A split in `data/splits/`, of some of the breeds. Its photographs are resized whole to squares of
+        partition: a split in `data/splits/`, of some of the breeds. Its photographs are resized whole to squares of
             `SIZE` px (a box must be able to reach the border), box and mask with them.
+
+    The fingerprint knows neither the boxes of `annotations/body_boxes.csv` nor whether photographs are resized: stored
+    results have it as it is.
 
     Raises:
         DataError: no such split, or a list that is not as published.
@@ -131,7 +134,7 @@ def _box_around(inside: np.ndarray, name: str) -> tuple[float, ...]:
 
 
 def make_book_partition(path: Path, folder: Path | None = None) -> Path:
-    """Writes the split of the book's experiments: three breeds; of each about 80, 20 and 100 photographs.
+    """Write the split of the book's experiments: three breeds; of each about 80, 20 and 100 photographs.
 
     Within a breed the photographs of trainval in the folder `path` are ranked, and the last `BOOK_TUNE` are for tuning
     (validation); test is the published one. Returns the path of the CSV file, in `folder` or `data/splits/`.

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from drn_lib.datasets.contract import DataError
 
 MOST_READ = 89_478_485
-"""Pixels of a picture that is decoded; the size is taken from its header. Pillow itself only warns from here on."""
+"""The most pixels of a picture that is decoded, by its header; Pillow only warns beyond this."""
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _STEPS = {"1": 255, "L;2": 85, "L;4": 17}
 """What one step of a PNG's sample becomes in Pillow's 8 bits, by the raw mode; its transparent grey is not scaled."""
@@ -67,7 +67,7 @@ def turned(picture: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(picture)
     except MemoryError:
         raise
-    except Exception:  # Pillow writes all EXIF data anew, so that any odd entry fails
+    except Exception:  # Pillow writes all EXIF data again, so that any odd entry fails
         return picture
 
 

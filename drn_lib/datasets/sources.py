@@ -118,7 +118,7 @@ def locate(name: str, root: str | Path | None = None) -> Path:
     """Where a published dataset lies, its folder or archive, after downloading it if need be.
 
     Args:
-        root: The folder around the dataset, or its own folder or archive; nothing else is then looked at.
+        root: the folder around the dataset, or its own folder or archive; nothing else is then looked at.
 
     Raises:
         DatasetNotFound: it is not in `root`; or none is named, and it is in none of the places and could not be

@@ -53,13 +53,13 @@ def rank(name: str) -> str:
 def assign_parts(
     images: Sequence[tuple[str, str]], fixed_test: Sequence[str], train: int, tune: int, copies: Mapping[str, int]
 ) -> dict[str, str]:
-    """Assigns the images of one class to parts: file name to part.
+    """Assign the images of one class to parts: file name to part.
 
     Args:
-        images: Pairs (file name, digest of the pixels) of the class.
-        fixed_test: Digests of all images, of every class, that are in test whatever the rule says.
-        train, tune: How many of `images` go there; the others go to test.
-        copies: For each digest, how many images of any class have it.
+        images: pairs (file name, digest of the pixels) of the class.
+        fixed_test: digests of all images, of every class, that are in test whatever the rule says.
+        train, tune: how many of `images` go there; the others go to test.
+        copies: for each digest, how many images of any class have it.
 
     Raises:
         DataError: so many images have copies that the rule cannot keep them in one part.
@@ -74,7 +74,7 @@ def assign_parts(
 
 
 def read_partition(name: str, folder: Path | None = None) -> Partition:
-    """Reads a committed split from `folder` (`data/splits/`) and checks it against the hash beside it.
+    """Read a committed split from `folder` (`data/splits/`) and check it against the hash beside it.
 
     Raises:
         DataError: no such split, or its list does not agree with its hash.
@@ -98,13 +98,13 @@ def read_partition(name: str, folder: Path | None = None) -> Partition:
 def write_partition(
     name: str, rows: Sequence[tuple[str, str, str]], facts: Mapping[str, object], folder: Path | None = None
 ) -> Path:
-    """Writes a split as `<name>.csv` and `<name>.json` (facts, counts, sha256) and returns the path of the CSV file.
+    """Write a split as `<name>.csv` and `<name>.json` (facts, counts, sha256) and return the path of the CSV file.
 
     Args:
-        name: The split's name.
+        name: the split's name.
         rows: (wnid, file name, part), in the order of the classes' labels.
-        facts: What else the JSON file says.
-        folder: Where to; by default `data/splits/`.
+        facts: what else the JSON file says.
+        folder: where to; by default `data/splits/`.
     """
     folder = splits_dir() if folder is None else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

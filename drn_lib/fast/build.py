@@ -36,7 +36,8 @@ def load_library() -> ctypes.CDLL:
     """The library, compiled where it is not in the cache yet.
 
     Raises:
-        Unavailable: another processor than x86-64 with AVX2, no compiler, a failed build, a cache not to be written.
+        Unavailable: another processor than x86-64 with AVX2, no compiler, a failed build, or a cache that cannot be
+            written.
     """
     compiler, file = _compiler(), library_file()
     if not file.exists():
@@ -48,7 +49,9 @@ def load_library() -> ctypes.CDLL:
 
 
 def library_file() -> Path:
-    """Where the library lies in the cache; its name is one of sources, compiler, options and processor.
+    """The library's file in the cache.
+
+    Its name holds a hash of the sources, the compiler, its options and the processor.
 
     Raises:
         Unavailable: another processor than x86-64, or no compiler.

@@ -21,7 +21,7 @@ class Case(NamedTuple):
     """What the time of a convolution depends on.
 
     engine    "kernel" or "plain"
-    training  forward and backward, or forward alone
+    training  forward and backward, or only forward
     dense     3x3 of stride 1 with as many zeros around as its dilation: what Winograd's filtering is for
     kernel, stride, dilation, inputs, outputs  of the convolution
     side      of a square of as many cells as the map has

@@ -38,8 +38,6 @@ class Steps(NamedTuple):
 class Kernel:
     """The functions of the library on tensors; an engine as `plain` is one."""
 
-    NAME = "C++ kernel"
-
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
         for name, types in _SIGNATURES.items():

@@ -1,6 +1,6 @@
 """The layers that `accelerate` puts in the place of PyTorch's: same parameters, same state dict, other products.
 
-A layer is changed by its class alone, so every tensor stays the one it was. Each decides for each input: what the
+Only the class of a layer is changed, so every tensor stays the one it was. Each decides for each input: what the
 engine does not compute exactly as PyTorch would (other types, tracing, compiling) is left to PyTorch.
 """
 
@@ -179,9 +179,9 @@ class Connected(Block):
 class AcceleratedNetwork(Network):
     """A network whose first ReLU is computed with the normalization before it."""
 
-    def open(self, x: Tensor) -> Tensor:
+    def stem_map(self, x: Tensor) -> Tensor:
         if hooked(self.relu) or not isinstance(self.stem, Normalized):
-            return super().open(x)
+            return super().stem_map(x)
         return self.stem(x, relu=True)
 
 

@@ -87,7 +87,7 @@ F23 = Scheme(
     AT=_matrix("1 1 1 0\n 0 1 -1 -1"),
     before=1,
 )
-"""Two outputs from four cells by four products instead of six; Winograd, 1980."""
+"""Two outputs from four cells by four products instead of six; Winograd, 1980. `scheme_for` never chooses it."""
 
 PAIR = Scheme(
     "PAIR",

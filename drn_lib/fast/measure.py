@@ -78,7 +78,9 @@ def times(case: Case) -> dict[str, float]:
 
 
 def _seconds(run: Callable[[], object], times: int) -> float:
-    """Of the processor for one thread, which other work hardly disturbs; of the clock for several, which share it."""
+    """Seconds of one call: processor time with one thread, because other work hardly disturbs it, and wall-clock time
+    with several.
+    """
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     started = clock()
     for _ in range(times):
@@ -123,11 +125,7 @@ def _training(x: Tensor, weight: Tensor, steps: Steps, method: str, engine) -> C
 
 
 def check_batch(batch: tuple[int, int] | None) -> None:
-    """Refuse what is no (images, side).
-
-    Raises:
-        ValueError: see above.
-    """
+    """Raise ValueError unless `batch` is None or (images, side)."""
     if batch is not None:
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise ValueError(f"tune is {batch!r}: it must be (images, side in pixels), for instance (1, 224)")

@@ -1,4 +1,4 @@
-"""The door: a network made faster in place, and given back."""
+"""`accelerate` makes a network faster in place, and `restore` undoes it."""
 
 from __future__ import annotations
 
@@ -47,19 +47,23 @@ def accelerate(
         The same network.
 
     Raises:
-        ValueError: `tune` is no pair of positive whole numbers, or the network does not take such images.
+        ValueError: `tune` is no pair of positive whole numbers, or the network does not take such images. PyTorch's
+            own layers then compute the network, as after `restore`.
     """
     measure.check_batch(tune)
     restore(model)
-    reason = _obstacle(model)
-    if reason is None:
-        settings, reason = _settings(fold, kernel)
-        changed = _change(model, settings)
+    said = _obstacle(model)
+    if said is None:
+        settings, engine = _settings(fold, compiled=kernel)
+        said = f"{_change(model, settings)} convolutions can be computed by {engine}"
         if tune is not None:
-            measure.tune(model, *tune, settings)
-        reason = f"{changed} convolutions can be computed by {reason}"
+            try:
+                measure.tune(model, *tune, settings)
+            except BaseException:
+                restore(model)
+                raise
     if not quiet:
-        print(f"fast: {reason}")
+        print(f"fast: {said}")
     return model
 
 
@@ -79,16 +83,16 @@ def engine_of(model: nn.Module) -> str | None:
 
 
 def identity(model: nn.Module) -> dict[str, str]:
-    """What else decides the last bits of an accelerated network's results; nothing where it is not accelerated."""
+    """The engine and the table of choices, which decide the last bits of the results; {} without acceleration."""
     engine = engine_of(model)
     if engine is None:
         return {}
     return {"engine": library_file().stem if engine == "kernel" else engine, "choices": table_hash()}
 
 
-def _settings(fold: bool, kernel: bool) -> tuple[Settings, str]:
+def _settings(fold: bool, compiled: bool) -> tuple[Settings, str]:
     """The engine that there is, and what the printed line says of it."""
-    if not kernel:
+    if not compiled:
         return Settings("plain", fold), "PyTorch"
     try:
         load_library()

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from drn_lib.fast.matrices import Scheme
 
-NAME = "PyTorch"
-
 
 class Ending(NamedTuple):
     """What follows a convolution at once: + bias (out), + another map of its shape, ReLU."""

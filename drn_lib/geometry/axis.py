@@ -108,24 +108,24 @@ def cell_edges(index: Any, jump: int, size: int, centre: float = 0.0, convention
     """Pixel edges (low, high) of a cell's own pixels along one axis, clipped to the image.
 
     Pixel p reaches from edge p to edge p + 1. For a DRN (jump 8, centre 0) cell i owns 8i - 4 to 8i + 4: the pixels
-    nearest to its field's centre, pixel 8i. The convention "tile" gives 8i to 8i + 8: the map laid over the image.
+    nearest to its field's center, pixel 8i. The convention "tile" gives 8i to 8i + 8: the map laid over the image.
     "measured" differs from "centre" at the border: the outer cells reach to it, so that every pixel has an owner, and a
-    cell whose centre lies beyond it stands for the last pixels. Uneven padding pushes cells of `lite` there.
+    cell whose center lies beyond it stands for the last pixels. Uneven padding pushes cells of `lite` there.
 
     Args:
         index: number of the cell along the axis; an int, or an array or tensor of them.
-        jump, size: input pixels between neighbouring cells, and of the image along the axis.
+        jump, size: input pixels between neighboring cells, and of the image along the axis.
         centre: `Place.centre`, not used by the convention "tile".
         convention: one of `CELL_EDGES`; another is a ValueError.
 
     Source: PAPER_VS_CODE P7; chapter 05. The paper does not say which pixels a cell stands for.
     """
     one_of("convention of cell edges called", convention, CELL_EDGES)
-    # A pixel halfway between two centres goes to the later cell: the edges of all cells tile the axis.
+    # A pixel halfway between two centers goes to the later cell: the edges of all cells tile the axis.
     low = index * jump + (0 if convention == "tile" else ceil(centre - jump / 2))
     high, latest = low + jump, size
     if convention == "measured":
-        is_last = (index + 1) * jump + centre > size - 1  # the next cell's centre is not in the image
+        is_last = (index + 1) * jump + centre > size - 1  # the next cell's center is not in the image
         low, high = low * (index > 0), high + is_last * (size - high)
         latest = max(0, ceil(size - 1 - jump / 2))
     if isinstance(index, int):

@@ -20,7 +20,8 @@ def layers(network: str | Architecture) -> list[Layer]:
     """The longest path through a network as a chain of layers, named like the modules of `create_model`.
 
     Each block's 3x3 convolutions read all that its shortcut reads and more, so the shortcuts drop out.
-    `network` is a name of `list_models()` or a table of `architecture(name, dilation_rule)`.
+    `network` is one of `list_models()`, `list_ablations()` or `list_remedies()`, or a table of
+    `architecture(name, dilation_rule)`.
     """
     chain = []
     for row in convolutions(architecture(network) if isinstance(network, str) else network):

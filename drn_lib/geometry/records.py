@@ -24,7 +24,7 @@ class Place:
 
     @property
     def jump(self) -> int:
-        """Input pixels between neighbouring cells (also: reduction, output stride)."""
+        """Input pixels between neighboring cells (also: reduction, output stride)."""
         return self._same("jump")
 
     @property

@@ -48,10 +48,17 @@ def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geomet
     Args:
         model: an `nn.Module` that takes (N, channels, H, W).
         input_size: pixels, one number or (H, W).
+        channels: of the input.
+
+    Returns:
+        A row for each convolution and pooling in the order in which they run, and the geometry of what each module
+        gives, by the module's name.
 
     Raises:
         ValueError: an operation mixes positions in a way that has no single receptive field (upsampling,
             attention, a pooled map multiplied back), or that is not known; or the module cannot run on shapes.
+
+    Source: the arithmetic of chapter 01, of each operation that runs.
     """
     input_size = image_size(input_size)
     # A copy: modes, buffers and hooks of `model` stay as they are.
@@ -69,7 +76,7 @@ def trace(model: nn.Module, input_size: Pair = 224, channels: int = 3) -> Geomet
                 raise
             except Exception as error:
                 what = f"(N, {channels}, {input_size[0]}, {input_size[1]})"
-                raise ValueError(f"the {type(model).__name__} cannot run on shapes alone, on images {what}") from error
+                raise ValueError(f"the {type(model).__name__} cannot run on shapes only, on images {what}") from error
     return Geometry(type(model).__name__, input_size, tuple(tracer.rows), tracer.places)
 
 

@@ -166,7 +166,7 @@ def _energies(maps: Tensor, period: int, per_map: bool = False) -> tuple[Tensor,
 
 
 def _window(period: int) -> Tensor:
-    """Weights of the local mean along one axis: a box of one period, centred also where the period is even."""
+    """Weights of the local mean along one axis: a box of one period, centered also where the period is even."""
     window = torch.ones(2 * (period // 2) + 1, dtype=torch.float64) / period
     if period % 2 == 0:
         window[[0, -1]] /= 2

@@ -22,6 +22,7 @@ def read_levels(
         model: a `network.Network`; read in evaluation mode, which is then undone.
         images: (N, 3, H, W), as the model expects them.
         read: gets maps (n, C, h, w), n up to `batch_size`.
+        batch_size: images that go through the network at once.
 
     Raises:
         ValueError: maps hold values that are not finite; the level is named.
@@ -38,5 +39,5 @@ def read_levels(
 
 
 def name_of(level: int | str) -> str:
-    """As sentences call it."""
+    """The map's name in an error message."""
     return f"the map of level {level}" if isinstance(level, int) else "the score map"

@@ -15,6 +15,9 @@ def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
     Each map (H, W) loses its mean and is faded out at its borders (Hann window); the mean is taken over all maps.
     White noise of variance v has power v at every frequency but the two lowest, which lose it with the mean.
 
+    Args:
+        maps: (..., H, W), one or more maps, such as (N, C, H, W).
+
     Returns:
         (frequencies, power): both (B,), frequencies in cycles per cell from 0 to 0.5 in steps of 1 / min(H, W).
         A grid of period p shows at 1 / p.
@@ -29,8 +32,8 @@ def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
     maps = maps.detach().double().reshape(-1, height, width)
     options = {"dtype": torch.float64, "device": maps.device}
     window = torch.outer(*(torch.hann_window(side + 2, periodic=False, **options)[1:-1] for side in (height, width)))
-    centred = maps - (maps * window).sum((-2, -1), keepdim=True) / window.sum()
-    power = torch.fft.fft2(centred * window).abs().square().mean(0) / window.square().sum()
+    centered = maps - (maps * window).sum((-2, -1), keepdim=True) / window.sum()
+    power = torch.fft.fft2(centered * window).abs().square().mean(0) / window.square().sum()
     require_finite(power, "the power spectrum")
     radius = torch.hypot(torch.fft.fftfreq(height, **options)[:, None], torch.fft.fftfreq(width, **options))
     bins = (radius * min(height, width)).round().long()

@@ -1,4 +1,6 @@
-"""CAM boxes, the field's own, to stand beside the paper's: an upsampled class activation map, cut and made one part.
+"""CAM boxes, the usual baseline.
+
+The class activation map is upsampled and thresholded, and its largest connected part gives the box.
 
 Not the paper's method (that is `localization.equations`): no other class is asked, the threshold is relative to each
 image's own maximum, and only the largest connected part counts.
@@ -28,7 +30,7 @@ def cam_boxes(
     """CAM boxes: upsampled class activation map, cut at a fraction of its range, largest part.
 
     The map of one class is brought to the image's size bilinearly and scaled to 0..1 in each image, and the pixels at
-    `fraction` and above are taken; of their connected parts (8 neighbours) the one with most pixels gives the box.
+    `fraction` and above are taken; of their connected parts (8 neighbors) the one with most pixels gives the box.
 
     Args:
         class_scores: scores of one class (N, h, w), for example of `class_evidence`.
@@ -54,7 +56,7 @@ def cam_boxes(
     jumps = jump_of(class_scores, image_size, jump)
     if not len(class_scores):
         return torch.zeros(0, 4)
-    large = upsample(class_scores, (height, width), jumps, cell_edges, centre)  # (N, H, W)
+    large = upsample_over_image(class_scores, (height, width), jumps, cell_edges, centre)  # (N, H, W)
     low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
     inside = (large - low >= fraction * (high - low)).numpy()
     # All images in one tall picture with an empty line between them: one call finds the parts of all.
@@ -67,7 +69,9 @@ def cam_boxes(
     return around(largest.any(dim=2), largest.any(dim=1), 1, (height, width), "tile")
 
 
-def upsample(maps: Tensor, image_size: Pair, jump: Pair, cell_edges: str = "tile", centre: Centre = None) -> Tensor:
+def upsample_over_image(
+    maps: Tensor, image_size: Pair, jump: Pair, cell_edges: str = "tile", centre: Centre = None
+) -> Tensor:
     """Maps (N, h, w) at the image's size (N, H, W), bilinear; outside the outer cells the map stays constant."""
     (height, width), steps, centres = pair(image_size), pair(jump), place_of_cells(cell_edges, centre)
     if cell_edges == "measured":

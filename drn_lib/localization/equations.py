@@ -60,7 +60,7 @@ def boxes(
             out. The paper does not give its value, so there is no default. A tensor (T,) asks for all of them at once.
         image_size: pixels, one number or (height, width).
         options: what the paper leaves open, see there.
-        jump: input pixels between neighbouring cells, a number or (height, width); None works it out (`map_jump`).
+        jump: input pixels between neighboring cells, a number or (height, width); None works it out (`map_jump`).
         centre: `geometry.cell_centre(model, image_size)`, which `cell_edges="measured"` needs.
 
     Returns:
@@ -78,7 +78,9 @@ def boxes(
 
 
 def class_evidence(score_map: Tensor, classes: Tensor, scores: str = "logits") -> tuple[Tensor, Tensor]:
-    """What equations (2) and (3) need of a score map, a C-th of its size. Arguments and errors as for `boxes`.
+    """One class's scores and where it wins, which is all that equations (2) and (3) need.
+
+    Arguments and errors as for `boxes`.
 
     Returns:
         The class's score at every cell, as "logits" or "softmax", and whether it wins there: (N, h, w) each.
@@ -150,6 +152,10 @@ def peak_points(
         image_size, jump, centre: as for `boxes`.
         cell_edges: "centre" puts cell i at the middle of pixel j i, "tile" at the middle of its tile, "measured" at the
             middle of its field, where that lies in the image, else at the last pixel.
+
+    Raises:
+        ValueError: scores that are not finite (N, h, w) with cells, a map that does not belong to the image's size, or
+            an unknown convention of `cell_edges`, or "measured" without `centre`.
     """
     check_class_scores(class_scores)
     centres = place_of_cells(cell_edges, centre)
@@ -161,7 +167,7 @@ def peak_points(
 
 
 def map_jump(cells: tuple[int, int], image_size: Pair) -> tuple[int, int]:
-    """Input pixels between neighbouring cells, from only the map's size (h, w) and the image's.
+    """Input pixels between neighboring cells, from only the map's size (h, w) and the image's.
 
     A network of the book makes ceil(H / S) cells of H pixels, S a power of two. The smallest such S that fits both
     axes is taken; failing that, sizes that divide evenly.
@@ -201,6 +207,9 @@ def localize(
         model: has `score_map`, like every network of the book.
         threshold, options, jump: as for `boxes`; the default options have the network's own `cell_edges`.
         classes: (N,); None takes the class with the highest pooled logit.
+
+    Raises:
+        ValueError: as `boxes`, for this score map and these classes.
     """
     with evaluating(model):
         score_map = model.score_map(x)  # (N, C, h, w)
@@ -256,7 +265,7 @@ def _check_map(score_map: Tensor) -> None:
 
 
 def check_class_scores(scores: Tensor) -> None:
-    """Raises ValueError where scores are not finite (N, h, w) with cells."""
+    """Raise ValueError where scores are not finite (N, h, w) with cells."""
     require_type(scores, Tensor, "the scores")
     if scores.is_complex():
         raise ValueError(f"scores hold real numbers, not {scores.dtype}")

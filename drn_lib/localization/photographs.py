@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SIZE = 224
 """Pixels to which the shorter side of a photograph is brought: the paper's input size."""
-CROPS = ("none", "centre")
+CROP_CHOICES = ("none", "centre")
 CLASS_FROM = ("whole", "centre", "ten")
 MARGIN = 256 / 224
 """Shorter side of a photograph over the crops' side where crops name the class: as ImageNet classifiers are tested."""
@@ -82,7 +82,7 @@ def find_object(
     from drn_lib.localization.places import cells_of_pixels, own_place
     from drn_lib.probing import evaluating
 
-    one_of("choice of crop called", crop, CROPS)
+    one_of("choice of crop called", crop, CROP_CHOICES)
     one_of("choice of class_from called", class_from, CLASS_FROM)
     known = model.classifier.out_channels
     if index is not None and not 0 <= index < known:

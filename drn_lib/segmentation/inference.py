@@ -1,7 +1,7 @@
 """From an image of any size to a class for every pixel: whole, by sliding windows, at several scales.
 
 Whole is the rule: a fully convolutional network takes an image as it is. Windows bound the memory instead; scales and
-mirroring cost time and raise the scores, so who reports them says so.
+mirroring cost time and raise the scores, so anyone who reports such scores must say so.
 """
 
 from __future__ import annotations

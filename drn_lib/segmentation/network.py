@@ -9,7 +9,7 @@ Upsampling and the place of a cell. A score map is enlarged by its output stride
 and what lies beyond the image is cut off. So the enlargement is the same for every size of image, odd ones too: a
 crop, a window and the whole image place the same cell on the same pixels. (`align_corners=True`, or resizing to the
 image's size, would stretch the map by another factor for every size.) Cell i then stands on pixels 8i to 8i+7, while
-its receptive field is centred on pixel 8i: the last convolutions learn these 3.5 pixels, because they are trained
+its receptive field is centered on pixel 8i: the last convolutions learn these 3.5 pixels, because they are trained
 through the same upsampling.
 """
 
@@ -48,7 +48,7 @@ class SegmentationNetwork(nn.Module):
         enlarge: how many times larger than they are the backbone sees its images; the scores come back at the images'
             own size. Twice as large costs four times as much and gives cells at half the distance.
 
-    `output_stride` is the distance of neighbouring cells in pixels of the image as it is.
+    `output_stride` is the distance of neighboring cells in pixels of the image as it is.
 
     Raises:
         ValueError: not a network of ours, an unknown upsampling or normalization, no number of classes, or an
@@ -120,7 +120,7 @@ def upsample(scores: Tensor, size: tuple[int, int], step: int, upsampling: str =
     Args:
         scores: (N, C, h, w).
         size: (H, W) of the image in pixels, at most (step h, step w).
-        step: pixels between neighbouring cells.
+        step: pixels between neighboring cells.
         upsampling: one of `checkpoints.descriptions.UPSAMPLINGS`.
 
     Returns:

@@ -23,7 +23,7 @@ class Inference:
     """How an image is read.
 
     window     pixels a side of the sliding windows, a multiple of the output stride; None: the whole image at once
-    overlap    pixels that neighbouring windows share at least, a multiple of the output stride; where windows
+    overlap    pixels that neighboring windows share at least, a multiple of the output stride; where windows
                overlap, a pixel's probabilities are the plain mean over all windows that hold it
     scales     factors by which the image is resized before it is read
     mirror     whether each scale is read a second time, mirrored left to right

@@ -21,7 +21,7 @@ from drn_lib.datasets.base import ImageDataset, mask_classes_of
 from drn_lib.datasets.contract import IGNORE, DataError
 from drn_lib.datasets.street_scenes import CLASSES, write_prediction
 from drn_lib.distributed import Group
-from drn_lib.evaluation.confusion import confusion_matrix, require_labels
+from drn_lib.evaluation.confusion import confusion_matrix, require_class_count
 from drn_lib.paths import shows_progress
 from drn_lib.segmentation.inference import predict_labels
 from drn_lib.segmentation.metrics import summarize
@@ -59,7 +59,7 @@ def boundary_band(truth: Tensor, radius: int = BAND) -> Tensor:
 
 
 def find_specks(labels: Tensor, size: int = SPECK) -> tuple[np.ndarray, int]:
-    """The small connected parts of a segmentation; a part is connected through sides and corners (8 neighbours).
+    """The small connected parts of a segmentation; a part is connected through sides and corners (8 neighbors).
 
     So a thin slanting line is one part, not many. Pixels that are `IGNORE` belong to none.
 
@@ -141,7 +141,7 @@ def score_segmentation(
     classes = mask_classes_of(dataset)
     if model.num_classes != len(classes):
         raise ValueError(f"the network knows {model.num_classes} classes and the dataset has {len(classes)}")
-    require_labels(len(classes))
+    require_class_count(len(classes))
     if predictions is not None and tuple(classes) != tuple(CLASSES):
         raise ValueError(
             "predictions are written in the 19 classes of Cityscapes, and this set has others: leave them out"
@@ -175,7 +175,7 @@ def position_prior(dataset: ImageDataset) -> Tensor:
         DataError: the set has no masks.
         ValueError: more than 255 classes.
     """
-    require_labels(classes := len(mask_classes_of(dataset)))
+    require_class_count(classes := len(mask_classes_of(dataset)))
     counts = None
     for index in range(len(dataset)):
         mask = dataset[index]["mask"]

@@ -18,7 +18,7 @@ from drn_lib.checks import LAST_SEED, require_type, whole_number
 from drn_lib.datasets.base import ImageDataset, mask_classes_of
 from drn_lib.datasets.contract import IGNORE
 from drn_lib.distributed import Group, join
-from drn_lib.evaluation.confusion import require_labels
+from drn_lib.evaluation.confusion import require_class_count
 from drn_lib.images import NORMALIZATION
 from drn_lib.network import Network, fingerprint
 from drn_lib.segmentation.network import SegmentationNetwork
@@ -66,7 +66,7 @@ def train_segmentation(
     whole_number("val_every", val_every, 1)
     require_type(recipe, SegmentationRecipe, "the recipe")
     require_type(backbone, Network, "the backbone")
-    require_labels(len(mask_classes_of(train_set)))
+    require_class_count(len(mask_classes_of(train_set)))
     if (width := width_of(backbone.table)) not in (recipe.width, None):
         raise ValueError(
             f"the backbone has width {width:g}, and the recipe {recipe.name} trains width {recipe.width:g}"

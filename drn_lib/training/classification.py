@@ -64,7 +64,7 @@ def train(
     """Train the network `name` by `recipe` on images in memory, or resume where a run in `options.folder` stopped.
 
     Args:
-        name: a network of `list_models()`.
+        name: one of `list_models()`, `list_ablations()` or `list_remedies()`.
         seed: of weights, order and augmentation.
         train_set: images uint8 (N, 3, H, W) and labels (N,); images that are rendered again for every epoch are a
             function from the epoch, counted from 0, to such images.
@@ -139,7 +139,7 @@ def train_from_files(
 def classification_task(
     recipe: ClassificationRecipe, model: Network, seed: int, source: Source, group: Group, more: dict | None = None
 ) -> Task:
-    """What the loop needs to train a classifier on `source`; `more` is what its run is known by beside the usual."""
+    """What the loop needs to train a classifier on `source`; `more` adds entries to the run's identity."""
 
     def loss(logits: Tensor, labels: Tensor, size: int) -> Tensor:
         # The processes' gradients are averaged: by its weight each image of the batch counts the same.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import ClassVar, TypeVar
 
@@ -48,6 +48,7 @@ class Recipe:
     KIND: ClassVar[str] = "recipe"
     SIDE: ClassVar[str]  # the field that holds the pixels a side of what the network sees
     OPTION: ClassVar[str]  # the field that `open_dataset` takes
+    _gradual_rate: ClassVar[Callable[..., float]]  # of (step, total_steps, its epoch): the rate without `drop_every`
     STORED: ClassVar[tuple[str, ...]] = ()  # the fields that results name even where they are None
 
     name: str
@@ -79,16 +80,9 @@ class Recipe:
     def learning_rate(self, step: int, total_steps: int) -> float:
         """The rate of step `step` of `total_steps`: a pure function, so that a resumed run repeats it exactly."""
         epoch = step * self.epochs // total_steps
-        if self.schedule == "step":
+        if self.drop_every is not None:
             return self.lr * 0.1 ** (epoch // self.drop_every)
-        if self.schedule != "cosine":
-            done = step / total_steps if self.schedule == "poly" else epoch / self.epochs
-            return self.lr * (1.0 - done) ** POWER
-        warmup_steps = max(1, round(self.warmup * total_steps))
-        if step < warmup_steps:
-            return self.lr * (step + 1) / warmup_steps
-        progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
-        return self.lr * 0.5 * (1.0 + math.cos(math.pi * progress))
+        return self._gradual_rate(step, total_steps, epoch)
 
     def as_dict(self) -> dict:
         """The fields as plain values, as results and checkpoints store them; of those that are None only `STORED`.
@@ -132,10 +126,8 @@ class ClassificationRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.shorter_side is not None and self.image_size > self.shorter_side:
-            raise ValueError(
-                f"image_size must be at most {self.shorter_side}, the shorter_side that it is cut out of, "
-                f"not {self.image_size}"
-            )
+            most = f"at most {self.shorter_side}, the shorter_side that it is cut out of"
+            raise ValueError(f"image_size must be {most}, not {self.image_size}")
         if self.crop_padding >= self.image_size:  # the border is a reflection of the image, which must reach so far
             raise ValueError(f"crop_padding must be below image_size, {self.image_size}, not {self.crop_padding}")
 
@@ -143,6 +135,13 @@ class ClassificationRecipe(Recipe):
     def schedule(self) -> str:
         """The name of the learning rate's course: see `SCHEDULES`."""
         return "step" if self.drop_every else "cosine"
+
+    def _gradual_rate(self, step: int, total_steps: int, epoch: int) -> float:
+        warmup_steps = max(1, round(self.warmup * total_steps))
+        if step < warmup_steps:
+            return self.lr * (step + 1) / warmup_steps
+        progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+        return self.lr * 0.5 * (1.0 + math.cos(math.pi * progress))
 
     @property
     def reads_files(self) -> bool:
@@ -188,6 +187,10 @@ class SegmentationRecipe(Recipe):
             raise ValueError("drop_every belongs to the schedule 'step', and 'step' needs it")
         if self.head_lr is not None and self.lr == 0:  # the classifier's rate is a multiple of the rest's
             raise ValueError("lr must be above zero where head_lr is set")
+
+    def _gradual_rate(self, step: int, total_steps: int, epoch: int) -> float:
+        done = step / total_steps if self.schedule == "poly" else epoch / self.epochs
+        return self.lr * (1.0 - done) ** POWER
 
     @property
     def head_factor(self) -> float:

@@ -1,8 +1,8 @@
 """How degridding levels without residual links begin: from random weights, as the identity, or linked at first.
 
 DRN-C's levels 7 and 8 are the last ones of a deep chain, and no link leads around them. Does such a network learn
-worse, or only later? Two starts help it on without changing what is trained in the end. torch is imported when it is
-needed.
+worse, or only later? Two other starts are offered; neither changes the network that is trained in the end. torch is
+imported when it is needed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def unlinked(model: Network) -> list[Block]:
 
 
 def link(step: int, steps: int) -> float:
-    """What a fading link counts in a step of so many: 1 in the first one, 0 from half of them on."""
+    """The factor of a fading link in step `step` of `steps`: 1 in the first step, 0 from half of them on."""
     return max(0.0, 1.0 - step / (FADED * steps))
 
 

@@ -17,6 +17,8 @@ from drn_lib.architecture import (
     first_dilation,
     list_ablations,
     list_models,
+    list_networks,
+    list_remedies,
     scale_width,
 )
 from drn_lib.paths import paper_dir
@@ -38,6 +40,7 @@ def test_all_networks_are_listed_in_the_order_of_the_book():
     assert NETWORKS == list(published())
     assert list_models("drn_c_*") == ["drn_c_26", "drn_c_42", "drn_c_58"]
     assert list_models("*_18") == ["resnet_18", "drn_a_18"] and list_models("vgg*") == []
+    assert list_networks() == [*list_models(), *list_ablations(), *list_remedies()]
 
 
 @pytest.mark.parametrize("name", NETWORKS + list_ablations())

@@ -52,6 +52,15 @@ def test_the_cache_is_named_by_the_environment(monkeypatch, tmp_path):
     assert paths.cache_dir() == Path.home() / ".cache" / "drn_lib"
 
 
+def test_progress_and_downloads_are_switched_off_by_the_environment(monkeypatch):
+    for name, off, is_on in (("DRN_PROGRESS", "0", paths.shows_progress), ("DRN_OFFLINE", "1", paths.may_download)):
+        monkeypatch.delenv(name, raising=False)
+        assert is_on()
+        for value in ("0", "1"):
+            monkeypatch.setenv(name, value)
+            assert is_on() == (value != off)
+
+
 def test_replacing_leaves_the_old_file_where_writing_fails(tmp_path):
     file = tmp_path / "result.json"
     file.write_text("old")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from book.studies.bench.released import released
-from drn_lib.checkpoints.onnx import SCORES, Trained, onnx_model
+from drn_lib.checkpoints.onnx import SCORES, TrainedArrays, onnx_model
 from drn_lib.fast import Unavailable, accelerate
 from drn_lib.fast.build import load_library
 from drn_lib.fast.layers import folded
@@ -125,7 +125,7 @@ def _onnx(model: Network) -> bytes:
     """The network as an ONNX file in float32 that gives the score map alone."""
     tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     try:
-        made = onnx_model(Trained(model.table, tensors, None, "drawn", "", ""), "float32")
+        made = onnx_model(TrainedArrays(model.table, tensors, None, "drawn", "", ""), "float32")
     except RuntimeError as error:
         raise Missing(str(error)) from error
     for output in [output for output in made.graph.output if output.name != SCORES]:

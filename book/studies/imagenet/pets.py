@@ -17,7 +17,7 @@ from drn_lib.geometry import cell_centre
 from drn_lib.images import normalize
 from drn_lib.lite import LiteNetwork
 from drn_lib.localization import scores as scoring
-from drn_lib.localization.cam import cam_boxes, upsample
+from drn_lib.localization.cam import cam_boxes, upsample_over_image
 from drn_lib.localization.equations import peak_points
 
 DOGS, CATS = range(151, 269), range(281, 286)
@@ -97,7 +97,7 @@ def class_maps(network: LiteNetwork, animals: Animals) -> tuple[Tensor, Tensor]:
 
 def pixel_ap(maps: Tensor, masks: Tensor, cell_edges: str, jump: int, centre: tuple[float, float]) -> np.ndarray:
     """Average precision (N,), 0..1, of the enlarged maps' pixels against the animal's; the border counts nowhere."""
-    large = upsample(maps, tuple(masks.shape[1:]), jump, cell_edges, centre)  # (N, H, W)
+    large = upsample_over_image(maps, tuple(masks.shape[1:]), jump, cell_edges, centre)  # (N, H, W)
     found = []
     for values, mask in zip(large.numpy(), masks.numpy(), strict=True):
         counted = mask != IGNORE

@@ -18,7 +18,7 @@ from drn_lib.datasets.contract import IGNORE
 from drn_lib.geometry import cell_centre
 from drn_lib.images import normalize
 from drn_lib.lite import LiteNetwork
-from drn_lib.localization.cam import upsample
+from drn_lib.localization.cam import upsample_over_image
 from drn_lib.localization.places import cells_of_pixels
 from drn_lib.segmentation.metrics import outcome, summarize
 from drn_lib.segmentation.scores import images_by_sequence, score_image
@@ -137,5 +137,5 @@ def _unit(maps: np.ndarray) -> tuple[Tensor, Tensor]:
 @torch.inference_mode()
 def _score(head: nn.Conv2d, maps: np.ndarray, mask: Tensor, place: dict) -> dict[str, np.ndarray]:
     scores = head(torch.from_numpy(maps.copy()).float()[None])[0]  # (classes, h, w)
-    large = upsample(scores, tuple(mask.shape), place["jump"], place["cell_edges"], place["centre"])
+    large = upsample_over_image(scores, tuple(mask.shape), place["jump"], place["cell_edges"], place["centre"])
     return score_image(large.argmax(dim=0), mask, head.out_channels)

@@ -1,7 +1,7 @@
 """Drawing with soft edges and exact labels: the tool of the synthetic datasets.
 
-An outline is a signed distance: negative inside, in pixels. A colour is blended in with the fraction of a pixel
-that the outline covers; a label is set where a pixel's centre is inside. Coordinates are fractions of the picture's
+An outline is a signed distance: negative inside, in pixels. A color is blended in with the fraction of a pixel
+that the outline covers; a label is set where a pixel's center is inside. Coordinates are fractions of the picture's
 side: (0, 0) is its upper left corner, (1, 1) its lower right one.
 """
 
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-Colour = np.ndarray | Callable[[np.ndarray, np.ndarray], np.ndarray]
+Color = np.ndarray | Callable[[np.ndarray, np.ndarray], np.ndarray]
 """RGB in 0 to 1, (3,), or a function of x (1, w) and y (h, 1) in 0 to 1 that gives (h, w, 3)."""
 
 
@@ -77,19 +77,19 @@ def _to_segment(px: np.ndarray, py: np.ndarray, a: Sequence[float], b: Sequence[
 class Canvas:
     """A square picture: a background (side, side, 3) in 0 to 1 with its label, then what is painted over it.
 
-    It holds `colours`, and `labels` and `objects`, int64 (side, side); 0 where no numbered object is on top.
+    It holds `colors`, and `labels` and `objects`, int64 (side, side); 0 where no numbered object is on top.
     """
 
-    def __init__(self, colours: np.ndarray, label: int = 0):
-        self.side, self.colours = len(colours), colours
+    def __init__(self, colors: np.ndarray, label: int = 0):
+        self.side, self.colors = len(colors), colors
         self.labels = np.full((self.side, self.side), label, dtype=np.int64)
         self.objects = np.zeros_like(self.labels)
         self._centres = np.arange(self.side) + 0.5
 
-    def fill(self, outline: Outline, colour: Colour, label: int | None = None, number: int = 0) -> None:
-        """Paints an outline over what is there.
+    def fill(self, outline: Outline, color: Color, label: int | None = None, number: int = 0) -> None:
+        """Paint an outline over what is there.
 
-        The pixels whose centre is inside get the label and the object number; the label None keeps both.
+        The pixels whose center is inside get the label and the object number; the label None keeps both.
         """
         x0, y0, x1, y1 = outline.bounds
         rows, columns = self._span(y0, y1), self._span(x0, x1)
@@ -98,8 +98,8 @@ class Canvas:
         x, y = self._centres[None, columns], self._centres[rows, None]  # (1, w) and (h, 1)
         distance = outline.distance(x, y, self.side)
         cover = np.minimum(np.maximum(0.5 - distance, 0.0), 1.0)[..., None]
-        paint = colour(x / self.side, y / self.side) if callable(colour) else colour
-        window = self.colours[rows, columns]
+        paint = color(x / self.side, y / self.side) if callable(color) else color
+        window = self.colors[rows, columns]
         window += cover * (paint - window)
         if label is not None:
             inside = distance < 0
@@ -112,8 +112,8 @@ class Canvas:
 
     def picture(self, rng: np.random.Generator, noise: float) -> np.ndarray:
         """The finished picture with pixel noise of the given standard deviation (0 to 1), uint8 (side, side, 3)."""
-        colours = self.colours + rng.normal(0.0, noise, self.colours.shape)
-        return np.clip(np.rint(colours * 255), 0, 255).astype(np.uint8)
+        colors = self.colors + rng.normal(0.0, noise, self.colors.shape)
+        return np.clip(np.rint(colors * 255), 0, 255).astype(np.uint8)
 
     def box(self, number: int) -> tuple[int, int, int, int] | None:
         """Pixel edges x0, y0, x1, y1 around what is visible of an object; None where nothing is."""

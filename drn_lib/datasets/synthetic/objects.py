@@ -44,7 +44,7 @@ def _wires(scene: Scene, x: float, height: float, near: float, far: float) -> No
 
 
 def _sign(scene: Scene, x: float, z: float) -> Callable[[], None]:
-    height, form, colour = scene.rng.uniform(2.0, 2.8), scene.rng.integers(3), scene.colour(0.1, 0.9)
+    height, form, color = scene.rng.uniform(2.0, 2.8), scene.rng.integers(3), scene.color(0.1, 0.9)
 
     def paint() -> None:
         scene.stroke((x, 0, z), (x, height, z), 0.08, world.METAL, world.POLE)
@@ -55,7 +55,7 @@ def _sign(scene: Scene, x: float, z: float) -> Callable[[], None]:
             corners = [(x - 0.48, height - 0.3, z), (x + 0.48, height - 0.3, z), (x, height + 0.5, z)]
             scene.area(corners, np.array([0.85, 0.15, 0.12]), world.SIGN)
         else:
-            scene.box((x, height, z), 0.75, 0.6, colour, world.SIGN)
+            scene.box((x, height, z), 0.75, 0.6, color, world.SIGN)
 
     return paint
 
@@ -66,8 +66,8 @@ def _traffic_light(scene: Scene, x: float, z: float) -> Callable[[], None]:
     def paint() -> None:
         scene.stroke((x, 0, z), (x, 2.6, z), 0.12, world.METAL, world.POLE)
         scene.box((x, 2.9, z), 0.42, 1.05, world.DARK, world.LIGHT)
-        for lamp, colour in enumerate(([0.9, 0.1, 0.1], [0.95, 0.75, 0.1], [0.1, 0.8, 0.3])):
-            scene.ball(x, 3.2 - 0.3 * lamp, z, 0.13, np.array(colour) * (1.0 if lamp == lit else 0.3), world.LIGHT)
+        for lamp, color in enumerate(([0.9, 0.1, 0.1], [0.95, 0.75, 0.1], [0.1, 0.8, 0.3])):
+            scene.ball(x, 3.2 - 0.3 * lamp, z, 0.13, np.array(color) * (1.0 if lamp == lit else 0.3), world.LIGHT)
 
     return paint
 
@@ -90,7 +90,7 @@ def traffic(scene: Scene) -> list[Thing]:
 
 def _vehicle(scene: Scene, x: float, z: float, kind: int) -> Callable[[], None]:
     rng = scene.rng
-    colour, number = scene.colour(0.1, 0.95), scene.user(kind)
+    color, number = scene.color(0.1, 0.95), scene.user(kind)
     width, height = {world.CAR: (1.8, 1.45), world.TRUCK: (2.4, 3.2), world.BUS: (2.5, 3.1), world.TRAIN: (2.6, 3.5)}[
         kind
     ]
@@ -103,15 +103,15 @@ def _vehicle(scene: Scene, x: float, z: float, kind: int) -> Callable[[], None]:
         for dx in (-0.38 * width, 0.38 * width):
             part(dx, 0.25, 0.22 * width, 0.5, world.DARK)
         if kind == world.CAR:
-            part(0, 0.57, width, 0.65, colour)
-            part(0, 0.5 * (0.85 + height), 0.9 * width, height - 0.85, colour, narrow=0.75)
+            part(0, 0.57, width, 0.65, color)
+            part(0, 0.5 * (0.85 + height), 0.9 * width, height - 0.85, color, narrow=0.75)
             part(0, 0.5 * (0.85 + height), 0.78 * width, 0.75 * (height - 0.85), world.GLASS, narrow=0.78)
         else:
-            part(0, 0.5 * (0.35 + height), width, height - 0.35, colour)
+            part(0, 0.5 * (0.35 + height), width, height - 0.35, color)
             if kind == world.BUS:
                 part(0, 0.7 * height, 0.84 * width, 0.32 * height, world.GLASS)
             elif kind == world.TRUCK:
-                part(0, 0.55 * height, 0.03, 0.75 * height, 0.5 * colour)
+                part(0, 0.55 * height, 0.03, 0.75 * height, 0.5 * color)
             else:
                 part(0, 0.38 * height, width, 0.14 * height, np.full(3, 0.92))
                 for dx in (-0.22 * width, 0.22 * width):
@@ -137,7 +137,7 @@ def people(scene: Scene) -> list[Thing]:
 
 def _person(scene: Scene, x: float, z: float) -> Callable[[], None]:
     tall, step = scene.rng.uniform(1.5, 1.9), scene.rng.uniform(0, 0.2)
-    shirt, legs = scene.colour(), scene.colour(0.1, 0.5)
+    shirt, legs = scene.color(), scene.color(0.1, 0.5)
     number = scene.user(world.PERSON)
 
     def paint() -> None:
@@ -153,7 +153,7 @@ def _person(scene: Scene, x: float, z: float) -> Callable[[], None]:
 
 
 def _cyclist(scene: Scene, x: float, z: float, machine: int) -> Callable[[], None]:
-    shirt, number, seat = scene.colour(), scene.user(world.RIDER), scene.user(machine)
+    shirt, number, seat = scene.color(), scene.user(world.RIDER), scene.user(machine)
     thick = 0.1 if machine == world.BICYCLE else 0.3
 
     def paint() -> None:

@@ -17,10 +17,10 @@ from drn_lib.datasets.synthetic.world import Scene, Thing
 
 
 def draw(rng: np.random.Generator, side: int) -> tuple[Canvas, dict[int, int]]:
-    """Renders a street scene by the choices of `rng`, which do not depend on `side`, that of the picture in pixels.
+    """Render a street scene by the choices of `rng`, which do not depend on `side`, that of the picture in pixels.
 
     Returns:
-        The canvas (colours, train ids, object numbers), and object number to train id of the road users.
+        The canvas (colors, train ids, object numbers), and object number to train id of the road users.
     """
     road = rng.uniform(3.0, 4.4)
     canvas, horizon, middle = Canvas(_sky(rng, side), world.SKY), rng.uniform(0.38, 0.5), rng.uniform(0.38, 0.62)
@@ -29,7 +29,7 @@ def draw(rng: np.random.Generator, side: int) -> tuple[Canvas, dict[int, int]]:
     things = [*_sides(scene), *street_furniture(scene), *traffic(scene), *people(scene)]
     for _, paint in sorted(things, key=lambda thing: -thing[0]):
         paint()
-    canvas.colours += 0.03 * smooth_noise(rng, side, 16, channels=1) + 0.03 * smooth_noise(rng, side, 32, channels=3)
+    canvas.colors += 0.03 * smooth_noise(rng, side, 16, channels=1) + 0.03 * smooth_noise(rng, side, 32, channels=3)
     return canvas, scene.users
 
 
@@ -48,8 +48,8 @@ def _ground(scene: Scene) -> None:
     paving = np.full(3, rng.uniform(0.5, 0.68)) + rng.uniform(-0.04, 0.04, size=3)
     asphalt = np.full(3, rng.uniform(0.24, 0.4))
 
-    def strip(left: float, right: float, colour: np.ndarray, label: int, start=0.6, end=world.FAR) -> None:
-        scene.area([(left, 0, start), (right, 0, start), (right, 0, end), (left, 0, end)], colour, label)
+    def strip(left: float, right: float, color: np.ndarray, label: int, start=0.6, end=world.FAR) -> None:
+        scene.area([(left, 0, start), (right, 0, start), (right, 0, end), (left, 0, end)], color, label)
 
     strip(-200, 200, green, world.TERRAIN)
     strip(-scene.edge, scene.edge, paving, world.SIDEWALK)
@@ -86,7 +86,7 @@ def _sides(scene: Scene) -> list[Thing]:
 
 def _building(scene: Scene, x: float, z: float, depth: float) -> Callable[[], None]:
     rng = scene.rng
-    height, colour, end = rng.uniform(5, 17), scene.colour(0.35, 0.85), z + depth
+    height, color, end = rng.uniform(5, 17), scene.color(0.35, 0.85), z + depth
     floor, bay = rng.uniform(2.8, 3.6), rng.uniform(2.0, 3.2)
     outer = x + np.sign(x) * 12
 
@@ -96,11 +96,11 @@ def _building(scene: Scene, x: float, z: float, depth: float) -> Callable[[], No
         along = world.FOCAL * x / np.where(np.abs(across) < 1e-3, np.copysign(1e-3, x), across)
         high = world.CAMERA - (py - scene.horizon) * along / world.FOCAL
         glass = _bars(along - z, bay, 1.1) * _bars(high - 1, floor, 1.5) * (high < height - 0.6) * (high > 0.8)
-        shade = scene.haze(colour, z)
+        shade = scene.haze(color, z)
         return shade + glass[..., None] * (scene.haze(world.GLASS, z) - shade)
 
     def paint() -> None:
-        scene.area([(x, 0, z), (outer, 0, z), (outer, height, z), (x, height, z)], 0.8 * colour, world.BUILDING)
+        scene.area([(x, 0, z), (outer, 0, z), (outer, height, z), (x, height, z)], 0.8 * color, world.BUILDING)
         wall = [scene.point(x, y, at) for y, at in ((0, z), (0, end), (height, end), (height, z))]
         scene.canvas.fill(polygon(wall), facade, world.BUILDING)
 
@@ -114,19 +114,19 @@ def _bars(position: np.ndarray, period: float, width: float) -> np.ndarray:
 
 
 def _wall(scene: Scene, x: float, z: float, depth: float) -> Callable[[], None]:
-    height, colour = scene.rng.uniform(1.4, 2.4), scene.colour(0.4, 0.65)
+    height, color = scene.rng.uniform(1.4, 2.4), scene.color(0.4, 0.65)
     corners = [(x, 0, z), (x, 0, z + depth), (x, height, z + depth), (x, height, z)]
-    return lambda: scene.area(corners, colour, world.WALL)
+    return lambda: scene.area(corners, color, world.WALL)
 
 
 def _fence(scene: Scene, x: float, z: float, depth: float) -> Callable[[], None]:
-    height, colour = scene.rng.uniform(1.2, 1.8), scene.colour(0.2, 0.7)
+    height, color = scene.rng.uniform(1.2, 1.8), scene.color(0.2, 0.7)
 
     def paint() -> None:
         for high in (0.25, 0.95):
-            scene.stroke((x, high * height, z), (x, high * height, z + depth), 0.08, colour, world.FENCE)
+            scene.stroke((x, high * height, z), (x, high * height, z + depth), 0.08, color, world.FENCE)
         for at in np.arange(z, z + depth, 0.8):
-            scene.stroke((x, 0, at), (x, height, at), 0.05, colour, world.FENCE)
+            scene.stroke((x, 0, at), (x, height, at), 0.05, color, world.FENCE)
 
     return paint
 

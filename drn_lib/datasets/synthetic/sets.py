@@ -16,7 +16,7 @@ from drn_lib.checks import whole_number
 from drn_lib.datasets.base import ImageDataset
 from drn_lib.datasets.contract import DataError
 from drn_lib.datasets.synthetic import scene
-from drn_lib.datasets.synthetic.canvas import Canvas, Colour, Outline, disc, polygon, segment, smooth_noise
+from drn_lib.datasets.synthetic.canvas import Canvas, Color, Outline, disc, polygon, segment, smooth_noise
 from drn_lib.datasets.synthetic.world import CLASSES as STREET_CLASSES
 
 SPLITS = ("train", "tune", "test")
@@ -33,8 +33,8 @@ class _Synthetic(ImageDataset):
 
     Args:
         split: "train", "tune" or "test"; they share no scene.
-        count: How many samples; sample i does not depend on it.
-        size: Side of the pictures in pixels, 64 to 512.
+        count: how many samples; sample i does not depend on it.
+        size: side of the pictures in pixels, 64 to 512.
 
     Raises:
         DataError: no such split, or a count, size or seed that is out of range.
@@ -123,7 +123,7 @@ def _tensor(picture: np.ndarray) -> Tensor:
 
 
 def _background(rng: np.random.Generator, side: int) -> np.ndarray:
-    """A textured background between two random colours that are not far apart, (side, side, 3)."""
+    """A textured background between two random colors that are not far apart, (side, side, 3)."""
     low = rng.uniform(0.15, 0.85, size=3)
     high = np.clip(low + rng.uniform(-0.3, 0.3, size=3), 0, 1)
     mix = 0.5 + 0.5 * np.tanh(1.5 * smooth_noise(rng, side, int(rng.integers(2, 6))))
@@ -137,7 +137,7 @@ def _clutter(rng: np.random.Generator, canvas: Canvas) -> None:
     """Strokes, dots and splinters, each smaller than any shape."""
     for _ in range(int(rng.integers(2, 8))):
         x, y, turn = rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0, 2 * math.pi)
-        colour, form = rng.uniform(0, 1, size=3), rng.integers(3)
+        color, form = rng.uniform(0, 1, size=3), rng.integers(3)
         if form == 0:
             reach = rng.uniform(0.05, 0.15)
             end = (x + reach * math.cos(turn), y + reach * math.sin(turn))
@@ -146,19 +146,19 @@ def _clutter(rng: np.random.Generator, canvas: Canvas) -> None:
             outline = disc(x, y, rng.uniform(0.015, 0.04))
         else:
             outline = polygon(_around(x, y, rng.uniform(0.03, 0.06, size=int(rng.integers(3, 5))), turn))
-        canvas.fill(outline, colour)
+        canvas.fill(outline, color)
 
 
 def _shape(rng: np.random.Generator, canvas: Canvas, name: str) -> None:
     radius = rng.uniform(0.18, 0.36)
     x, y = rng.uniform(radius, 1 - radius, size=2)
     turn = rng.uniform(-0.5, 0.5)
-    first = _far_from(rng, canvas.colours[int(y * canvas.side), int(x * canvas.side)])
-    colour: Colour = first
+    first = _far_from(rng, canvas.colors[int(y * canvas.side), int(x * canvas.side)])
+    color: Color = first
     if name in ("stripes", "checks"):
         texture, name = name, SHAPES[rng.choice([0, 2, 3, 7])]
-        colour = _texture(texture, first, _far_from(rng, first), (x, y), turn, period=radius * rng.uniform(0.45, 0.65))
-    canvas.fill(_outline(name, x, y, radius, turn), colour, label=1, number=1)
+        color = _texture(texture, first, _far_from(rng, first), (x, y), turn, period=radius * rng.uniform(0.45, 0.65))
+    canvas.fill(_outline(name, x, y, radius, turn), color, label=1, number=1)
 
 
 def _outline(name: str, x: float, y: float, radius: float, turn: float) -> Outline:
@@ -170,7 +170,7 @@ def _outline(name: str, x: float, y: float, radius: float, turn: float) -> Outli
     if name == "crescent":
         return whole.without(disc(x + 0.45 * radius * math.cos(turn), y + 0.45 * radius * math.sin(turn), 0.8 * radius))
     if name == "half disc":
-        # The far half of a circle around a shifted centre, so that the figure fills its place as others do.
+        # The far half of a circle around a shifted center, so that the figure fills its place as others do.
         angles = turn + np.linspace(-math.pi / 2, math.pi / 2, 25)
         cx, cy = x - 0.4 * radius * math.cos(turn), y - 0.4 * radius * math.sin(turn)
         return polygon(np.stack([cx + radius * np.cos(angles), cy + radius * np.sin(angles)], 1))
@@ -191,16 +191,16 @@ def _around(x: float, y: float, reach: np.ndarray, turn: float) -> np.ndarray:
     return np.stack([x + reach * np.cos(angles), y + reach * np.sin(angles)], 1)
 
 
-def _far_from(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
-    """Of four random colours the one that differs most from `colour`, so that a shape can be seen."""
+def _far_from(rng: np.random.Generator, color: np.ndarray) -> np.ndarray:
+    """Of four random colors the one that differs most from `color`, so that a shape can be seen."""
     offers = rng.uniform(0, 1, size=(4, 3))
-    return offers[np.argmax(np.linalg.norm(offers - colour, axis=1))]
+    return offers[np.argmax(np.linalg.norm(offers - color, axis=1))]
 
 
 def _texture(
     name: str, first: np.ndarray, second: np.ndarray, centre: tuple[float, float], turn: float, period: float
-) -> Colour:
-    def colour(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+) -> Color:
+    def color(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         dx, dy = x - centre[0], y - centre[1]
         along = np.sin(2 * math.pi / period * (dx * math.cos(turn) + dy * math.sin(turn)))
         across = np.sin(2 * math.pi / period * (dy * math.cos(turn) - dx * math.sin(turn)))
@@ -208,4 +208,4 @@ def _texture(
         fraction = 0.5 + 0.5 * np.clip(3 * wave, -1, 1)
         return first + fraction[..., None] * (second - first)
 
-    return colour
+    return color

@@ -257,11 +257,11 @@ def scripted() -> bytes:
 
 
 def onnx_file() -> bytes:
-    from drn_lib.checkpoints.onnx import Trained, onnx_model
+    from drn_lib.checkpoints.onnx import TrainedArrays, onnx_model
 
     model = network(name="resnet_18")
     tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    return onnx_model(Trained(model.table, tensors, None, "f", "", "")).SerializeToString()
+    return onnx_model(TrainedArrays(model.table, tensors, None, "f", "", "")).SerializeToString()
 
 
 class Plain(torch.nn.Module):

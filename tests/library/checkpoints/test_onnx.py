@@ -14,7 +14,7 @@ import torch
 
 from drn_lib import images, paths
 from drn_lib.checkpoints import files
-from drn_lib.checkpoints.onnx import Trained, onnx_model, read_trained, save_onnx
+from drn_lib.checkpoints.onnx import TrainedArrays, onnx_model, read_trained, save_onnx
 from drn_lib.checkpoints.weights import load_trained, save_weights
 from drn_lib.cli.commands import main
 from drn_lib.network import create_model
@@ -25,7 +25,7 @@ SHIPPED = [paths.checkpoints_dir() / f"{files.SHIPPED.format(name)}.safetensors"
 KINDS = [("resnet_50", None), ("drn_a_18", "levels"), ("drn_b_26", None), ("drn_c_58", None), ("drn_d_22", None)]
 
 
-def fresh(name: str, rule: str | None = None, seed: int = 0) -> tuple[torch.nn.Module, Trained]:
+def fresh(name: str, rule: str | None = None, seed: int = 0) -> tuple[torch.nn.Module, TrainedArrays]:
     """A narrow network with random weights that 16 bits do not hold, its normalization as if it had been trained."""
     torch.manual_seed(seed)
     model = create_model(name, 5, width=0.125, dilation_rule=rule).eval()
@@ -35,7 +35,7 @@ def fresh(name: str, rule: str | None = None, seed: int = 0) -> tuple[torch.nn.M
                 torch.nn.init.uniform_(tensor.data, low, high)
             torch.nn.init.uniform_(module.running_mean, -1, 1)
     tensors = {key: tensor.numpy() for key, tensor in model.state_dict().items()}
-    return model, Trained(model.table, tensors, list("abcde"), "a file", "0" * 64, "none")
+    return model, TrainedArrays(model.table, tensors, list("abcde"), "a file", "0" * 64, "none")
 
 
 def run(model: onnx.ModelProto, x: torch.Tensor) -> dict[str, np.ndarray]:
@@ -134,10 +134,10 @@ def test_what_does_not_fit_is_a_sentence(tmp_path, monkeypatch):
     pytest.raises(ValueError, onnx_model, trained, "int8").match("there is no storage called 'int8'")
     del missing[kernel]
     with pytest.raises(ValueError, match=f"has no {kernel}"):
-        onnx_model(Trained(trained.table, missing, None, "a file", "", ""))
+        onnx_model(TrainedArrays(trained.table, missing, None, "a file", "", ""))
     too_large = {**trained.tensors, kernel: trained.tensors[kernel] * 1e6}
     with pytest.raises(ValueError, match="not finite in 16 bits"):
-        onnx_model(Trained(trained.table, too_large, None, "a file", "", ""))
+        onnx_model(TrainedArrays(trained.table, too_large, None, "a file", "", ""))
     (tmp_path / "half.safetensors").write_bytes(SHIPPED[0].read_bytes()[:1000])
     pytest.raises(ValueError, read_trained, tmp_path / "half.safetensors").match(
         "half.safetensors is damaged or cut off"
@@ -210,7 +210,7 @@ def test_the_width_builds_the_same_network(width):
     table = create_model("drn_c_26", 5, width).table
     model = create_model("drn_c_26", 5, width)
     tensors = {key: tensor.numpy() for key, tensor in model.state_dict().items()}
-    about = about_of(onnx_model(Trained(table, tensors, None, "f", "", "")))
+    about = about_of(onnx_model(TrainedArrays(table, tensors, None, "f", "", "")))
     assert create_model("drn_c_26", 5, float(about["width"])).table == table
     assert (about["task"], "upsampling" in about) == ("classification", False)
 
@@ -238,4 +238,4 @@ def test_tensors_of_another_shape_are_not_exported(name):
     _, trained = fresh("drn_c_26")
     other = {**trained.tensors, name: trained.tensors[name][:4]}
     with pytest.raises(ValueError, match=rf"{name} of a file is \[4.*, and drn_c_26 of this width has \["):
-        onnx_model(Trained(trained.table, other, None, "a file", "", ""))
+        onnx_model(TrainedArrays(trained.table, other, None, "a file", "", ""))

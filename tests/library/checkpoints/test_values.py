@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from drn_lib.checkpoints.onnx import Trained, onnx_model, read_trained
+from drn_lib.checkpoints.onnx import TrainedArrays, onnx_model, read_trained
 from drn_lib.checkpoints.weights import load_any, load_trained, load_weights, released_state_dict, save_weights
 from drn_lib.network import create_model
 from drn_lib.segmentation.network import SegmentationNetwork, load_segmentation, make_backbone, save_segmentation
@@ -114,7 +114,7 @@ def test_other_types_are_not_exported(dtype):
     tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     tensors["stem.conv.weight"] = np.ones(tensors["stem.conv.weight"].shape, dtype)
     with pytest.raises(ValueError, match="stem.conv.weight of f holds .*, and weights are floating-point"):
-        onnx_model(Trained(model.table, tensors, None, "f", "", ""))
+        onnx_model(TrainedArrays(model.table, tensors, None, "f", "", ""))
 
 
 def test_what_64_bits_hold_and_the_networks_32_do_not():
@@ -128,7 +128,7 @@ def test_what_64_bits_hold_and_the_networks_32_do_not():
     tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     tensors["classifier.bias"] = np.full(5, 1e300)
     with pytest.raises(ValueError, match="classifier.bias of f holds values that are not finite"):
-        onnx_model(Trained(model.table, tensors, None, "f", "", ""), "float32")
+        onnx_model(TrainedArrays(model.table, tensors, None, "f", "", ""), "float32")
 
 
 def sparse(tensor):

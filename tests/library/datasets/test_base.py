@@ -72,7 +72,7 @@ def test_a_picture_with_too_many_pixels_is_one_sentence(tmp_path, monkeypatch):
             read()
 
 
-def test_a_coloured_label_file_is_answered_with_the_files_that_are_read():
-    with pytest.raises(DataError, match=r"use the files named \*_labelIds.png, not the coloured ones") as caught:
+def test_a_colored_label_file_is_answered_with_the_files_that_are_read():
+    with pytest.raises(DataError, match=r"use the files named \*_labelIds.png, not the colored ones") as caught:
         decode_labels(encoded(Image.new("RGB", (2, 2)), "PNG"), "a.png")
     assert "TrainIds" not in str(caught.value)

@@ -222,7 +222,7 @@ def test_every_cityscapes_class_has_its_train_id(tmp_path):
 def test_wrong_street_labels_are_one_sentence(tmp_path):
     top = tmp_path / "cityscapes"
     for ids, message in [
-        (noise(0, 6, 8, 3), "colour image.*labelIds"),
+        (noise(0, 6, 8, 3), "color image.*labelIds"),
         (np.full((6, 8), 34, np.uint8), "label 34: Cityscapes ids go from 0 to 33"),
         (np.full((5, 8), 7, np.uint8), "8x5 px and its image 8x6"),
     ]:
@@ -349,7 +349,7 @@ def test_wrong_pets_are_one_sentence(pets):
         (np.zeros((10, 12), np.uint8), "outside 1"),
         (np.full((9, 12), 2, np.uint8), "12x9 px and its image 12x10"),
         (np.full((10, 12), 2, np.uint8), "no pixel of a pet"),
-        (noise(0, 10, 12, 3), "colour image"),
+        (noise(0, 10, 12, 3), "color image"),
     ]:
         write(trimap, encoded(pixels))
         refuses(f"Abyssinian_1.png.*{message}", "pets", "trainval", pets, index=0)

@@ -41,10 +41,10 @@ def test_the_area_of_an_outline_is_right(side):
     ]:
         drawn = canvas(side)
         drawn.fill(outline, white, label=1)
-        assert drawn.colours.mean() == pytest.approx(area, abs=0.4 / side)
+        assert drawn.colors.mean() == pytest.approx(area, abs=0.4 / side)
         assert drawn.labels.mean() == pytest.approx(area, abs=1.5 / side)
         # A pixel's label is set exactly where its centre is inside, that is where most of it is covered.
-        assert np.array_equal(drawn.labels == 1, drawn.colours[..., 0] > 0.5)
+        assert np.array_equal(drawn.labels == 1, drawn.colors[..., 0] > 0.5)
 
 
 def test_a_rectangle_on_pixel_edges_is_sharp():
@@ -52,7 +52,7 @@ def test_a_rectangle_on_pixel_edges_is_sharp():
     drawn.fill(polygon([(4 / 32, 8 / 32), (12 / 32, 8 / 32), (12 / 32, 10 / 32), (4 / 32, 10 / 32)]), np.ones(3), 1, 7)
     expected = np.zeros((32, 32))
     expected[8:10, 4:12] = 1
-    assert np.array_equal(drawn.labels, expected) and np.array_equal(drawn.colours[..., 0], expected)
+    assert np.array_equal(drawn.labels, expected) and np.array_equal(drawn.colors[..., 0], expected)
     assert drawn.box(7) == (4, 8, 12, 10) and drawn.box(8) is None
 
 

@@ -224,7 +224,8 @@ def test_a_batch_that_is_none_is_refused(batch):
 
 def test_images_that_the_network_does_not_take_are_refused_in_one_sentence():
     with pytest.raises(ValueError, match="does not take 2 images of 1 px"):
-        accelerate(nn.Sequential(nn.Conv2d(3, 8, 3)), tune=(2, 1), quiet=True)
+        accelerate(model := nn.Sequential(nn.Conv2d(3, 8, 3)), tune=(2, 1), quiet=True)
+    assert engine_of(model) is None
 
 
 def test_a_run_is_known_by_engine_and_table(engine):

@@ -14,7 +14,7 @@ from drn_lib import create_model, geometry
 from drn_lib.conversion import dilate
 from drn_lib.geometry.axis import pair
 from drn_lib.localization import equations
-from drn_lib.localization.cam import cam_boxes, upsample
+from drn_lib.localization.cam import cam_boxes, upsample_over_image
 from drn_lib.localization.equations import (
     boxes,
     class_evidence,
@@ -204,8 +204,8 @@ def test_upsampling_is_linear_between_the_cells_and_constant_beyond_them(size, j
         places = (np.arange(side) + 0.5) / step - 0.5 if edges == "tile" else np.arange(side) / step  # in cells
         cells = np.arange(maps.shape[axis])
         expected = np.apply_along_axis(lambda line, at=places, c=cells: np.interp(at, c, line), axis, expected)
-    assert np.abs(upsample(maps, size, jump, edges).numpy() - expected).max() < 1e-12
-    assert np.abs(upsample(maps.float(), size, jump, edges).numpy() - expected).max() < 4e-6
+    assert np.abs(upsample_over_image(maps, size, jump, edges).numpy() - expected).max() < 1e-12
+    assert np.abs(upsample_over_image(maps.float(), size, jump, edges).numpy() - expected).max() < 4e-6
 
 
 def test_cam_boxes_take_the_largest_part_of_each_image():

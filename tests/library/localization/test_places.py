@@ -9,7 +9,7 @@ from torch import nn
 
 from drn_lib.cli.localize import draw_found
 from drn_lib.localization import scores as scoring
-from drn_lib.localization.cam import cam_boxes, upsample
+from drn_lib.localization.cam import cam_boxes, upsample_over_image
 from drn_lib.localization.equations import boxes, localize, peak_points
 from drn_lib.localization.options import BoxOptions
 from drn_lib.localization.photographs import find_object
@@ -87,12 +87,12 @@ def test_a_map_stretched_over_its_tiles_is_the_special_case():
 
 def test_upsampling_goes_through_the_measured_middles():
     maps = torch.randn(2, 4, 8, dtype=torch.float64)
-    large = upsample(maps, (40, 70), 8, "measured", (5.0, 2.5))
+    large = upsample_over_image(maps, (40, 70), 8, "measured", (5.0, 2.5))
     for image, line in ((0, 1), (1, 3)):
         row = np.interp((np.arange(70) - 2.5) / 8, np.arange(8), maps[image, line].numpy())
         assert np.abs(large[image, 5 + 8 * line].numpy() - row).max() < 1e-12
     assert torch.equal(large[:, :, 69], large[:, :, 59]) and torch.equal(large[:, 0], large[:, 5])
-    assert upsample(maps.float(), 64, 8, "measured", (0, 0)).dtype == torch.float32
+    assert upsample_over_image(maps.float(), 64, 8, "measured", (0, 0)).dtype == torch.float32
     blob = torch.zeros(1, 8, 8)
     blob[0, 2, 3:5] = 1.0
     box = cam_boxes(blob, 0.99, 64, cell_edges="measured", centre=(13, 13))
