@@ -47,8 +47,8 @@ def accelerate(
         The same network.
 
     Raises:
-        ValueError: `tune` is no pair of positive whole numbers, or the network does not take such images. PyTorch's
-            own layers then compute the network, as after `restore`.
+        ValueError: `tune` is no pair of positive whole numbers; or the network does not take such images, and is then
+            as after `restore`.
     """
     measure.check_batch(tune)
     restore(model)
