@@ -15,7 +15,7 @@ _SPECIAL = {
     "ladder_a_22_shared": "A-22, smoothing before dilation",
     "ladder_a_22_shared_end": "A-22, smoothing at the end",
     "ladder_a_22_fixed_blur": "A-22, fixed blur at the end",
-    "ladder_front_22": "front alone, 22",
+    "ladder_front_22": "front only, 22",
     "ladder_c_26_constant": "C-26, tail at dilation 4",
     "resnet_18_wide": "ResNet-18, wider",
     "resnet_18_large": "ResNet-18, larger images",

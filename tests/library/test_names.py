@@ -25,7 +25,7 @@ from drn_lib.names import display_name
         ("ladder_a_22", "A-22"),
         ("ladder_a_22_falling", "A-22, falling dilation"),
         ("ladder_a_22_unlinked", "A-22, falling, no residuals"),
-        ("ladder_front_22", "front alone, 22"),
+        ("ladder_front_22", "front only, 22"),
         ("ladder_c_26_constant", "C-26, tail at dilation 4"),
     ],
 )
