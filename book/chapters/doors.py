@@ -18,7 +18,7 @@ from book.chapters.version import ADDRESS, SITE, VERSION
 
 LINKS = "links"
 """The id of the cell of links."""
-NEEDS_GPU = ("04", "05", "07")
+NEEDS_GPU = ("04", "05", "07", "09")
 """The chapters whose `FULL = True` trains for hours; in the others it measures, for which a CPU does."""
 ROW = re.compile(r"^(\| \[\d\d [^\]]+\]\((?:\.\./)?(notebooks/\S+)\.ipynb\) \|[^|]+\|) \d+ \|[^\n]*$", re.MULTILINE)
 HEADER = re.compile(r"^(\| chapter \|[^|\n]+\| minutes \|)[^\n]*\n\| --- [^\n]*$", re.MULTILINE)
