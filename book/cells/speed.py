@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
+from drn_lib import paths
 from drn_lib.fast import plain
 from drn_lib.fast.build import SOURCES
 from drn_lib.fast.matrices import Scheme, header
@@ -52,5 +52,5 @@ def seconds(run: Callable[[], object], times: int = 5) -> float:
 
 def tell(text: str) -> None:
     """Print what only the reader's own machine can say; silent where chapters are stored or compared."""
-    if os.environ.get("DRN_PROGRESS") != "0":
+    if paths.shows_progress():
         print(text)

@@ -16,7 +16,7 @@ from book.studies.reading import contrasts, outcomes, strict
 from book.studies.reading.contrasts import Contrast
 from book.studies.reading.records import StoredRun
 from drn_lib import paths
-from drn_lib.architecture import architecture, list_ablations, list_models, list_remedies
+from drn_lib.architecture import architecture, list_networks
 from drn_lib.checks import one_of, whole_number
 from drn_lib.datasets.splits import PARTS
 from drn_lib.training import starts
@@ -261,7 +261,7 @@ def _wave(variants, seeds, keep_weights=(), optional=False, title="") -> Wave:
 def _variant(
     name: str, base: Recipe, /, network=None, dilation_rule=None, start=None, head="strict", tail="fresh", **changes
 ) -> Variant:
-    networks = [*list_models(), *list_ablations(), *list_remedies()]
+    networks = list_networks()
     network = one_of("network", name if network is None else network, networks)
     if name in networks and name != network:
         raise ValueError(f"its network is {network}, so it needs another name than that of a network")

@@ -16,7 +16,7 @@ from book.studies import cache, files, metrics, plans
 from book.studies.intervals import Interval, Sample, percent, student_t_difference
 from book.studies.reading import contrasts, outcomes, strict
 from book.studies.reading.records import StoredRun
-from drn_lib.architecture import list_ablations, list_models, list_remedies
+from drn_lib.architecture import list_networks
 
 
 def runs(study: str, name: str | None = None, root: Path | None = None) -> list[StoredRun]:
@@ -43,7 +43,7 @@ def runs(study: str, name: str | None = None, root: Path | None = None) -> list[
             plan.accept(run)
     kept = [run for run in loaded if name in (None, run.variant)]
     # The book's order: ResNet, then A, B, C, D, then the ladder; a network before its variants.
-    order = {network: place for place, network in enumerate([*list_models(), *list_ablations(), *list_remedies()])}
+    order = {network: place for place, network in enumerate(list_networks())}
     return sorted(kept, key=lambda run: (order.get(run.architecture, len(order)), run.variant, run.seed))
 
 
