@@ -8,7 +8,7 @@ A line must not begin with such a comment (Markdown would take the whole line fo
 with " - " or " / " between them, then perhaps "|" ("\\|" in a table's cell) and a Python format:
 
     results:STUDY/NETWORK/METRIC        mean over seeds; after it #n, #std, #min, #max, #s0 (one seed) or #interval
-    diff:STUDY/LEFT/RIGHT/METRIC        left - right; after it #n, #p or #interval
+    diff:STUDY/LEFT/RIGHT/METRIC        left - right; after it #n, #p or #interval; a network of another study is STUDY:NAME
     run:STUDY/NETWORK-s0/FIELD          a field of one run, dots go deeper: dataset.counts.test
     paper:TABLE/ROW/COLUMN              a cell of data/paper/TABLE.csv, as printed where no format is given
     time:CHAPTER/FIELD                  data/results/timings.json, for example time:00/seconds
@@ -156,6 +156,7 @@ def _results(study: str, network: str, metric: str, statistic: str) -> object:
 
 
 def _difference(study: str, left: str, right: str, metric: str, statistic: str) -> object:
+    left, right = left.replace(":", "/"), right.replace(":", "/")
     for network in (left, right):
         sample(study, network, metric)  # says so where the name or the metric does not exist
     found = results.difference(study, left, right, metric)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from book.studies import intervals, results
+from book.studies.reading import contrasts
 from drn_lib.architecture import list_models
 
 NOT_MEASURED = "not yet measured"
@@ -15,7 +16,11 @@ class MarkerError(ValueError):
 
 
 def sample(study: str, network: str, metric: str) -> intervals.Sample:
-    """The values of a metric over seeds; an empty sample where it was not measured yet, an error for a wrong name."""
+    """The values of a metric over seeds; an empty sample where it was not measured yet, an error for a wrong name.
+
+    `network` is of another study where it is called "STUDY/NAME".
+    """
+    study, network = contrasts.split(study, network)
     if network not in (*list_models(), *results.planned_variants(study), *results.variants(study)):
         raise MarkerError(f"no network is called {network!r}, nor does {study} plan a variant of that name")
     values = results.metric(study, network, metric)

@@ -158,7 +158,7 @@ def test_a_run_with_filters_that_is_resumed_ends_bit_identical(tmp_path):
 def test_what_is_not_known_of_filters_is_refused(name):
     model = tiny(name)
     tensors = {key: tensor.numpy() for key, tensor in model.state_dict().items()}
-    trained = onnx.Trained(model.table, tensors, None, "w.safetensors", "0" * 64, "none")
+    trained = onnx.TrainedArrays(model.table, tensors, None, "w.safetensors", "0" * 64, "none")
     pytest.importorskip("onnx")
     with pytest.raises(ValueError, match=f"{name} smooths its maps by filters, which are not written as ONNX"):
         onnx.onnx_model(trained)

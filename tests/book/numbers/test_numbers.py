@@ -43,6 +43,7 @@ def measured(tmp_path, monkeypatch):
         ("results:trial/drn_b_26/final.test.top1|.1f", "not yet measured"),
         ("results:other/drn_a_18/final.test.top1|.1f", "not yet measured"),
         ("diff:trial/drn_a_18/resnet_18/final.test.top1|+.1f", "−20.0"),
+        ("diff:trial/drn_a_18/trial:resnet_18/final.test.top1|+.1f", "−20.0"),
         ("diff:trial/drn_a_18/resnet_18/final.test.top1#n", "2"),
         ("run:trial/drn_a_18-s0/dataset.counts.test", "5"),
         ("run:trial/drn_a_18-s5/seconds|.0f", "not yet measured"),
