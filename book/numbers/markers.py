@@ -8,7 +8,8 @@ A line must not begin with such a comment (Markdown would take the whole line fo
 with " - " or " / " between them, then perhaps "|" ("\\|" in a table's cell) and a Python format:
 
     results:STUDY/NETWORK/METRIC        mean over seeds; after it #n, #std, #min, #max, #s0 (one seed) or #interval
-    diff:STUDY/LEFT/RIGHT/METRIC        left - right; after it #n, #p or #interval; a network of another study is STUDY:NAME
+    diff:STUDY/LEFT/RIGHT/METRIC        left - right; after it #n, #p or #interval. A network of another study
+                                        is STUDY:NAME
     run:STUDY/NETWORK-s0/FIELD          a field of one run, dots go deeper: dataset.counts.test
     paper:TABLE/ROW/COLUMN              a cell of data/paper/TABLE.csv, as printed where no format is given
     time:CHAPTER/FIELD                  data/results/timings.json, for example time:00/seconds
