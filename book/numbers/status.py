@@ -11,6 +11,7 @@ from functools import cache, partial
 
 from book import ROOT
 from book.chapters import road
+from book.numbers.tables import planned
 from book.numbers.text import NOT_MEASURED
 from book.studies import files, plans, results
 from book.studies.reading.records import StoredRun
@@ -28,15 +29,8 @@ CONFIDENCE = {
 }
 
 
-STUDIES = {
-    "engines": "Training with the fast engine",
-    "heldout": "Other classes",
-    "larger_streets": "Larger frames on streets",
-    "length": "Longer training",
-    "pictures": "A network for one picture",
-    "starts": "Another start for the unlinked tail",
-}
-"""How the page calls the studies whose names say too little."""
+STUDIES = {**planned.STUDIES, "engines": "Training with the fast engine", "pictures": "A network for one picture"}
+"""How the page calls the studies whose names say too little; those with predictions as the page of predictions does."""
 
 
 def chapter_link(number: int) -> str:

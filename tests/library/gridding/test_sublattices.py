@@ -216,7 +216,7 @@ def test_random_numbers_go_on_as_if_nothing_was_tried():
 
 def test_sublattices_to_merge_have_the_sizes_of_one_map():
     parts = gridding.split_sublattices(torch.rand(3, 3), 2)
-    with pytest.raises(ValueError, match=r"sub-lattice 1 must be \(2, 2\), not \(1, 2\)|not \(1, 1\)"):
+    with pytest.raises(ValueError, match=r"sub-lattice 3 must be \(2, 2\), not \(1, 1\)"):
         gridding.merge_sublattices([torch.ones(2, 2)] * 3 + [torch.ones(1, 1)], 2)
     with pytest.raises(ValueError, match=r"must be \(\.\.\., h, w\)"):
         gridding.merge_sublattices([torch.ones(2)] * 4, 2)
