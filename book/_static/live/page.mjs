@@ -54,6 +54,19 @@ export async function open(about, loading) {
   let busy = false;
   let again = false;
   let taken = 0;
+  let pending = 0;
+
+  /** Mark the page as busy until `work` is done: a picture is being read, or the networks are asked. */
+  async function marked(work) {
+    pending += 1;
+    body.setAttribute("aria-busy", "true");
+    try {
+      await work();
+    } finally {
+      pending -= 1;
+      if (!pending) body.removeAttribute("aria-busy");
+    }
+  }
 
   // ------------------------------------------------------------------------------------------ what is asked
 
@@ -64,7 +77,12 @@ export async function open(about, loading) {
       return;
     }
     busy = true;
-    body.setAttribute("aria-busy", "true");
+    await marked(answer);
+    busy = false;
+    if (state.eye && follow.checked) requestAnimationFrame(look);
+  }
+
+  async function answer() {
     try {
       do {
         again = false;
@@ -83,9 +101,6 @@ export async function open(about, loading) {
       stopCamera();
       status.textContent = error.message;
     }
-    busy = false;
-    body.removeAttribute("aria-busy");
-    if (state.eye && follow.checked) requestAnimationFrame(look);
   }
 
   /** Show another picture: `load` gives it, `index` is the class to ask for (null: the one that the last network names). */
@@ -93,15 +108,17 @@ export async function open(about, loading) {
     stopCamera();
     status.textContent = "";
     const mine = ++taken;
-    try {
-      const source = await load();
-      if (mine !== taken) return; // a later choice was faster
-      Object.assign(state, { source, index, sample, fresh: thresholds });
-    } catch (error) {
-      status.textContent = error.message;
-      return;
-    }
-    await look();
+    await marked(async () => {
+      try {
+        const source = await load();
+        if (mine !== taken) return; // a later choice was faster
+        Object.assign(state, { source, index, sample, fresh: thresholds });
+      } catch (error) {
+        status.textContent = error.message;
+        return;
+      }
+      await look();
+    });
   }
 
   function stopCamera() {
