@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -193,3 +193,11 @@ _OUTCOMES: dict[str, Callable[[re.Match, dict], Outcome | None]] = {
     r"final\.[^.]+\.(?:sequence\.(?P<drive>[^.]+)\.)?(?P<score>.+)": _score,
 }
 """By the pattern of a key: its arrays, and how they are read."""
+
+
+def scored_part(keys: Mapping[str, float]) -> str | None:
+    """The part of the data that the metrics `final.<part>.…` are of; ValueError where there are two."""
+    parts = sorted({key.split(".")[1] for key in keys if key.startswith("final.")})
+    if len(parts) > 1:
+        raise ValueError(f"the metrics are of {' and '.join(parts)}, where a run is scored on one part")
+    return parts[0] if parts else None

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from book.studies import files
-from book.studies.reading import contrasts, outcomes, strict
+from book.studies.reading import contrasts, strict
 from book.studies.reading.contrasts import Contrast
 from book.studies.reading.records import StoredRun
 from drn_lib import paths
@@ -121,7 +121,7 @@ class Plan:
         if changed := self.changed(result):
             raise ValueError(
                 f"{file.name} of study {self.study} was trained with another {', '.join(changed)} than its plan has; "
-                f"move it and {self.work_folder(self.run_name(variant, seed))} away to train it again, or mend the plan"
+                f"move it and {self.work_folder(self.run_name(variant, seed))} away to train it again, or fix the plan"
             )
         return result
 
@@ -150,11 +150,11 @@ class Plan:
             raise files.ResultsError(
                 f"study {self.study} has results of {result.name}, which its plan does not have; move them away"
             )
-        part = outcomes.scored_part(result.metrics)
+        part = result.scored_part
         if part not in (None, self.scored_part):
             raise files.ResultsError(
                 f"{result.name} of study {self.study} was scored on the part {part}, where its plan says "
-                f"{self.scored_part}; move it away, or mend the plan"
+                f"{self.scored_part}; move it away, or fix the plan"
             )
 
     @cached_property

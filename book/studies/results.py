@@ -118,7 +118,7 @@ def per_image(study: str, name: str, array: str, root: Path | None = None) -> np
     rows = []
     for run in runs(study, name, root):
         path = (root or files.results_dir()) / run.study / f"{run.name}.npz"
-        rows.append(outcomes.read(path).get(array) if path.is_file() else None)
+        rows.append(outcomes.read(path, array).get(array) if path.is_file() else None)
     if all(row is None for row in rows):
         return None
     if any(row is None for row in rows):

@@ -12,7 +12,7 @@ from book.chapters import road
 from book.extensions import chapter_map
 from tests.notebooks import chapters, reading
 
-HELD = ["00", "01", "02", "03", "04", "05", "06", "07", "08"]
+HELD = ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09"]
 """The chapters that hold to it, by number."""
 
 PATHS = {path.name[:2]: path for path in chapters.PATHS}

@@ -22,11 +22,15 @@ _MEANS = {r"final\.[^.]+\.loss": ("loss", 1, 1e-4), r"(.+)\.mean_iou": ("{}.iou"
 """Metrics that are the mean of an array, how many times as large it is stored, and how closely."""
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz` by name; ValueError where it is not whole, or holds other things than finite numbers."""
+def read(path: Path, *names: str) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` by name, with `names` only those of them that are there.
+
+    Raises:
+        ValueError: the file is not whole, or one of the arrays holds other things than finite numbers.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+            arrays = {name: stored[name] for name in stored.files if not names or name in names}
     except Exception:  # zipfile, zlib, struct and numpy have an error each
         raise ValueError(f"{path.name} is not a whole file of arrays of numbers") from None
     for name, array in arrays.items():
@@ -40,7 +44,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 def check(run: StoredRun, arrays: Mapping[str, np.ndarray], source: str) -> None:
     """Raise ValueError where the arrays in `source` are of other images than the run's, or give other metrics."""
     counts, dataset = run.metrics, run.dataset
-    part = scored_part(counts)
+    part = run.scored_part
     lengths: dict[str, int] = {} if part is None else {"": dataset["counts"].get(part, 0)}
     for name, array in arrays.items():
         setting, _, what = name.rpartition(".")
@@ -65,14 +69,6 @@ def check(run: StoredRun, arrays: Mapping[str, np.ndarray], source: str) -> None
             allowed += 2e-5 * abs(value)  # its mean was taken in float32
         if again is not None and not abs(again - value) <= allowed:
             raise ValueError(f"{key} is {value:g}, but the outcomes in {source} give {again:g}")
-
-
-def scored_part(keys: Mapping[str, float]) -> str | None:
-    """The part of the data that the metrics `final.<part>.…` are of; ValueError where there are two."""
-    parts = sorted({key.split(".")[1] for key in keys if key.startswith("final.")})
-    if len(parts) > 1:
-        raise ValueError(f"the metrics are of {' and '.join(parts)}, where a run is scored on one part")
-    return parts[0] if parts else None
 
 
 def _again(key: str, dataset: dict, arrays: Mapping[str, np.ndarray]) -> tuple[float | None, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from book.studies import metrics
 from book.studies.reading import strict
@@ -72,6 +73,11 @@ class StoredRun:
         if self.engine is None:
             return "PyTorch's own convolutions"
         return "drn_lib.fast in PyTorch" if self.engine["engine"] == "plain" else "drn_lib.fast by its C++ kernel"
+
+    @cached_property  # the pages ask some hundred thousand times
+    def scored_part(self) -> str | None:
+        """The part of the data that it was scored on, None where on none; ValueError where on two."""
+        return metrics.scored_part(self.metrics)
 
     @property
     def on_a_cpu(self) -> bool:

@@ -195,11 +195,12 @@ def test_arrays_come_back_as_they_were(tmp_path):
     assert {name: (array.dtype, array.tolist()) for name, array in found.items()} == {
         name: (array.dtype, array.tolist()) for name, array in kinds.items()
     }
+    assert list(outcomes.read(tmp_path / "a.npz", "f", "z")) == ["f"], "only what is asked for, and only what is there"
 
 
 def test_the_part_that_was_scored():
-    assert outcomes.scored_part({"final.val.top1": 1, "final.val.loss": 1, "clutter.gt_known_50": 1}) == "val"
-    assert outcomes.scored_part({"finals.test.top1": 1, "lattice_energy.level_6": 1}) is None
+    assert metrics.scored_part({"final.val.top1": 1, "final.val.loss": 1, "clutter.gt_known_50": 1}) == "val"
+    assert metrics.scored_part({"finals.test.top1": 1, "lattice_energy.level_6": 1}) is None
 
 
 @pytest.mark.parametrize(
