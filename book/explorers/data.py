@@ -38,15 +38,20 @@ PRESETS = {
     + [["2, 1 with links", [2, 1], True]],
 }
 """Buttons of the explorer of gridding: what each says, its dilations, and whether the last two layers have links."""
-QUESTIONS = {
-    "gridding-03": "which layers join what dilation 4 keeps apart?",
-    "gridding-04": "which tail leaves the least of a grid?",
+TITLES = {
+    "receptive-01": "what a cell sees",
+    "receptive-02": "what two readings use",
+    "sort-03": "one map, or sixteen",
+    "gridding-03": "layers that join sub-lattices",
+    "gridding-04": "tails against the grid",
+    "threshold-06": "the threshold and its box",
 }
+"""The heading of the explorer at each place, which the contents of its page repeat (`extensions.explorers`)."""
 
 
 def places(kind: str) -> dict:
-    """The places of one kind of explorer."""
-    return {name: place for name, place in PLACES.items() if place["kind"] == kind}
+    """The places of one kind of explorer, each with its heading."""
+    return {name: place | {"title": TITLES[name]} for name, place in PLACES.items() if place["kind"] == kind}
 
 
 def receptive() -> dict:
@@ -77,8 +82,7 @@ def gridding() -> dict:
     lattice = {"cells": 28, "begin": 12}  # the whole reach of cell 12 lies inside
     lattice["tile"] = [[round(value, 6) for value in row] for row in tile(4, 4).tolist()]
     colors = {d: style.sublattice_colors(d) for d in (1, 2, 4)}
-    own = {name: place | {"question": QUESTIONS[name]} for name, place in places("gridding").items()}
-    return {"sublattices": colors, "lattice": lattice, "presets": PRESETS, "places": own}
+    return {"sublattices": colors, "lattice": lattice, "presets": PRESETS, "places": places("gridding")}
 
 
 def threshold() -> dict:

@@ -86,6 +86,7 @@ def training_and_test(study: str, networks: Sequence[str]) -> Figure:
     cross-entropy and top-1 error on the test images.
     """
     figure, axes = plt.subplots(1, 3, figsize=(7.2, 2.9), width_ratios=[1.5, 1, 1])
+    ends = {}
     for place, network in enumerate(networks):
         color, name = network_color(network), _short(display_name(network))
         losses = np.array([[row["train_loss"] for row in run.curve] for run in results.runs(study, network)])
@@ -94,18 +95,30 @@ def training_and_test(study: str, networks: Sequence[str]) -> Figure:
         epochs = np.arange(1, losses.shape[1] + 1)
         axes[0].fill_between(epochs, losses.min(0), losses.max(0), color=color, alpha=0.25, linewidth=0)
         axes[0].plot(epochs, losses.mean(0), color=color, linewidth=1.6)
-        axes[0].annotate(name, (epochs[-1], losses.mean(0)[-1]), (4, -3), textcoords="offset points", color=color)
+        ends[name] = (losses.mean(0)[-1], epochs[-1], color)
         for ax, key in zip(axes[1:], ("final.test.loss", "final.test.top1"), strict=True):
             sample = results.metric(study, network, key)
             ax.plot([place] * sample.n, sample.values, "o", color=color, markersize=4, alpha=0.6)
             ax.plot([place - 0.3, place + 0.3], [sample.mean] * 2, color=color, linewidth=3)
     axes[0].set(xlabel="epoch", ylim=(0, None))
+    heights = apart([end for end, *_ in ends.values()], 0.065 * axes[0].get_ylim()[1])
+    for height, (name, (_, epoch, color)) in zip(heights, ends.items(), strict=True):
+        axes[0].annotate(name, (epoch, height), (4, -3), textcoords="offset points", color=color)
     for ax, title in zip(axes, ("training loss", "test loss", "test error, %"), strict=True):
         ax.set_title(title, loc="left", fontsize=10.5)
     for ax in axes[1:]:
         ax.set_xticks(range(len(networks)), [_short(display_name(name)) for name in networks], fontsize=9.5)
         ax.set_xlim(-0.6, len(networks) - 0.4)
     return figure
+
+
+def apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Heights of labels, moved as little upwards as keeps each at least `gap` above the next lower one."""
+    moved = list(heights)
+    order = np.argsort(heights, kind="stable")
+    for lower, upper in zip(order, order[1:], strict=False):
+        moved[upper] = max(moved[upper], moved[lower] + gap)
+    return moved
 
 
 def error_against_time(study: str, times: Mapping[str, Mapping[str, float]]) -> Figure:

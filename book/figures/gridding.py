@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from book.figures.style import ACCENT, GREY, INK, LIGHT, sublattice_colors
+
+_SIDE = 0.86  # of the largest map; from one to the next it is 1
 
 
 def combs(signals: Mapping[str, Sequence[float]]) -> Figure:
@@ -69,10 +72,12 @@ def cells_read(rows: Mapping[str, Iterable[int]]) -> Figure:
     """Rows of cells, one for each stack of layers {label: offsets from the output cell}.
 
     A cell that the output reads is filled, one that its right neighbor reads has a bar below it; the output is ringed.
+    Few cells make a narrow figure, so that they are about as large in each.
     """
     read = {label: set(offsets) for label, offsets in rows.items()}
     far = max(max(map(abs, cells)) for cells in read.values()) + 1
-    figure, ax = plt.subplots(figsize=(9, 0.62 * len(read) + 0.3))
+    labels = 0.3 + 0.09 * max(map(len, read))
+    figure, ax = plt.subplots(figsize=(min(9, labels + 0.225 * (2 * far + 1.2)), 0.5 * len(read) + 0.2))
     for place, cells in enumerate(read.values()):
         for cell in range(-far, far + 1):
             face = ACCENT if cell in cells else "none"
@@ -80,9 +85,10 @@ def cells_read(rows: Mapping[str, Iterable[int]]) -> Figure:
             ax.add_patch(Rectangle((cell - 0.44, place - 0.3), 0.88, 0.5, **box))
             if cell - 1 in cells:
                 ax.plot([cell - 0.4, cell + 0.4], [place + 0.31] * 2, color=GREY, linewidth=3, solid_capstyle="butt")
-        ax.plot(0, place - 0.05, "o", markersize=6, color="none", markeredgecolor=INK, markeredgewidth=1.5)
+        ring = {"color": "none", "markeredgecolor": "white" if 0 in cells else INK, "markeredgewidth": 2}
+        ax.plot(0, place - 0.05, "o", markersize=7.5, **ring)
     ax.set(xlim=(-far - 0.6, far + 0.6), ylim=(len(read) - 0.4, -0.5), xticks=[])
-    ax.set_yticks(range(len(read)), list(read), color=INK)
+    ax.set_yticks(range(len(read)), list(read), color=INK, fontsize=12)
     ax.tick_params(axis="y", length=0)
     ax.spines[:].set_visible(False)
     return figure
@@ -118,3 +124,65 @@ def _shades(lightest: float, count: int) -> list:
 def _square(ax: Axes, cells: int, title: str) -> None:
     ax.set(xlim=(-0.05, cells + 0.05), ylim=(cells + 0.05, -0.05), aspect="equal", title=title)
     ax.set_axis_off()
+
+
+def pooled(signals: Any, results: Mapping[str, Any]) -> Figure:
+    """Signals with one bright cell as bars, a column each, and below them what poolings make of them.
+
+    Args:
+        signals: (N, 1, cells).
+        results: {name of a pooling: (N, 1, cells / stride)}; its kernel is odd and padded, so that output j is in the
+            middle of what it reads over cell j * stride. Their sums stand at the right.
+    """
+    rows = {"one bright cell": np.asarray(signals), **{name: np.asarray(values) for name, values in results.items()}}
+    count, _, cells = np.shape(signals)
+    shape = {"sharex": True, "sharey": True, "squeeze": False}
+    figure, axes = plt.subplots(len(rows), count, figsize=(1.3 + 2.35 * count, 0.75 * len(rows)), **shape)
+    for row, (name, values) in enumerate(rows.items()):
+        for ax, signal in zip(axes[row], values[:, 0], strict=True):
+            _bars(ax, signal, cells // len(signal), ACCENT if row else GREY)
+            ax.text(cells, 0, f"sum {signal.sum():g}" if row else "", va="bottom", color=INK)
+            ax.set(xlim=(-1.1, cells + 2.4), ylim=(-0.1, 1.45), xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+        axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
+    return figure
+
+
+def _bars(ax: Axes, signal: np.ndarray, stride: int, color: str) -> None:
+    """A bar for each cell that is not zero, with its value, and a short line for each cell."""
+    for place, value in enumerate(signal):
+        left, width = stride * (place - 0.4), 0.8 * stride
+        ax.plot([left, left + width], [0, 0], color=GREY if value else LIGHT, linewidth=2, solid_capstyle="butt")
+        if value:
+            ax.add_patch(Rectangle((left, 0), width, value, facecolor=color))
+            ax.text(left + width / 2, value + 0.06, f"{value:g}", ha="center", va="bottom", fontsize=9.5)
+
+
+def joint_upsampling(
+    levels: Sequence[int], strided: Sequence[Any], enlarged: Sequence[Any], dilated: Sequence[Any]
+) -> Figure:
+    """Maps (..., side, side), one a level, as squares in proportion to their cells.
+
+    A row each: what a strided network computes, the same brought to one size, in the accent color and with arrows
+    between, and what a dilated network computes.
+    """
+    largest = np.shape(enlarged[0])[-1]
+    rows = {"strided network": strided, f"brought to {largest}": enlarged, "dilated network": dilated}
+    left, right, bottom, top = -1.95, len(levels) - 0.5, -2.93, 0.72
+    figure, ax = plt.subplots(figsize=(1.08 * (right - left), 1.08 * (top - bottom)))
+    for row, (label, maps) in enumerate(rows.items()):
+        middle = -1.22 * row
+        ax.text(-0.62, middle, label, ha="right", va="center", fontsize=11)
+        for column, values in enumerate(maps):
+            cells = np.shape(values)[-1]
+            side, color = _SIDE * cells / largest, ACCENT if maps is enlarged else GREY
+            ax.add_patch(Rectangle((column - side / 2, middle - side / 2), side, side, facecolor=color))
+            ax.text(column, middle, f"{cells}", color="white", ha="center", va="center_baseline", fontsize=11)
+            if maps is strided:
+                below = {"xy": (column, middle - 1.22 + _SIDE / 2 + 0.02), "xytext": (column, middle - side / 2 - 0.02)}
+                ax.annotate("", **below, arrowprops={"arrowstyle": "->", "color": INK, "linewidth": 1.4})
+    for column, level in enumerate(levels):
+        ax.text(column, 0.6, f"level {level}", ha="center", va="center", fontsize=11)
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    ax.set_axis_off()
+    return figure

@@ -19,6 +19,7 @@ NOTE = "drn_book:numbers"
 """Under this name a figure holds the hash."""
 
 ERRORS = ["left makes fewer errors", "left makes more", "we cannot tell"]
+BETTER = ["left is better", "left is worse", "we cannot tell"]
 TABLES = {
     "table_1": {
         "study": "classification",
@@ -31,6 +32,21 @@ TABLES = {
         },
         "panels": {"top-1 error, points": "final.test.top1"},
         "words": ERRORS,
+    },
+    "table_1_ladder": {
+        "study": "classification",
+        "rows": {
+            "A-22 − A": ("ladder_a_22", "drn_a_18"),
+            "falling − A-22": ("ladder_a_22_falling", "ladder_a_22"),
+            "no residuals − falling": ("ladder_a_22_unlinked", "ladder_a_22_falling"),
+            "B − falling": ("drn_b_26", "ladder_a_22_falling"),
+            "C − no residuals": ("drn_c_26", "ladder_a_22_unlinked"),
+            "front only − A, rule levels": ("ladder_front_22", "drn_a_18_levels"),
+            "C − front only": ("drn_c_26", "ladder_front_22"),
+            "C − C, tail at dilation 4": ("drn_c_26", "ladder_c_26_constant"),
+        },
+        "panels": {"top-1 error, points": "final.test.top1", "lattice energy": "lattice_energy.score_map"},
+        "words": BETTER,
     },
     "table_2": {
         "study": "classification",
@@ -55,7 +71,7 @@ TABLES = {
             "C − B": ("drn_c_26", "drn_b_26"),
         },
         "panels": {"mean IoU, points": "final.test.miou_present", "specks an image": "final.test.specks"},
-        "words": ["left is better", "left is worse", "we cannot tell"],
+        "words": BETTER,
     },
 }
 """By a figure's name: the study, its rows (left minus right), its panels (metrics), and what the legend says."""

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from book.studies import intervals, results
+import numpy as np
+
+from book.studies import cache, intervals, results
 from book.studies.evidence import families
 from book.studies.evidence.families import Comparison
-from book.studies.intervals import Interval
+from book.studies.intervals import Interval, Sample
 from drn_lib import costs, geometry
 from drn_lib.architecture import Architecture, architecture, scale_width
 from drn_lib.names import display_name
+
+TRAINING_LOSS = "curve.train_loss"
+"""As a key: the training loss of the last epoch, which stands in a run's curve and not among its metrics."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,9 @@ class Summary:
     """One variant of a study.
 
     n               seeds that were trained
-    metrics         Student's t interval over seeds of each metric asked for; metrics that no run has are left out
+    metrics         of each metric asked for its `mean`; metrics that no run has are left out
     parameters      learned numbers
     multiply_adds   of one image, at the size it is trained at
-    minutes         of training on a CPU, mean over the seeds that were trained on one, wall-clock; nan where none was
     live_fraction   fraction of the taps in level 6, the most dilated level, that read the map and not its padding
     """
 
@@ -36,7 +40,6 @@ class Summary:
     metrics: dict[str, Interval]
     parameters: int
     multiply_adds: int
-    minutes: float
     live_fraction: float
 
     @property
@@ -50,7 +53,7 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
 
     Args:
         study: a folder under `data/results/`.
-        keys: metrics, for example "final.test.top1" (top-1 error, percent).
+        keys: metrics, for example "final.test.top1" (top-1 error, percent), or `TRAINING_LOSS`.
         names: only these variants; those that were not measured yet are left out.
         root: another folder of results than `data/results/`.
     """
@@ -61,20 +64,53 @@ def summarize(study: str, keys: Sequence[str], names: Sequence[str] | None = Non
         recipe, classes = runs[0].recipe, len(runs[0].dataset["classes"])
         table = scale_width(architecture(runs[0].architecture, runs[0].dilation_rule), recipe["width"])
         size = recipe.get("image_size") or recipe["crop"]
-        samples = {key: results.metric(study, name, key, root) for key in keys}
-        on_a_cpu = [run.seconds for run in runs if run.on_a_cpu]
+        means = {key: mean(study, name, key, root) for key in keys}
         rows.append(
             Summary(
                 variant=name,
                 n=len(runs),
-                metrics={key: intervals.student_t(sample) for key, sample in samples.items() if sample.n},
+                metrics={key: found for key, found in means.items() if found is not None},
                 parameters=costs.parameters(table, classes),
                 multiply_adds=costs.multiply_adds(table, size, classes),
-                minutes=sum(on_a_cpu) / len(on_a_cpu) / 60 if on_a_cpu else math.nan,
                 live_fraction=live_fraction(table, size),
             )
         )
     return rows
+
+
+def values(study: str, name: str, key: str, root: Path | None = None) -> Sample:
+    """As `results.metric`; `TRAINING_LOSS` is a key too."""
+    if key != TRAINING_LOSS:
+        return results.metric(study, name, key, root)
+    found = [(run.seed, run.curve[-1]["train_loss"]) for run in results.runs(study, name, root) if run.curve]
+    return Sample(tuple(seed for seed, _ in found), tuple(float(loss) for _, loss in found))
+
+
+def mean(study: str, name: str, key: str, root: Path | None = None) -> Interval | None:
+    """The mean of a metric over seeds: by redrawing seeds and images where their outcomes are stored, else over seeds.
+
+    Args:
+        study: a folder under `data/results/`.
+        name: of a network or variant.
+        key: the metric, or `TRAINING_LOSS`.
+        root: another folder of results than `data/results/`.
+
+    Returns:
+        None where no run has the metric.
+    """
+    sample = values(study, name, key, root)
+    images = results.outcomes_of(study, name, key, root) if sample.n > 1 else None
+    if images is None:
+        return intervals.student_t(sample) if sample.n else None
+    # A mean is the difference to a network that makes no error. Its score is the same whatever images are drawn.
+    counts, options = images
+    flawless = np.zeros_like(counts[:1])
+    if counts.ndim == 4:  # confusion matrices
+        classes = np.arange(counts.shape[-1])
+        flawless[..., classes, classes] = 1
+    best = float(options["statistic"](flawless.mean(axis=1)).mean())
+    found = cache.bootstrap_difference(counts, flawless, **options)
+    return replace(found, estimate=sample.mean, low=found.low + best, high=found.high + best, n=sample.n, p=math.nan)
 
 
 def compare(study: str, pairs: Sequence[tuple[str, str]], key: str, root: Path | None = None) -> list[Comparison]:

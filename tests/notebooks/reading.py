@@ -32,6 +32,11 @@ _TABLE = re.compile(r"(?:^|\n)\s*\|[\s:|-]+\|\s*\n")
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-Z*\"(])")
 
 
+def numbers(text: str) -> list[str]:
+    """The numbers of a text that are no names."""
+    return _NUMBER.findall(_NO_NUMBER.sub("", text))
+
+
 def sentences(path: Path) -> list[str]:
     return [found.strip() for found in _SENTENCE.split(road.text(path)) if found.strip()]
 
@@ -55,7 +60,7 @@ def measure(path: Path) -> dict[str, int]:
     text, notebook = road.text(path), chapters.read(path)
     return {
         "words": len(text.split()),
-        "numbers": len(_NUMBER.findall(_NO_NUMBER.sub("", text))),
+        "numbers": len(numbers(text)),
         "tables": sum(len(_TABLE.findall(source)) for source in chapters.markdown(notebook)),
         "brackets": len(re.findall(r"\([^)]{12,}\)", text)),
         "long sentences": sum(len(sentence.split()) > 32 for sentence in sentences(path)),

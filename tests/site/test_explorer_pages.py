@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from book.cells.gridding import tile
 from book.explorers import networks
+from book.extensions import explorers
 from drn_lib import geometry
 from drn_lib.geometry.axis import Layer
 from tests.site.browser import NAMES, PATIENCE, WIDTHS
@@ -37,6 +38,19 @@ def operate(place: str, figure) -> None:
     else:
         figure.get_by_label("Network").select_option("drn_c_26")
         figure.get_by_role("slider", name="Threshold").fill("3")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ONE_OF_EACH)
+def test_the_picture_comes_first(visit, place):
+    """Below its heading an explorer shows before it explains or offers anything."""
+    _, figure = visit(place)
+    assert figure.locator(".title").inner_text() == explorers.title(place)
+    first = figure.evaluate(
+        """(f) => [...f.querySelectorAll("canvas, .stage, p:not(.title), select, input, button")]
+          .filter((node) => node.checkVisibility())[0].localName"""
+    )
+    assert first in ("canvas", "div")
 
 
 @pytest.mark.slow
@@ -291,7 +305,7 @@ def test_in_the_book(in_book, axe_script, built, place):
     assert before and all(len(text) > 60 for text in before)
     operate(place, figure)
     assert words(figure) != before
-    assert in_book.page.get_by_text("The book’s page has an explorer here").count() == 0, "that sentence is Colab's"
+    assert in_book.page.get_by_text("The book’s page has").count() == 0, "that sentence is Colab's"
     assert in_book.part_faults(axe_script, f"#explorer-{place}") == []
     assert in_book.problems == []
     loaded = {url.split("?")[0].rsplit("/", 1)[-1] for url in in_book.requests if "/explorers/" in url}

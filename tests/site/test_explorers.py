@@ -100,7 +100,7 @@ def test_versions_of_a_network():
 
 @pytest.mark.parametrize(("place", "chapter"), PAGES.items())
 def test_a_chapter_says_in_plain_markdown_where_its_explorer_is(place, chapter):
-    """On Colab the cell is a sentence with a link to the rendered page and nothing else."""
+    """On Colab the cell asks and has one link, to the rendered page, in a paragraph of its own."""
     sources = [s for s in chapters.markdown(chapters.read(chapters.ROOT / "notebooks" / f"{chapter}.ipynb"))]
     found = [source for source in sources if f"<!-- explorer:{place} -->" in source]
     assert len(found) == 1 and explorers.MARKER.findall(found[0]) == [place]
@@ -111,6 +111,9 @@ def test_a_chapter_says_in_plain_markdown_where_its_explorer_is(place, chapter):
     assert links == [f"https://{owner}.github.io/{repository}/notebooks/{chapter}.html#explorer-{place}"]
     html = [token.content for token in tokens if token.type in ("html_inline", "html_block")]
     assert html == [f"<!-- explorer:{place} -->"]
+    question, way = [token.content for token in tokens if token.type == "inline"][:2]
+    assert question.startswith("**Try it.**") and question.endswith("?") and question.count("?") == 1
+    assert way.startswith("The book's page has [an explorer for this]")
 
 
 def test_every_place_has_a_chapter_and_an_unknown_place_is_an_error():

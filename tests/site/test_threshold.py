@@ -177,6 +177,26 @@ def test_the_page_shows_what_the_library_says(visit):
 
 
 @pytest.mark.slow
+def test_three_buttons_and_what_the_chapter_says_of_them(visit):
+    """DRN-A's box on the canvas is wrong low, high and at the study's threshold, and right a little above the last."""
+    _, figure = visit("threshold-06")
+    slider, found = figure.get_by_role("slider", name="Threshold"), []
+    for label in ("low", "the study’s", "high"):
+        figure.get_by_role("button", name=label).click()
+        found.append(int(slider.input_value()))
+        assert ": wrong at IoU 0.5" in words(figure)[0]
+    assert found == [0, np.median(KNOWN["settings"]["clutter"]["curves"]["drn_a_18"]["tune"]), 30]
+    right = []
+    for index in range(41):
+        slider.fill(str(index))
+        right += [index] * (": right at IoU 0.5" in words(figure)[0])
+    assert right[0] == found[1] + 1 and len(right) < 5 and right[-1] - right[0] == len(right) - 1
+    figure.get_by_label("Network").select_option("resnet_18")
+    figure.get_by_role("button", name="the study’s").click()
+    assert slider.input_value() == str(int(np.median(KNOWN["settings"]["clutter"]["curves"]["resnet_18"]["tune"])))
+
+
+@pytest.mark.slow
 def test_the_plots_follow_and_can_be_dragged(visit):
     seen, figure = visit("threshold-06")
     plots, slider = figure.locator(".plots"), figure.get_by_role("slider", name="Threshold")

@@ -169,7 +169,7 @@ export function explorer(data, place) {
   Object.entries({ tabindex: 0, role: "group", "aria-label": "Along one axis; the arrow keys move the active cell" })
     .forEach(([name, value]) => lineBox.setAttribute(name, value));
   const body = h("div", { class: "explorer-body" },
-    h("p", { class: "title" }, `Explorer: ${place.question}`),
+    h("p", { class: "title" }, `Explorer: ${place.title}`),
     tiles, h("div", { class: "controls" }, ...presets), text, lineBox,
     h("details", {}, h("summary", {}, "Build a stack of your own"),
       h("p", {}, "Each layer is the filter [1, 2, 1] / 4 with its dilation, along rows and columns. Cells that have " +

@@ -29,7 +29,7 @@ export function explorer(data, place) {
         moveTo(...panel.seen.cell.map((cell, i) => centre(axis) + axis.jump * (cell + [rows, columns][i])));
       },
     });
-    panel.node = h("div", { class: "panel" }, panel.pick.node, panel.view.node, panel.text);
+    panel.node = h("div", { class: "panel" }, panel.view.node, panel.pick.node, panel.text);
     return panel;
   });
 
@@ -96,11 +96,11 @@ export function explorer(data, place) {
   }
 
   const body = h("div", { class: "explorer-body" },
-    h("p", { class: "title" }, "Explorer: what a cell sees"),
-    h("p", {}, "Point at the pictures, click, or use the arrow keys. Filled: the cell; frame: its receptive field; ",
-      "tint: the positions that reach it, stronger where more paths lead to it; around the picture: padding."),
-    h("div", { class: "controls" }, kind),
+    h("p", { class: "title" }, `Explorer: ${place.title}`),
     h("div", { class: "panels" }, ...panels.map((panel) => panel.node)),
+    h("div", { class: "controls" }, kind),
+    h("p", { class: "hint" }, "Point at the pictures, click, or use the arrow keys. Filled: the cell; frame: its ",
+      "receptive field; tint: the positions that reach it, stronger where more paths lead to it; around the picture: padding."),
     h("div", { class: "controls" }, level.node, back.node, size.node, down.node, across.node),
     h("details", {}, h("summary", {}, "Build a stack of your own"), editor.node),
     h("p", { class: "credit" }, "Photograph: Stefan van der Walt, CC0, from scikit-image."), voice.node);

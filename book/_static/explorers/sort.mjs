@@ -75,7 +75,7 @@ export function explorer(data, place) {
   }
 
   const body = h("div", { class: "explorer-body" },
-    h("p", { class: "title" }, "Explorer: one map, or sixteen?"),
+    h("p", { class: "title" }, `Explorer: ${place.title}`),
     h("ol", { class: "tiles pair" }, ...seen.map(({ node }) => node)),
     h("div", { class: "controls" }, knob.node, ...presets),
     h("div", { class: "controls" }, picture), text, voice.node);

@@ -5,7 +5,8 @@ import { iou, qualifying, tightBox } from "./boxes.mjs";
 import { announcer, clamp, h, listed, select, slider, svg } from "./dom.mjs";
 
 const FIRST = 35; // the character of the lowest cell
-const [WIDE, LEFT, RIGHT, HIGH] = [640, 60, 630, 110]; // of the plots: all of it, the axis's ends, one plot's height
+const [LOW, HIGH] = [0, 30]; // the thresholds of two buttons
+const [WIDE, LEFT, RIGHT, TALL] = [640, 60, 630, 110]; // of the plots: all of it, the axis's ends, one plot's height
 const TITLES = ["overlap with the cup’s place (IoU)", "GT-known error, %, test images"];
 
 /** A stored map: of each cell how many thresholds its score exceeds, and whether the class wins there. */
@@ -43,6 +44,13 @@ export function explorer(data, place) {
   };
   const said = (index) => `${unit(index)} deviations, t = ${logit(index)}`;
   const knob = slider("Threshold", (index) => change({ index }), said);
+  /** What the study chose for this network on images like this picture: the middle one of its seeds' thresholds. */
+  const chosen = () => {
+    const { tune } = data.settings[data.pictures[state.picture].setting].curves[state.network] ?? {};
+    return tune ? [...tune].sort((a, b) => a - b)[Math.floor(tune.length / 2)] : place.threshold;
+  };
+  const presets = [["low", () => LOW], ["the study’s", chosen], ["high", () => HIGH]].map(([label, index]) =>
+    h("button", { type: "button", onclick: () => change({ index: index() }) }, label));
 
   const image = h("img", { alt: "", draggable: "false" });
   const [onImage, onMap] = [0, 1].map(() => svg("svg", { "aria-hidden": "true" }));
@@ -110,12 +118,12 @@ export function explorer(data, place) {
     const parts = [];
     let top = 24;
     const plot = (title, [from, to], level, lines) => {
-      const y = (value) => top + (HIGH * (to - value)) / (to - from);
+      const y = (value) => top + (TALL * (to - value)) / (to - from);
       const end = { x: LEFT - 8, "text-anchor": "end", "dominant-baseline": "central" };
       const tick = (value) => svg("text", { ...end, y: y(value) }, value);
       parts.push(svg("text", { x: LEFT, y: top - 10 }, title), tick(from), tick(to),
-        svg("path", { class: "axes", d: `M${LEFT} ${top}v${HIGH}H${RIGHT}` }),
-        svg("path", { class: "marker", d: `M${x(state.index)} ${top}v${HIGH}` }));
+        svg("path", { class: "axes", d: `M${LEFT} ${top}v${TALL}H${RIGHT}` }),
+        svg("path", { class: "marker", d: `M${x(state.index)} ${top}v${TALL}` }));
       if (level) parts.push(tick(level), svg("path", { class: "axes", d: `M${LEFT} ${y(level)}H${RIGHT}` }));
       for (const { name, values, dots = [] } of lines) {
         const look = { class: name === state.network ? "curve chosen" : "curve", style: paintOf(name) };
@@ -123,7 +131,7 @@ export function explorer(data, place) {
         const dot = (k, more) => svg("circle", { cx: x(k), cy: y(values[k]), r: 4, ...more });
         parts.push(svg("path", { ...look, d }), ...dots.map((k) => dot(k, look)), dot(state.index, { class: "now" }));
       }
-      top += HIGH + 50;
+      top += TALL + 50;
     };
     if (overlaps) plot(TITLES[0], [0, 1], 0.5, [{ name: state.network, values: overlaps }]);
     if (errors.length) plot(`${TITLES[1]} (${label})`, [low, 100], 0, errors);
@@ -150,12 +158,12 @@ export function explorer(data, place) {
   plots.addEventListener("pointermove", drag);
 
   const body = h("div", { class: "explorer-body" },
-    h("p", { class: "title" }, "Explorer: the threshold, its box and the errors"),
-    h("p", {}, `Move the threshold, or drag in the plots. On the map, filled: cells where ${data.class} wins and `,
+    h("p", { class: "title" }, `Explorer: ${place.title}`),
+    h("div", { class: "panels pair" }, imageStage, mapStage),
+    h("p", { class: "hint" }, `Move the threshold, or drag in the plots. On the map, filled: cells where ${data.class} wins and `,
       "scores more; outlined: where it only wins. Frame: the tight box around the filled ones; dashed: the cup’s place."),
-    h("div", { class: "controls" }, picture.node, network.node),
-    h("div", { class: "controls knob" }, knob.node),
-    h("div", { class: "panels pair" }, imageStage, mapStage), text, plots, key,
+    h("div", { class: "controls" }, ...presets), h("div", { class: "controls knob" }, knob.node),
+    h("div", { class: "controls" }, picture.node, network.node), text, plots, key,
     h("p", { class: "credit" }, "Maps: the networks of this chapter’s pictures, in deviations of all logits of the one ",
       "picture. Errors: the study’s networks, in deviations of the tune images’ logits; dots: what the tune part chose. ",
       "Photographs: Rachel Michetti, Stefan van der Walt, CC0Textures, CC0; NASA, public domain; from scikit-image."),

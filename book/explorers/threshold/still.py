@@ -50,11 +50,10 @@ def threshold(place: dict, made: dict) -> str:
     names = " ".join(f'<tspan fill="{shade}">{name}</tspan>' for name, shade in measured.values())
     parts.append(f'<text x="{WIDTH}" y="346" text-anchor="end">{names or "not yet measured"}</text>')
     caption = (
-        f"A still of the explorer, which needs JavaScript. Left: {label}’s map of {made['class']} on chapter 06’s "
-        f"canvas; filled: the {int(taken.sum())} cells that win and score more than the threshold, {at:g} deviations "
-        f"above the mean logit; frame: their box; dashed: the cup’s place. They overlap by {overlaps[index]:.2f}. "
-        f"Right: this overlap and the error on {setting['images']:,} test images ({setting['label']}), "
-        "at all thresholds."
+        f"A still of the explorer, which needs JavaScript. Left: {label}’s map of {made['class']} on the canvas; "
+        f"filled: the {int(taken.sum())} cells that count at {at:g} deviations above the mean logit; frame: their box; "
+        f"dashed: the cup’s place. Right: their overlap, here {overlaps[index]:.2f}, and the error on "
+        f"{setting['images']:,} test images, at all thresholds."
     )
     alt = (
         f"A map of {cells} by {cells} cells with a box around the filled ones, and two plots over the threshold, "

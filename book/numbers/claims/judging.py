@@ -12,7 +12,7 @@ from book import ROOT
 from book.numbers import markers
 from book.numbers.text import NOT_MEASURED
 from book.studies import files, intervals, results
-from book.studies.evidence import families, replication
+from book.studies.evidence import families, growth, replication
 from book.studies.evidence.grid import contrasts
 from book.studies.imagenet import readings
 from book.studies.metrics import interval_text, signed
@@ -48,6 +48,8 @@ def judge(check: dict) -> tuple[str, str, str, str]:
         return _judge_reading(**check["reading"])
     if "grid" in check:
         return _judge_grid(**check["grid"])
+    if "growth" in check:
+        return _judge_growth(**check["growth"])
     difference, key = _compared(check)
     plan = check["compare"]
     if difference is None:
@@ -90,7 +92,7 @@ def scale(check: dict) -> str:
         return SCALES[0]
     if "reading" in check:
         return SCALES[1]
-    if "grid" in check:
+    if "grid" in check or "growth" in check:
         return replication.ONCE
     key = _compared(check)[1]
     return replication.scale(*key[:4]) if key else replication.ONCE
@@ -103,10 +105,16 @@ def paper_text(check: dict) -> str:
         return "–"
     if "text" in paper:
         return paper["text"]
+    if "beside" in paper:  # a difference of differences
+        more, base = (_printed_difference(sides) for sides in (paper, paper["beside"]))
+        return _beside(more, base, more - base, ".1f")
     printed = [markers.number(f"paper:{paper[side]}") for side in ("left", "right")]
-    numbers = [float(text) for text in printed]
     decimals = max(len(text.partition(".")[2]) for text in printed)
-    return f"{printed[0]} and {printed[1]}: {signed(numbers[0] - numbers[1], f'+.{decimals}f')}"
+    return f"{printed[0]} and {printed[1]}: {signed(_printed_difference(paper), f'+.{decimals}f')}"
+
+
+def _printed_difference(sides: dict) -> float:
+    return _float(f"paper:{sides['left']}") - _float(f"paper:{sides['right']}")
 
 
 def has_test(name: str) -> bool:
@@ -168,7 +176,18 @@ def _judge_grid(left: str, right: str, period: int, claim: str) -> tuple[str, st
     means = (contrasts.contrast(*side, period).estimate for side in sides)
     ours = _beside(*means, difference.estimate, ".3f")
     n = "{},\u00a0{}".format(*(len(contrasts.seeds(network)) for network, _ in sides))
-    return ours, n, interval_text(difference, ".3f"), intervals.verdict(difference, claim)
+    return ours, n, interval_text(difference, ".3f"), contrasts.judged(*sides, period, claim)
+
+
+def _judge_growth(study: str, left: str, right: str, claim: str) -> tuple[str, str, str, str]:
+    """Whether a difference in localization exceeds that in classification: `evidence.growth`."""
+    found = growth.growth(study, left, right)
+    if found is None:
+        return NOT_MEASURED, "–", "–", "open"
+    ours = _beside(found.localization, found.classification, found.difference.estimate, ".1f")
+    n = "{},\u00a0{}".format(*(len(results.runs(study, side)) for side in (left, right)))
+    judged = intervals.printed_verdict(found.difference, found.over_seeds, claim)
+    return ours, n, interval_text(found.difference), judged
 
 
 def _judge_arithmetic(check: dict) -> tuple[str, str, str, str]:

@@ -11,7 +11,7 @@ from book.numbers.status import chapter_link
 from book.studies import results
 
 HEADER = ["what is compared", "the paper", "ours", "evidence", "95 % interval", "verdict"]
-WEIGHTS = "DRN-A-50 would have to be trained for them, because its weights were never released ([V38](#ledger-v38))."
+NEEDS = "They need ImageNet at full width. The weights of DRN-A-50 were never released ([V38](#ledger-v38))."
 
 
 def summary() -> str:
@@ -61,7 +61,7 @@ def untested() -> str:
         said = f"{claim['claim'].strip()} {sentence(claim.get('note', ''))}"
         rows.append([claim["id"], said.strip(), f"{claim['where']} ({claim['sure']})", numbers])
     table = results.markdown_table(["claim", "what the paper says", "where", "its numbers"], rows)
-    return f"{anchors}\n### Claims that we could not test\n\nThey need ImageNet at full width. {WEIGHTS}\n\n{table}"
+    return f"{anchors}\n### Claims that we could not test\n\n{NEEDS}\n\n{table}"
 
 
 def sentence(text: str) -> str:

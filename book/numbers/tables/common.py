@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from book.numbers.text import NOT_MEASURED, MarkerError, sample
 from book.studies import intervals, metrics, paper, results, summaries
@@ -26,6 +27,9 @@ COLUMNS = {
     "receptive_field_px": "receptive field, px",
 }
 """What stands above a column of the paper's tables; above others its name."""
+
+COSTS = ["parameters, millions", "multiply-adds, millions", "live taps in level 6, %"]
+"""What stands above `cost_cells`."""
 
 GROUPS = ("main", "cost", "ladder", "size", "start")
 """The paper's networks, those of equal cost, one change at a time, other sizes, and other starts."""
@@ -61,41 +65,58 @@ def results_table(study: str, metric_names: str) -> str:
     return results.markdown_table(["network", "seeds", *map(metrics.label, keys)], rows)
 
 
-def beside_table(study: str, metric: str, name: str, column: str) -> str:
-    """Our mean of every network that the paper's table has beside the number that it prints."""
-    found = [row for row in paper.beside_paper(study, metric, name, column) if row["paper"]]
-    if not found:
+def beside_table(study: str, metric: str, name: str, column: str, further: Sequence[str] = ()) -> str:
+    """Our mean of every network that the paper's table has beside the number that it prints.
+
+    `further` names variants of ours that the paper has not; they come last.
+    """
+    networks = [row for row in paper.beside_paper(study, metric, name, column) if row["paper"]]
+    if not networks:
         return f"*The study `{study}` is {NOT_MEASURED}.*"
-    rows = []
-    for row in found:
-        ours = row["ours"]
-        rows.append([row["model"], row["paper"], signed(ours.estimate, ".1f"), str(ours.n), interval_text(ours)])
-    return results.markdown_table(["network", "the paper", "ours (reduced)", "seeds", "95 % interval over seeds"], rows)
+    known = {display_name(variant): variant for variant in results.variants(study)}
+    printed = {known[row["model"]]: row["paper"] for row in networks}
+    printed |= dict.fromkeys((variant for variant in further if variant in known.values()), "–")
+    rows, over_images = [], False
+    for variant, theirs in printed.items():
+        ours = summaries.mean(study, variant, metric)
+        if ours is None:
+            continue
+        over_images = over_images or is_over_images(ours)
+        rows.append([display_name(variant), theirs, signed(ours.estimate, ".1f"), str(ours.n), interval_text(ours)])
+    interval = "95 % interval over seeds" + " and images" * over_images
+    return results.markdown_table(["network", "the paper", "ours (reduced)", "seeds", interval], rows)
+
+
+def is_over_images(found: intervals.Interval) -> bool:
+    """Whether images were redrawn, not only seeds."""
+    return found.method == intervals.BOOTSTRAP
 
 
 def summary_table(study: str, metric_names: str, names: str, costs: bool = True) -> str:
-    """Variants with seeds, means and intervals over seeds, and perhaps what they cost.
+    """Variants with seeds, means and intervals (`summaries.mean`), and perhaps what they cost.
 
     `names` are "all", or variants and `GROUPS` with commas between.
     """
     keys = metric_names.split(",")
-    rows = summaries.summarize(study, keys, None if names == "all" else _members(study, names.split(",")))
+    rows = summaries.summarize(study, keys, None if names == "all" else members(study, names.split(",")))
     if not rows:
         return f"*These networks of the study `{study}` are {NOT_MEASURED}.*"
-    lines, timed = [], any(not math.isnan(row.minutes) for row in rows)
+    lines = []
     for row in rows:
         cells = [interval_cell(row.metrics.get(key), metrics.style(key)) for key in keys]
-        if costs:
-            cells += [f"{row.parameters / 1e6:.2f}", f"{row.multiply_adds / 1e6:.0f}"]
-            cells.append(f"{100 * row.live_fraction:.0f}")
-        if costs and timed:
-            cells.append("–" if math.isnan(row.minutes) else f"{row.minutes:.0f}")
-        lines.append([row.name, str(row.n), *cells])
-    header = ["network", "seeds", *map(metrics.label, keys)]
-    if costs:
-        header += ["parameters, millions", "multiply-adds, millions", "live taps in level 6, %"]
-        header += ["minutes of training on a CPU"] if timed else []
+        lines.append([row.name, str(row.n), *cells, *(cost_cells(row) if costs else [])])
+    header = ["network", "seeds", *map(label, keys), *(COSTS if costs else [])]
     return results.markdown_table(header, lines)
+
+
+def label(key: str) -> str:
+    """What stands above a metric's column; as `metrics.label`, with the training loss."""
+    return "training loss, nats" if key == summaries.TRAINING_LOSS else metrics.label(key)
+
+
+def cost_cells(row: summaries.Summary) -> list[str]:
+    """What a network costs: the cells below `COSTS`."""
+    return [f"{row.parameters / 1e6:.2f}", f"{row.multiply_adds / 1e6:.0f}", f"{100 * row.live_fraction:.0f}"]
 
 
 def group(variant: str) -> str:
@@ -109,7 +130,8 @@ def group(variant: str) -> str:
     return "ladder" if variant.startswith(("ladder_", "drn_a_18_")) else "main"
 
 
-def _members(study: str, names: list[str]) -> list[str]:
+def members(study: str, names: Sequence[str]) -> list[str]:
+    """The variants of a study that are named, alone or by one of `GROUPS`."""
     found = results.variants(study)
     return [one for name in names for one in ([v for v in found if group(v) == name] if name in GROUPS else [name])]
 
@@ -135,7 +157,7 @@ def differences_table(study: str, key: str, pair_names: str) -> str:
         lines.append([names, ", ".join(counts), estimate, *intervals_shown, p])
     header = ["difference", "seeds", metrics.label(key)]
     header += ["95 % over seeds and images", "95 % over seeds only", "p (Holm)"]
-    if "bootstrap" not in rows[0].difference.method:  # no outcome of each image is stored: one kind of interval
+    if not is_over_images(rows[0].difference):  # no outcome of each image is stored: one kind of interval
         del header[3]
         lines = [line[:3] + line[4:] for line in lines]
     return results.markdown_table(header, lines)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from book.numbers.tables.common import interval_cell
+from book.numbers.tables.common import beside_table, interval_cell
 from book.numbers.text import NOT_MEASURED, sample
 from book.studies import cache, files, intervals, metrics, paper, results, summaries
 from book.studies.intervals import Interval
@@ -16,6 +16,8 @@ from book.studies.metrics import signed
 from drn_lib.names import display_name
 
 FOUR = ("resnet_18", "drn_a_18", "drn_b_26", "drn_c_26")
+LARGE = "resnet_18_large"
+"""The ResNet of DRN-A-18's multiply-adds that stands below the four in every table."""
 OUTCOMES = ("pointing_error_off_middle", "gt_known_30", "gt_known_50", "cam.gt_known_30", "cam.gt_known_50")
 PLAIN = ("gt_known_50", "top1_localization", "top5_localization")
 DRAWS = 1000
@@ -188,7 +190,7 @@ def by_size() -> str:
     blind = {"whole_image": "without looking: the whole image", "fixed_box": "without looking: one fixed box"}
     blind["2x2"] = "the best boxes of 2 × 2 cells"
     lines = [[title, "–", *(f"{stored[key][size]:.1f}" for size in SIZES), *"–––"] for key, title in blind.items()]
-    for name in FOUR:
+    for name in (*FOUR, LARGE):
         keys = [
             f"{key}_{size}" for key in ("localization.native.gt_known_50", "clutter.pointing_error") for size in SIZES
         ]
@@ -212,10 +214,10 @@ def enlarged() -> str:
         lines.append(
             [f"without looking: {title}", "–", *(f"{stored[key][f'{setting}.test']:.1f}" for setting in settings)]
         )
-    readings = [(name, "localization.{}.gt_known_50", display_name(name)) for name in FOUR]
+    readings = [(name, "localization.{}.gt_known_50", display_name(name)) for name in (*FOUR, LARGE)]
     twin = ("resnet_18", "localization.posthoc.{}.gt_known_50", "ResNet-18, dilated afterwards")
     for name, key, title in [readings[0], twin, *readings[1:]]:
-        found = [intervals.student_t(sample("classification", name, key.format(setting))) for setting in settings]
+        found = [summaries.mean("classification", name, key.format(setting)) for setting in settings]
         cells = [interval_cell(one, ".1f") for one in found]
         lines.append([title, str(found[0].n), *cells])
     titles = ["64 px", "enlarged to 128 px", "enlarged to 224 px"]
@@ -226,7 +228,7 @@ def enlarged() -> str:
 def clutter_controls() -> str:
     """What the networks trained on clutter are read against: ResNet-18 read densely, and answers without a network."""
     outcomes = ("pointing_error_off_middle", "gt_known_50", "gt_known_30", "top1_localization")
-    found = [intervals.student_t(sample("clutter", "resnet_18", f"clutter.posthoc.{outcome}")) for outcome in outcomes]
+    found = [summaries.mean("clutter", "resnet_18", f"clutter.posthoc.{outcome}") for outcome in outcomes]
     cells = [interval_cell(one, ".1f") for one in found]
     stored = _ceilings()
     point, boxes = stored["clutter_off_middle"]["fixed_point"]["error"], stored["clutter_fixed_boxes"]
@@ -245,6 +247,25 @@ def blind_on_tune() -> str:
     return results.markdown_table(
         ["on tune images", "plain", "at 224 px", "in clutter"], [["the whole image, %", *cells]]
     )
+
+
+def mean_blur() -> str:
+    """What the mean of 4 x 4 cells of the score map changes in clutter, network by network."""
+    outcomes = ("pointing_error_off_middle", "gt_known_30", "gt_known_50", "cam.gt_known_50")
+    lines = []
+    for name in FOUR[1:]:
+        found = [results.difference("blur", f"{name}_mean", name, f"clutter.{outcome}") for outcome in outcomes]
+        if None in found:
+            return f"*These networks of the study `blur` are {NOT_MEASURED}.*"
+        lines.append([display_name(name), str(found[0].n), *(interval_cell(one, ".1f", "+") for one in found)])
+    header = ["blurred − as it is, points", "seeds", *(metrics.label(f"clutter.{outcome}") for outcome in outcomes)]
+    return results.markdown_table(header, lines)
+
+
+def beside(k: int) -> str:
+    """Top-k localization error beside the paper's, with the ResNet of equal cost below."""
+    ours, theirs = f"localization.native.top{k}_localization", f"top{k}_loc_err_pct"
+    return beside_table("classification", ours, "table2_localization", theirs, (LARGE,))
 
 
 def _ceilings() -> dict:
@@ -276,6 +297,8 @@ def pets_controls() -> str:
 
 
 TABLES = {
+    "localization-beside-top1": partial(beside, 1),
+    "localization-beside-top5": partial(beside, 5),
     "localization-steps": steps,
     "reading-levels": reading_levels,
     "reading-or-training": partial(reading_or_training, "classification"),
@@ -289,5 +312,6 @@ TABLES = {
     "localization-enlarged": enlarged,
     "clutter-controls": clutter_controls,
     "blind-on-tune": blind_on_tune,
+    "blur-by-mean": mean_blur,
     "pets-controls": pets_controls,
 }

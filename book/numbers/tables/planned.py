@@ -6,43 +6,53 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
+from book.numbers.tables import readings
 from book.numbers.tables.common import interval_cell, p_text
+from book.numbers.tables.readings import SIGNS
 from book.numbers.text import NOT_MEASURED
 from book.studies import metrics, plans, results
-from book.studies.evidence import agreement, blur, planned
+from book.studies.evidence import agreement, blur, lite0, planned
+from book.studies.evidence.grid import predictions
 from book.studies.evidence.planned import Row
 from book.studies.metrics import signed
 from drn_lib.names import display_name
 
 STUDIES = {
     "blur": "A blur, without training",
+    "grid_measure": "The measure of a grid",
+    "lite0": "A real ImageNet network",
     "starts": "Another start for the unlinked tail",
+    "levels": "One rule of dilation for all",
     "heldout": "Other classes",
     "remedies": "Remedies on one network",
     "length": "Longer training",
     "larger_streets": "Larger frames on streets",
 }
-"""The studies whose contrasts the page of predictions shows, with the titles of its sections."""
+"""The studies whose predictions the page shows, with the titles of its sections."""
+UNTRAINED = {blur.STUDY: blur.rows, predictions.STUDY: predictions.tested, lite0.STUDY: lite0.rows}
+"""Of studies that train nothing, what gives their predictions."""
 HEADER = ["difference", "predicted", "measured", "seeds", "smallest", "p (Holm)", "verdict", "excludes"]
-SIGNS = {"less": "< 0", "greater": "> 0"}
+OTHER_SIGN = "the other sign"
 
 
 def score() -> str:
     """How many of each study's predictions were measured, and what came of them."""
     lines, total = [], Counter()
     for study, title in STUDIES.items():
-        rows = blur.rows() if study == blur.STUDY else planned.rows(study)
+        rows = UNTRAINED[study]() if study in UNTRAINED else planned.rows(study)
         verdicts = Counter(row.verdict.partition(" (")[0] for row in rows)
+        verdicts[OTHER_SIGN] = sum(row.other_sign for row in rows)
         total += verdicts
         lines.append([f"[{title}](#{title.lower().replace(',', '').replace(' ', '-')})", *_counts(verdicts)])
     lines.append(["**all**", *(f"**{count}**" for count in _counts(total))])
     header = ["study", "predictions", "measured", "as predicted", "we cannot tell", "against the prediction"]
-    return results.markdown_table(header, lines)
+    return results.markdown_table([*header, OTHER_SIGN], lines)
 
 
 def _counts(verdicts: Counter) -> list[str]:
     told = [verdicts[name] for name in ("as predicted", "not resolved", "against the prediction")]
-    return [str(count) for count in (verdicts.total(), sum(told), *told)]
+    other = verdicts[OTHER_SIGN]
+    return [str(count) for count in (verdicts.total() - other, sum(told), *told, other)]
 
 
 def contrasts(rows: Sequence[Row]) -> str:
@@ -96,7 +106,7 @@ def family(study: str, name: str) -> str:
 def _tables() -> dict:
     found = {"planned-blur-boxes": partial(_blur, "clutter.gt_known_50")}
     found["planned-blur-pointing"] = partial(_blur, "clutter.pointing_error_off_middle")
-    found |= {"planned-score": score, "planned-engines": engines}
+    found |= {"planned-score": score, "planned-engines": engines, **readings.TABLES}
     for study in STUDIES:
         plan = plans.find_plan(study)
         found |= {f"planned-{study}-{name}": partial(family, study, name) for name in (plan.families if plan else ())}

@@ -8,7 +8,9 @@ from book.numbers.tables.common import interval_cell
 from book.numbers.text import NOT_MEASURED
 from book.studies import metrics, paper, results, summaries
 from book.studies.evidence import repeat
-from book.studies.evidence.replication import scale
+from book.studies.evidence.grid import contrasts
+from book.studies.evidence.replication import ONCE, scale
+from book.studies.intervals import Interval
 
 TOP1 = "final.test.top1"
 
@@ -20,9 +22,10 @@ class Row:
     question  as a reader would ask it
     study     whose runs answer it
     sides     left and right, networks of the study; the difference is left - right
-    key       the metric
+    key       the metric; of a grid contrast its map, "score_map"
     claim     "less" or "greater", what a "yes" would need
     printed   the paper's two cells of Table 1 that say the same, None where it has no number
+    period    of a grid contrast, in cells
     """
 
     question: str
@@ -31,6 +34,7 @@ class Row:
     key: str
     claim: str
     printed: tuple[str, str] | None = None
+    period: int | None = None
 
 
 ROWS = (
@@ -69,8 +73,9 @@ ROWS = (
         "Does DRN-C have less of a grid in its map than DRN-B?",
         "classification",
         ("drn_c_26", "drn_b_26"),
-        "lattice_energy.score_map",
+        "score_map",
         "less",
+        period=4,
     ),
     Row(
         "Does DRN-A point at objects in clutter more often than ResNet?",
@@ -106,23 +111,41 @@ ANSWERS = {"supported": "yes", "contradicted": "no", "not resolved": "we cannot 
 
 def reproduction() -> str:
     """One row for each question: the paper's difference, ours with its interval, the answer, and how it was found."""
-    table, lines = paper.paper_table("table1_classification"), []
+    lines = []
     for row in ROWS:
-        found = summaries.compare(row.study, [row.sides], row.key)
-        if not found:
+        found = _measured(row)
+        if found is None:
             lines.append([row.question, "–", NOT_MEASURED, "–", "–"])
             continue
-        printed = "–"
-        if row.printed:
-            left, right = (float(table[name]["top1_err_1crop_pct"]) for name in row.printed)
-            printed = metrics.signed(left - right, "+.1f")
-        ours = interval_cell(found[0].difference, metrics.style(row.key), "+")
-        said, _, doubt = found[0].judged(row.claim).partition(" (")
+        difference, judged, counts = found
+        ours = interval_cell(difference, ".3f" if row.period else metrics.style(row.key), "+")
+        said, _, doubt = judged.partition(" (")
         answer = f"**{ANSWERS[said]}**" + (f" ({doubt}" if doubt else "")
-        counts = [str(results.metric(row.study, side, row.key).n) for side in row.sides]
         trainings = f"{counts[0]} trainings a side" if counts[0] == counts[1] else f"{' and '.join(counts)} trainings"
-        lines.append([row.question, printed, ours, answer, f"{scale(row.study, *row.sides, row.key)}, {trainings}"])
+        how = ONCE if row.period else scale(row.study, *row.sides, row.key)
+        lines.append([row.question, _paper(row), ours, answer, f"{how}, {trainings}"])
     return results.markdown_table(["question", "the paper", "ours, difference", "answer", "scale of evidence"], lines)
+
+
+def _measured(row: Row) -> tuple[Interval, str, list[str]] | None:
+    """The difference, its verdict as printed, and the trainings of each side; None where a side was not measured."""
+    if row.period:
+        sides = [(side, row.key) for side in row.sides]
+        counts = [str(len(contrasts.seeds(side))) for side in row.sides]
+        return contrasts.difference(*sides, row.period), contrasts.judged(*sides, row.period, row.claim), counts
+    found = summaries.compare(row.study, [row.sides], row.key)
+    if not found:
+        return None
+    counts = [str(results.metric(row.study, side, row.key).n) for side in row.sides]
+    return found[0].difference, found[0].judged(row.claim), counts
+
+
+def _paper(row: Row) -> str:
+    if row.printed is None:
+        return "–"
+    table = paper.paper_table("table1_classification")
+    left, right = (float(table[name]["top1_err_1crop_pct"]) for name in row.printed)
+    return metrics.signed(left - right, "+.1f")
 
 
 def smallest_result() -> str:

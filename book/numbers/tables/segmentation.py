@@ -6,7 +6,7 @@ import json
 
 from book.numbers.tables.common import interval_cell
 from book.numbers.text import NOT_MEASURED
-from book.studies import files, intervals, paper, results
+from book.studies import files, intervals, paper, results, summaries
 from book.studies.metrics import interval_text, signed
 from drn_lib.datasets.synthetic.world import CLASSES
 from drn_lib.names import display_name
@@ -30,9 +30,8 @@ def by_drive() -> str:
     prior = [measured[0].metrics[SCORE.format(key).replace("final", "prior")] for key in keys]
     rows = [["position prior", "–", *(signed(value, ".1f") for value in prior)]]
     for name in results.variants(STUDY):
-        samples = [results.metric(STUDY, name, SCORE.format(key)) for key in keys]
-        cells = [interval_cell(intervals.student_t(sample), ".1f") for sample in samples]
-        rows.append([display_name(name), str(samples[0].n), *cells])
+        found = [summaries.mean(STUDY, name, SCORE.format(key)) for key in keys]
+        rows.append([display_name(name), str(found[0].n), *(interval_cell(one, ".1f") for one in found)])
     drives = [f"{name}, {count} frames" for name, count in frames.items()]
     return results.markdown_table(["mean IoU, %", "seeds", f"all, {sum(frames.values())} frames", *drives], rows)
 

@@ -46,6 +46,14 @@ class Row:
         return VERDICTS.get(said, said) + (f" ({doubt}" if doubt else "")
 
     @property
+    def other_sign(self) -> bool:
+        """Whether it was measured and has not the predicted sign, resolved or not."""
+        if self.measured is None:
+            return False
+        estimate = self.measured.difference.estimate
+        return estimate > 0 if self.contrast.predicted == "less" else estimate < 0
+
+    @property
     def excludes(self) -> str | None:
         """The explanation that is excluded; None where the contrast is not resolved as it was predicted."""
         return self.contrast.excludes if self.verdict == VERDICTS["supported"] else None

@@ -46,3 +46,8 @@ def test_errors_stand_at_the_measured_time():
     error = results.metric("classification", "drn_a_18", "final.test.top1").mean
     assert lines == [([1.5, 2.0], error), ([2.0], error), ([1.5], error)]
     assert [text.get_text() for text in ax.texts] == ["R-18", "A-18"]
+
+
+def test_labels_at_line_ends_do_not_lie_on_each_other():
+    assert figures.apart([0.72, 0.54, 0.42, 0.25], 0.2) == pytest.approx([0.85, 0.65, 0.45, 0.25])
+    assert figures.apart([0.25, 1.0], 0.2) == [0.25, 1.0] and figures.apart([], 0.2) == []

@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from book.figures import gridding as figures
-from book.figures.style import ACCENT
+from book.figures.style import ACCENT, GREY, INK
 
 
 def test_combs_write_the_values_that_are_not_zero():
@@ -48,3 +48,46 @@ def test_each_row_has_the_cells_it_reads_and_a_bar_below_those_of_its_neighbor()
     under = sorted((round(line.get_ydata()[0] - 0.31), round(sum(line.get_xdata()) / 2)) for line in bars)
     assert under == [(0, -1), (0, 1), (0, 3), (1, 0), (1, 1), (1, 2)]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
+
+
+def test_the_output_is_ringed_in_white_on_a_filled_cell_and_few_cells_make_a_narrow_figure():
+    figure = figures.cells_read({"reads itself": [-2, 0, 2], "does not": [-1, 1]})
+    rings = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert [(ring.get_xdata()[0], ring.get_markeredgecolor()) for ring in rings] == [(0, "white"), (0, INK)]
+    wide, widest = (figures.cells_read({"reads itself": [-far, far]}) for far in (10, 40))
+    assert figure.get_figwidth() < wide.get_figwidth() < widest.get_figwidth() == 9
+
+
+def test_a_bright_cell_and_what_poolings_return_stand_over_each_other_with_their_values_and_sums():
+    signals = np.array([[[0, 0, 1, 0, 0, 0]], [[0, 0, 0, 1, 0, 0]]])
+    figure = figures.pooled(signals, {"max": np.array([[[0, 1, 0.0]], [[0, 1, 1.0]]])})
+    assert [ax.get_ylabel() for ax in figure.axes] == ["one bright cell", "", "max", ""]
+    assert [[text.get_text() for text in ax.texts if text.get_text()] for ax in figure.axes] == [
+        ["1"],
+        ["1"],
+        ["1", "sum 1"],
+        ["1", "1", "sum 2"],
+    ]
+    bars = [[(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in ax.patches] for ax in figure.axes]
+    # With stride 2, outputs 1 and 2 lie over cells 2 and 4.
+    expected = [[(2, 1)], [(3, 1)], [(2, 1)], [(2, 1), (4, 1)]]
+    assert [np.allclose(found, places) for found, places in zip(bars, expected, strict=True)] == [True] * 4
+    assert [{to_hex(bar.get_facecolor()) for bar in ax.patches} for ax in figure.axes] == [{GREY}] * 2 + [{ACCENT}] * 2
+    assert [len(ax.lines) for ax in figure.axes] == [6, 6, 3, 3]
+
+
+def test_sides_are_in_proportion_to_the_cells_and_only_enlarged_maps_have_the_accent_color():
+    small, large = ([np.zeros((1, 2, side, side)) for side in sides] for sides in ([28, 14, 7], [28, 28, 28]))
+    (ax,) = figures.joint_upsampling([4, 5, 6], small, list(large), list(large)).axes
+    squares = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    sides = np.array([(square.get_width(), square.get_height()) for square in squares])
+    assert sides / sides[0, 0] == pytest.approx(np.array([28, 14, 7] + [28] * 6)[:, None].repeat(2, 1) / 28)
+    assert [to_hex(square.get_facecolor()) for square in squares] == [GREY] * 3 + [ACCENT] * 3 + [GREY] * 3
+    words = [text.get_text() for text in ax.texts if text.get_text()]
+    assert [word for word in words if word.isdigit()] == ["28", "14", "7"] + ["28"] * 6
+    assert words[-3:] == ["level 4", "level 5", "level 6"]
+    assert [word for word in words if " " in word][:3] == ["strided network", "brought to 28", "dilated network"]
+    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    assert [arrow.xy[0] for arrow in arrows] == [0, 1, 2]
+    middles = [square.get_y() + square.get_height() / 2 for square in squares]
+    assert all(middles[0] > arrow.xyann[1] > arrow.xy[1] > middles[3] for arrow in arrows)

@@ -10,7 +10,7 @@ import pytest
 from book.numbers.claims import judging as claims
 from book.numbers.claims import page
 from book.studies import files, results
-from book.studies.evidence import planned
+from book.studies.evidence import growth, planned
 from book.studies.evidence.grid import contrasts
 from book.studies.imagenet import readings
 from book.studies.intervals import Interval
@@ -96,6 +96,25 @@ def test_the_repetition_is_planned_for_the_first_claim_of_the_book():
     assert ("drn_a_18", "resnet_18", "final.test.top1") in planned_sides
 
 
+def test_a_growth_is_judged_from_both_errors_and_the_papers_too(monkeypatch):
+    found = growth.Growth(-9.0, -3.0, Interval(-6.0, -7.0, -5.0, 5, ""), Interval(-6.0, -9.0, 1.0, 5, ""))
+    monkeypatch.setattr(growth, "growth", lambda *sides: found)
+    monkeypatch.setattr(results, "runs", lambda study, name: [None] * 5)
+    check = {"growth": {"study": "classification", "left": "drn_a_18", "right": "resnet_18", "claim": "less"}}
+    assert claims.judge(check) == (
+        "−9.0 and −3.0: −6.0",
+        "5,\u00a05",
+        "[−7.0,\u00a0−5.0]",
+        "supported (provisional)",
+    )
+    assert (claims.scale(check), claims.kind(check)) == ("reduced, once", "the paper's claims")
+    cell = "table2_localization/{}/top1_loc_err_pct", "table1_classification/{}/top1_err_1crop_pct"
+    more, base = ({"left": one.format("DRN-A-18"), "right": one.format("ResNet-18")} for one in cell)
+    assert claims.paper_text({"paper": {**more, "beside": base}}) == "−6.9 and −2.4: −4.5"
+    monkeypatch.setattr(growth, "growth", lambda *sides: None)
+    assert claims.judge(check)[3] == "open"
+
+
 def test_the_scale_of_what_no_training_shows(empty, monkeypatch):
     assert claims.scale({"not_testable": "x"}) == "the paper's table only"
     reading = {"measured": "pets", "outcome": "ap", "left": "exact_8", "right": "as_trained", "claim": "greater"}
@@ -132,15 +151,21 @@ def test_the_page_stays_below_4400_words():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "claim", "verdict"),
-    [(0.01, 0.03, "greater", "supported"), (0.01, 0.03, "less", "contradicted"), (-0.01, 0.03, "less", "not resolved")],
+    ("low", "high", "over_seeds", "claim", "verdict"),
+    [
+        (0.01, 0.03, 0.005, "greater", "supported"),
+        (0.01, 0.03, 0.005, "less", "contradicted"),
+        (0.01, 0.03, -0.005, "greater", "supported (provisional)"),
+        (-0.01, 0.03, -0.005, "less", "not resolved"),
+    ],
 )
-def test_a_check_of_a_grid_is_judged_by_its_contrast(low, high, claim, verdict, monkeypatch):
-    def difference(left, right, period):
+def test_a_check_of_a_grid_is_judged_by_its_contrast(low, high, over_seeds, claim, verdict, monkeypatch):
+    def difference(left, right, period, of=None):
         assert (left, right, period) == (("drn_c_26", "level_6"), ("drn_a_18", "level_4"), 4)
         return Interval(0.02, low, high, 3, "")
 
     monkeypatch.setattr(contrasts, "difference", difference)
+    monkeypatch.setattr(contrasts, "difference_over_seeds", lambda *_: Interval(0.02, over_seeds, 0.9, 3, ""))
     monkeypatch.setattr(contrasts, "contrast", lambda _, level, period: Interval(int(level[-1]) / 100, 0, 0, 3, ""))
     monkeypatch.setattr(contrasts, "seeds", lambda network: (0, 1, 2))
     check = {"what": "", "grid": {"left": "drn_c_26/level_6", "right": "drn_a_18/level_4", "period": 4, "claim": claim}}

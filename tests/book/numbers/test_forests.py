@@ -28,7 +28,7 @@ def test_a_figure_is_drawn_again_when_its_numbers_change_and_only_then(differenc
     monkeypatch.setattr(forests, "FOLDER", tmp_path)
     lines = [f"data/figures/{name}.png is missing or old: run `make numbers`" for name in forests.TABLES]
     assert forests.refresh(True) == lines and list(tmp_path.iterdir()) == []
-    assert forests.refresh(False) == [] and len(list(tmp_path.iterdir())) == 3
+    assert forests.refresh(False) == [] and len(list(tmp_path.iterdir())) == len(forests.TABLES)
     before = (tmp_path / "table_1.png").stat().st_mtime_ns
     capsys.readouterr()
     assert forests.refresh(True) == forests.refresh(False) == [] and capsys.readouterr().out == ""
@@ -48,8 +48,13 @@ def test_without_matplotlib_nothing_is_drawn(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", forests.TABLES)
-def test_each_page_shows_its_figure_with_words_for_who_cannot_see_it(name):
-    page = (ROOT / "book" / f"{name.replace('_', '-')}.md").read_text(encoding="utf-8")
+def test_each_page_shows_its_figures_with_words_for_who_cannot_see_them(name):
+    page = (ROOT / "book" / f"table-{name.split('_')[1]}.md").read_text(encoding="utf-8")
     shown = re.search(rf"```\{{figure\}} \.\./data/figures/{name}\.png\n:alt: (.+)\n", page)
     assert shown and len(shown[1]) > 60
-    assert page.index("```{figure}") < page.index("## ")  # first of all what the page shows
+    heading = page[: shown.start()].rfind("\n## ")
+    if name.count("_") == 1:
+        assert heading == -1  # first of all what the page shows
+    else:  # the figure of a group: before the first table of its section
+        assert f"\n## The {name.split('_')[2]}" in page[heading : shown.start()]
+        assert "<!-- table:" not in page[heading : shown.start()]

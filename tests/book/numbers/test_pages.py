@@ -62,7 +62,7 @@ def test_errata_are_listed_once_there_is_one(listing):
 @pytest.mark.parametrize("study", ["classification", "segmentation"])
 def test_every_variant_of_a_study_is_of_one_group(study):
     known = results.variants(study)
-    groups = {name: common._members(study, [name]) for name in common.GROUPS}
+    groups = {name: common.members(study, [name]) for name in common.GROUPS}
     assert sorted(sum(groups.values(), [])) == sorted(known)
     assert groups["main"] and all("_a_18" in name or name.startswith("ladder") for name in groups["ladder"])
 
@@ -75,6 +75,13 @@ def test_a_page_shows_every_group_of_its_study(page, groups):
         r"<!-- table:(?:summary|scores)/classification/[^/]+/(\S+) -->", (BOOK / f"{page}.md").read_text()
     )
     assert set(groups.split()) <= {name for key in keys for name in key.split(",")}
+
+
+def test_what_networks_cost_stands_on_a_page_once_and_minutes_on_none():
+    for name in ("table-1", "table-2", "table-3"):
+        page = (BOOK / f"{name}.md").read_text(encoding="utf-8")
+        assert page.count(" | ".join(common.COSTS)) == (name != "table-2"), name
+        assert "minutes of training" not in page
 
 
 def test_groups_and_variants_may_stand_together():

@@ -33,12 +33,14 @@ def test_the_score_counts_every_prediction_under_the_heading_of_its_section():
     page = (ROOT / "book" / "predictions.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (.+)$", page, re.M)[: len(tables.STUDIES)] == list(tables.STUDIES.values())
     lines = [line.strip("| ").split(" | ") for line in tables.score().splitlines()[2:]]
-    rows = {study: planned.rows(study) for study in tables.STUDIES if study != "blur"} | {"blur": blur.rows()}
+    rows = {study: planned.rows(study) for study in tables.STUDIES if study not in tables.UNTRAINED}
+    rows |= {study: read() for study, read in tables.UNTRAINED.items()}
     assert [int(line[1]) for line in lines[:-1]] == [len(rows[study]) for study in tables.STUDIES]
     for line in lines:
-        total, measured, *told = (int(cell.strip("*")) for cell in line[1:])
-        assert measured == sum(told) <= total
+        total, measured, *told, other = (int(cell.strip("*")) for cell in line[1:])
+        assert measured == sum(told) <= total and other <= measured
     assert int(lines[-1][1].strip("*")) == sum(map(len, rows.values()))
+    assert int(lines[-1][6].strip("*")) == sum(row.other_sign for study in rows for row in rows[study])
 
 
 def test_before_its_runs_a_family_is_a_list_of_predictions():
@@ -54,6 +56,12 @@ def test_a_result_as_predicted_excludes_and_another_one_does_not():
         "\N{NO-BREAK SPACE}", " "
     )
     assert second.endswith("| not resolved | – |")
+
+
+@pytest.mark.parametrize(("low", "high", "other"), [(-3.0, 1.0, False), (-1.0, 3.0, True)])
+def test_the_other_sign_counts_resolved_or_not(low, high, other):
+    assert Row("f", CONTRAST, measured(low, high), 0.6).other_sign is other
+    assert not Row("f", CONTRAST, None, 1.0).other_sign
 
 
 def test_what_is_missing_among_measured_ones_says_so():

@@ -9,6 +9,7 @@ from scipy import stats
 from book.numbers.tables import reproduction
 from book.studies import plans, results, runs
 from book.studies.evidence import repeat
+from book.studies.evidence.grid import contrasts
 
 
 def test_what_is_expected_of_one_more_training():
@@ -56,3 +57,10 @@ def test_the_table_of_the_reproduction_has_an_answer_for_every_question():
     assert len(lines) == len(reproduction.ROWS) == 9
     assert set(answers) <= {"**yes**", "**no**", "**we cannot tell**"} and len(set(answers)) == 3
     assert "−2.9 [−4.3" in lines[0] and "−2.4" in lines[0]
+
+
+def test_the_row_of_the_grid_is_the_difference_that_claim_c8_has():
+    (line,) = [line for line in reproduction.reproduction().splitlines() if "less of a grid" in line]
+    found = contrasts.difference(("drn_b_26", "score_map"), ("drn_c_26", "score_map"), 4)
+    low, high = f"{found.low:.3f}", f"{found.high:.3f}"  # B - C there, C - B here
+    assert f"| −{found.estimate:.3f} [−{high},\u00a0−{low}] | **yes** | reduced, once, 3 trainings a side |" in line

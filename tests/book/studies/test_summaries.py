@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from book.studies import plans, results, summaries
+from book.studies import intervals, plans, results, summaries
 from book.studies.evidence import families
 from book.studies.intervals import Interval
 from drn_lib import create_model
 from tests.book.studies.test_results import a_run, write
+from tests.book.studies.test_segmentation import stored_run
 
 RECIPE = {"image_size": 64, "width": 0.25}
 DATASET = {"name": "shapes", "counts": {"train": 10}, "classes": list("abcdefghijklmnopqrst")}
@@ -46,22 +47,43 @@ def test_a_row_has_its_seeds_costs_and_intervals(trial):
     parameters = sum(parameter.numel() for parameter in model.parameters())
     assert [(row.n, row.parameters) for row in rows] == [(3, parameters), (3, parameters), (1, parameters)]
     assert 3.9 < rows[2].multiply_adds / rows[1].multiply_adds < 4.0  # four times the pixels, but one classifier
-    assert rows[0].minutes == pytest.approx(2.0)
     ((name, error),) = rows[0].metrics.items()
     assert name == "final.test.top1" and error.low < 40 < error.high
     only = summaries.summarize("trial", [], ["drn_a_18", "drn_c_26"], trial)
     assert [row.variant for row in only] == ["drn_a_18"]
 
 
-def test_minutes_of_a_gpu_do_not_count_as_those_of_a_cpu(trial):
-    def moved(seed, device):
-        file = trial / "trial" / f"drn_a_18-s{seed}.json"
-        file.write_text(json.dumps({**json.loads(file.read_text()), "device": device, "seconds": 6.0}))
-        return summaries.summarize("trial", [], ["drn_a_18"], trial)[0].minutes
+def test_a_mean_is_redrawn_over_seeds_and_images_where_their_outcomes_are_stored(trial):
+    found = summaries.mean("trial", "drn_a_18", "final.test.top1", trial)
+    wrong = results.wrong("trial", "drn_a_18", "final.test.top1", trial)
+    (redrawn,) = intervals.redraw([wrong], 4000, 0)
+    assert found.estimate == pytest.approx(100 * wrong.mean()) and found.n == 3 and math.isnan(found.p)
+    assert (found.low, found.high) == pytest.approx(np.quantile(redrawn, [0.025, 0.975]), abs=0.2)
+    energy = summaries.mean("trial", "drn_a_18", "lattice_energy.score_map", trial)
+    assert energy == intervals.student_t(results.metric("trial", "drn_a_18", "lattice_energy.score_map", trial))
+    assert summaries.mean("trial", "drn_a_18", "no.such.metric", trial) is None
+    (trial / "trial" / "drn_a_18-s1.json").unlink()
+    (trial / "trial" / "drn_a_18-s2.json").unlink()
+    assert math.isnan(summaries.mean("trial", "drn_a_18", "final.test.top1", trial).low)  # one seed
 
-    assert moved(0, "NVIDIA H200 (GPU), AMD EPYC") == pytest.approx(2.5)
-    moved(1, "Tesla T4 (GPU)")
-    assert math.isnan(moved(2, "AMD Instinct (GPU)"))
+
+def test_a_mean_of_confusion_matrices_is_redrawn_within_the_drives(tmp_path):
+    for seed in range(3):
+        stored_run(tmp_path, "drn_a_18", seed, 0.7)
+    counts, options = results.outcomes_of("trial", "drn_a_18", "final.test.miou_present", tmp_path)
+    found = summaries.mean("trial", "drn_a_18", "final.test.miou_present", tmp_path)
+    (redrawn,) = intervals.redraw([counts], 4000, 0, **options)
+    assert found.method == intervals.BOOTSTRAP and "groups" in options and found.low < found.estimate < found.high
+    assert (found.low, found.high) == pytest.approx(np.quantile(redrawn, [0.025, 0.975]), abs=0.2)
+
+
+def test_the_training_loss_is_the_last_one_of_each_curve(trial):
+    for seed in range(3):
+        file = trial / "trial" / f"drn_a_18-s{seed}.json"
+        curve = [{"epoch": 1, "train_loss": 9.0}, {"epoch": 2, "train_loss": 0.1 * (seed + 1)}]
+        file.write_text(json.dumps({**json.loads(file.read_text()), "curve": curve}))
+    found = summaries.mean("trial", "drn_a_18", summaries.TRAINING_LOSS, trial)
+    assert found == intervals.student_t(intervals.Sample((0, 1, 2), (0.1, 0.2, 0.1 * 3)))
 
 
 def test_the_live_fraction_of_level_6_by_hand(trial):
@@ -94,7 +116,7 @@ def test_the_committed_runs_of_the_classification_study_are_summarized():
     (row,) = summaries.summarize("classification", ["final.test.top1"], ["drn_a_18"])
     values = [run.metrics["final.test.top1"] for run in results.runs("classification", "drn_a_18")]
     assert row.n == len(values) == 5 and row.metrics["final.test.top1"].estimate == pytest.approx(np.mean(values))
-    assert 0 < row.live_fraction < 1 and row.minutes > 0
+    assert 0 < row.live_fraction < 1
 
 
 def test_a_verdict_is_provisional_where_the_seeds_alone_hold_zero():

@@ -10,12 +10,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from book.studies import cache, files
-from book.studies.intervals import Interval
+from book.studies import cache, files, intervals
+from book.studies.intervals import Interval, Sample
 from drn_lib.checks import one_of
 
 KINDS = ("trained", "untrained", "shuffled")
 METHOD = "bootstrap over seeds and images"
+Map = tuple[str, str]
+"""A network and one of its maps: "level_6" or "score_map"."""
 
 
 def values(network: str, map_: str, period: int, seeds: tuple[int, ...], kind: str = "trained") -> np.ndarray:
@@ -52,36 +54,60 @@ def seeds(network: str, kind: str = "trained") -> tuple[int, ...]:
     return tuple(sorted(map(int, found)))
 
 
-def per_image(network: str, level: str, period: int, kind: str = "trained") -> np.ndarray:
-    """The grid contrast of each image, (seeds, images); arguments and errors as for `values`."""
-    return values(network, level, period, seeds(network, kind), kind)
+def per_image(
+    network: str, level: str, period: int, kind: str = "trained", of: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """The grid contrast of each image, (seeds, images); arguments and errors as for `values`, None are all seeds."""
+    return values(network, level, period, of or seeds(network, kind), kind)
 
 
-def contrast(network: str, level: str, period: int, kind: str = "trained") -> Interval:
+def contrast(
+    network: str, level: str, period: int, kind: str = "trained", of: tuple[int, ...] | None = None
+) -> Interval:
     """The mean over seeds and images, with its interval; one seed has none."""
-    each = per_image(network, level, period, kind)
+    each = per_image(network, level, period, kind, of)
     if len(each) == 1:
         return Interval(float(each.mean()), np.nan, np.nan, 1, METHOD)
     found = cache.bootstrap_difference(each, np.zeros_like(each), statistic=np.asarray)
     return Interval(found.estimate, found.low, found.high, len(each), METHOD)
 
 
-def difference(left: tuple[str, str], right: tuple[str, str], period: int) -> Interval:
+def difference(left: Map, right: Map, period: int, of: tuple[int, ...] | None = None) -> Interval:
     """(network, level) minus (network, level), trained; the same network's seeds are redrawn together.
 
-    With one seed on a side there is no interval.
+    With one seed on a side there is no interval. Without `of` all seeds count that are stored.
     """
-    sides = [per_image(*side, period) for side in (left, right)]
+    sides = [per_image(*side, period, of=of) for side in (left, right)]
     if min(map(len, sides)) == 1:
         return Interval(float(sides[0].mean() - sides[1].mean()), np.nan, np.nan, 1, METHOD)
     return cache.bootstrap_difference(*sides, statistic=np.asarray, paired=left[0] == right[0])
 
 
+def difference_over_seeds(left: Map, right: Map, period: int, of: tuple[int, ...] | None = None) -> Interval:
+    """The same difference with Student's t interval over seeds only."""
+    samples = []
+    for network, level in (left, right):
+        own = of or seeds(network)
+        samples.append(Sample(own, tuple(map(float, values(network, level, period, own).mean(axis=1)))))
+    return intervals.student_t_difference(*samples, paired=left[0] == right[0])
+
+
+def judged(left: Map, right: Map, period: int, claim: str, of: tuple[int, ...] | None = None) -> str:
+    """What the difference says about a claim, "less" or "greater", as pages print it: `intervals.printed_verdict`."""
+    sides = left, right, period, of
+    return intervals.printed_verdict(difference(*sides), difference_over_seeds(*sides), claim)
+
+
 def correlation(network: str, level: str) -> np.ndarray:
     """How alike cells k apart along a row or a column are, k from 0 to 8: mean over seeds and images."""
-    mean = np.stack([_autocorrelations()[f"{network}-s{seed}.{level}.plain"] for seed in seeds(network)]).mean(0)
+    mean = np.stack([autocorrelation(network, level, seed) for seed in seeds(network)]).mean(0)
     middle = mean.shape[1] // 2
     return (mean[:, middle] + mean[0, middle:]) / 2
+
+
+def autocorrelation(network: str, level: str, seed: int) -> np.ndarray:
+    """Of one training's maps, mean over images: `drn_lib.gridding.autocorrelation`, (lags + 1, 2 lags + 1)."""
+    return _autocorrelations()[f"{network}-s{seed}.{level}.plain"]
 
 
 @lru_cache(maxsize=1)

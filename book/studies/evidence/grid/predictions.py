@@ -1,18 +1,19 @@
 """What was predicted of the grid contrasts, beside what was measured: data/studies/grid_measure.md. No torch.
 
 The formula was chosen on synthetic maps and seed 0 and then read once on seeds 1 and 2, so `tested` is of these two.
+`on_all_seeds` has the first one with them, as the pages' other numbers have.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from book.studies import intervals
 from book.studies.evidence.grid import contrasts
-from book.studies.intervals import Interval, Sample
+from book.studies.evidence.planned import VERDICTS
+from book.studies.intervals import Interval
 
+STUDY = "grid_measure"
 TESTED_ON = (1, 2)
 """Seeds on which the formula was read once."""
 
@@ -36,9 +37,15 @@ class Reading:
     over_seeds: Interval
 
     @property
-    def holds(self) -> bool:
-        """Whether the whole interval over seeds and images is above 0."""
-        return self.difference.low > 0
+    def verdict(self) -> str:
+        """By the rule of all contrasts, which needs three seeds a side: "as predicted", "not resolved" and so on."""
+        said, _, doubt = intervals.printed_verdict(self.difference, self.over_seeds, "greater").partition(" (")
+        return VERDICTS.get(said, said) + (f" ({doubt}" if doubt else "")
+
+    @property
+    def other_sign(self) -> bool:
+        """Whether the right side came out larger, resolved or not."""
+        return self.difference.estimate < 0
 
 
 def _above(claim: str, period: int, *pairs: str) -> tuple[Prediction, ...]:
@@ -58,14 +65,14 @@ PREDICTIONS = (
 
 def tested() -> list[Reading]:
     """Every prediction beside what seeds 1 and 2 say."""
-    return [Reading(one, *_differences(one, TESTED_ON)) for one in PREDICTIONS]
+    return [_read(one, TESTED_ON) for one in PREDICTIONS]
 
 
-def _differences(one: Prediction, seeds: tuple[int, ...]) -> tuple[Interval, Interval]:
-    sides = [contrasts.values(*side, one.period, seeds) for side in (one.left, one.right)]
-    paired = one.left[0] == one.right[0]  # two maps of one network
-    samples = [Sample(seeds, tuple(side.mean(axis=1))) for side in sides]
-    return (
-        intervals.bootstrap_difference(*sides, statistic=np.asarray, paired=paired),
-        intervals.student_t_difference(*samples, paired=paired),
-    )
+def on_all_seeds() -> list[Reading]:
+    """The same with seed 0, on which the formula was chosen: what the claims are judged by."""
+    return [_read(one, None) for one in PREDICTIONS]
+
+
+def _read(one: Prediction, seeds: tuple[int, ...] | None) -> Reading:
+    sides = one.left, one.right, one.period, seeds
+    return Reading(one, contrasts.difference(*sides), contrasts.difference_over_seeds(*sides))
