@@ -75,6 +75,11 @@ def test_in_an_empty_folder(tmp_path, remote):
     assert log.stdout.strip() == "1" and (clone / ".git" / "shallow").is_file()
 
 
+@pytest.mark.parametrize("page", ["README.md", "book/how-to-read.md"])
+def test_pages_name_the_size_that_is_fetched(page):
+    assert f"about {first_cell.MEGABYTES} MB" in " ".join((ROOT / page).read_text(encoding="utf-8").split())
+
+
 def test_a_checkpoint_is_fetched_when_it_is_asked_for(tmp_path, remote):
     ask = f"""
 from drn_lib.checkpoints.files import find_shipped, list_trained

@@ -46,11 +46,10 @@ def grid_maps() -> str:
     """The score maps that C8 compares: the measure that was taken, and the one that the rule might have chosen."""
     lines = []
     for name in SHOWN:
-        cells = [display_name(name)]
-        for seeds in (predictions.TESTED_ON, contrasts.seeds(name)):
-            cells.append(interval_cell(contrasts.contrast(name, "score_map", 4, of=seeds), ".3f"))
-            cells.append(signed(spectrum.mean(name, "score_map", 4, seeds), ".3f"))
-        lines.append([cells[place] for place in (0, 1, 3, 2, 4)])
+        both = predictions.TESTED_ON, contrasts.seeds(name)
+        taken = (interval_cell(contrasts.contrast(name, "score_map", 4, of=seeds), ".3f") for seeds in both)
+        other = (signed(spectrum.mean(name, "score_map", 4, seeds), ".3f") for seeds in both)
+        lines.append([display_name(name), *taken, *other])
     header = ["score map of", "grid contrast, seeds 1 and 2", "with seed 0 too"]
     return results.markdown_table([*header, "other candidate, seeds 1 and 2", "with seed 0 too"], lines)
 

@@ -6,13 +6,13 @@ or frames, and for the probe also in its trainings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from book.studies import files, intervals
-from book.studies.evidence.planned import VERDICTS
+from book.studies.evidence.planned import has_other_sign, on_prediction
 from book.studies.imagenet import readings
 from book.studies.intervals import Interval, Sample
 from drn_lib.datasets.synthetic.world import CLASSES
@@ -51,18 +51,16 @@ class Row:
     def verdict(self) -> str:
         """As `planned.Row` has it."""
         if self.difference is None or self.predicted is None:
-            return VERDICTS["supported" if self.true else "contradicted"]
+            return on_prediction("supported" if self.true else "contradicted")
         over_seeds = self.over_seeds or self.difference  # without trainings nothing is provisional
-        judged = intervals.printed_verdict(self.difference, over_seeds, self.predicted, self.p_adjusted)
-        said, _, doubt = judged.partition(" (")
-        return VERDICTS.get(said, said) + (f" ({doubt}" if doubt else "")
+        return on_prediction(intervals.printed_verdict(self.difference, over_seeds, self.predicted, self.p_adjusted))
 
     @property
     def other_sign(self) -> bool:
         """Whether it came out the other way, resolved or not."""
         if self.difference is None:
             return not self.true
-        return self.difference.estimate > 0 if self.predicted == "less" else self.difference.estimate < 0
+        return has_other_sign(self.difference, self.predicted)
 
 
 def rows() -> list[Row]:
@@ -83,7 +81,7 @@ def _photographs() -> list[Row]:
         for name in ("levels_8", "as_trained")
     }
     counts = [f"{int(fits[name].sum())} of {len(named)}" for name in fits]
-    fewer = _over_images(intervals.bootstrap_difference(*fits.values(), paired=True), len(named))
+    fewer = replace(intervals.bootstrap_difference(*fits.values(), paired=True), n=len(named))
     pairs = list(zip(*(of[name]["lattice"]["score_map"] for name in ("levels_8", "exact_8")), strict=True))
     more = sum(left > right for left, right in pairs)
     return [
@@ -122,7 +120,7 @@ def _difference(what: str, sides: tuple[str, str], row: dict, found: dict, image
         trained = [found["readings"][side][what] for side in sides]
         samples = [Sample(tuple(range(len(values))), tuple(values)) for values in trained]
         over_seeds = intervals.student_t_difference(*samples, paired=True)
-        difference = _over_images(difference, over_seeds.n)
+        difference = replace(difference, n=over_seeds.n)
     return Row(what, sides, SIGNS[row["predicted"]], difference, over_seeds, row["p_holm"])
 
 
@@ -141,7 +139,3 @@ def _thin_beside_present(sides: tuple[str, str], file: str) -> Row:
     samples = [Sample(tuple(range(len(own))), tuple(map(float, more(own.mean(axis=1))))) for own in counts]
     over_seeds = intervals.student_t_difference(*samples, paired=True)
     return Row("thin_beside_present", sides, "greater", found, over_seeds, found.p)
-
-
-def _over_images(found: Interval, n: int) -> Interval:
-    return Interval(found.estimate, found.low, found.high, n, found.method, found.p)

@@ -9,10 +9,22 @@ from book.studies import files, plans, results
 from book.studies.evidence import combinations
 from book.studies.evidence.combinations import Combined
 from book.studies.evidence.families import Comparison, corrected
+from book.studies.intervals import Interval
 from book.studies.reading.contrasts import Contrast
 
 VERDICTS = {"supported": "as predicted", "contradicted": "against the prediction"}
-"""The words of a planned contrast for those of `intervals.verdict`; "not resolved" stays."""
+"""The words of a prediction for those of `intervals.verdict`; "not resolved" stays."""
+
+
+def on_prediction(judged: str) -> str:
+    """What `intervals.printed_verdict` says of a claim, as it is said of a prediction; "(provisional)" stays."""
+    said, space, doubt = judged.partition(" (")
+    return VERDICTS.get(said, said) + space + doubt
+
+
+def has_other_sign(difference: Interval, predicted: str) -> bool:
+    """Whether a difference came out on the other side of zero than predicted, "less" or "greater", resolved or not."""
+    return difference.estimate > 0 if predicted == "less" else difference.estimate < 0
 
 
 @dataclass(frozen=True)
@@ -42,16 +54,12 @@ class Row:
         """ "as predicted", "against the prediction", "not resolved" or "not measured"; provisional ones say so."""
         if self.comparison is None:
             return "not measured"
-        said, _, doubt = self.comparison.judged(self.contrast.predicted).partition(" (")
-        return VERDICTS.get(said, said) + (f" ({doubt}" if doubt else "")
+        return on_prediction(self.comparison.judged(self.contrast.predicted))
 
     @property
     def other_sign(self) -> bool:
-        """Whether it was measured and has not the predicted sign, resolved or not."""
-        if self.measured is None:
-            return False
-        estimate = self.measured.difference.estimate
-        return estimate > 0 if self.contrast.predicted == "less" else estimate < 0
+        """Whether it was measured and `has_other_sign`."""
+        return self.measured is not None and has_other_sign(self.measured.difference, self.contrast.predicted)
 
     @property
     def excludes(self) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from book.studies import intervals
 from book.studies.evidence.grid import contrasts
-from book.studies.evidence.planned import VERDICTS
+from book.studies.evidence.planned import has_other_sign, on_prediction
 from book.studies.intervals import Interval
 
 STUDY = "grid_measure"
@@ -39,13 +39,12 @@ class Reading:
     @property
     def verdict(self) -> str:
         """By the rule of all contrasts, which needs three seeds a side: "as predicted", "not resolved" and so on."""
-        said, _, doubt = intervals.printed_verdict(self.difference, self.over_seeds, "greater").partition(" (")
-        return VERDICTS.get(said, said) + (f" ({doubt}" if doubt else "")
+        return on_prediction(intervals.printed_verdict(self.difference, self.over_seeds, "greater"))
 
     @property
     def other_sign(self) -> bool:
         """Whether the right side came out larger, resolved or not."""
-        return self.difference.estimate < 0
+        return has_other_sign(self.difference, "greater")
 
 
 def _above(claim: str, period: int, *pairs: str) -> tuple[Prediction, ...]:
