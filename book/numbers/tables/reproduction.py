@@ -78,7 +78,7 @@ ROWS = (
         period=4,
     ),
     Row(
-        "Does DRN-A point at objects in clutter more often than ResNet?",
+        "Does DRN-A miss objects in clutter less often than ResNet?",
         "classification",
         ("drn_a_18", "resnet_18"),
         "clutter.pointing_error_off_middle",
