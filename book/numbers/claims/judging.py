@@ -92,7 +92,10 @@ def scale(check: dict) -> str:
         return SCALES[0]
     if "reading" in check:
         return SCALES[1]
-    if "grid" in check or "growth" in check:
+    if "grid" in check:
+        left, right = (tuple(check["grid"][side].split("/")) for side in ("left", "right"))
+        return replication.grid_scale(left, right, check["grid"]["period"])
+    if "growth" in check:
         return replication.ONCE
     key = _compared(check)[1]
     return replication.scale(*key[:4]) if key else replication.ONCE

@@ -11,7 +11,7 @@ from book.numbers.tables.common import interval_cell, p_text
 from book.numbers.tables.readings import SIGNS
 from book.numbers.text import NOT_MEASURED
 from book.studies import metrics, plans, results
-from book.studies.evidence import agreement, blur, lite0, planned
+from book.studies.evidence import agreement, blur, lite0, planned, replication
 from book.studies.evidence.grid import predictions
 from book.studies.evidence.planned import Row
 from book.studies.metrics import signed
@@ -98,6 +98,16 @@ def engines() -> str:
     return results.markdown_table(header, lines)
 
 
+def pooled() -> str:
+    """Contrasts on the first classes, on the classes that no choice had seen, and on both together."""
+    lines = []
+    for row in replication.pooled():
+        key, sides = row.contrast.outcome, (row.contrast.left, row.contrast.right)
+        cells = [interval_cell(one, metrics.style(key), "+") for one in (row.first, row.again, row.both)]
+        lines.append([" − ".join(map(display_name, sides)), metrics.label(key), *cells])
+    return results.markdown_table(["difference", "outcome", "first classes", "other classes", "both"], lines)
+
+
 def family(study: str, name: str) -> str:
     """The table of one family of a plan."""
     return contrasts([row for row in planned.rows(study) if row.family == name])
@@ -106,7 +116,7 @@ def family(study: str, name: str) -> str:
 def _tables() -> dict:
     found = {"planned-blur-boxes": partial(_blur, "clutter.gt_known_50")}
     found["planned-blur-pointing"] = partial(_blur, "clutter.pointing_error_off_middle")
-    found |= {"planned-score": score, "planned-engines": engines, **readings.TABLES}
+    found |= {"planned-score": score, "planned-engines": engines, "planned-pooled": pooled, **readings.TABLES}
     for study in STUDIES:
         plan = plans.find_plan(study)
         found |= {f"planned-{study}-{name}": partial(family, study, name) for name in (plan.families if plan else ())}

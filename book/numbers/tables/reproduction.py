@@ -9,7 +9,7 @@ from book.numbers.text import NOT_MEASURED
 from book.studies import metrics, paper, results, summaries
 from book.studies.evidence import repeat
 from book.studies.evidence.grid import contrasts
-from book.studies.evidence.replication import ONCE, scale
+from book.studies.evidence.replication import grid_scale, scale
 from book.studies.intervals import Interval
 
 TOP1 = "final.test.top1"
@@ -122,8 +122,7 @@ def reproduction() -> str:
         said, _, doubt = judged.partition(" (")
         answer = f"**{ANSWERS[said]}**" + (f" ({doubt}" if doubt else "")
         trainings = f"{counts[0]} trainings a side" if counts[0] == counts[1] else f"{' and '.join(counts)} trainings"
-        how = ONCE if row.period else scale(row.study, *row.sides, row.key)
-        lines.append([row.question, _paper(row), ours, answer, f"{how}, {trainings}"])
+        lines.append([row.question, _paper(row), ours, answer, f"{_scale(row)}, {trainings}"])
     return results.markdown_table(["question", "the paper", "ours, difference", "answer", "scale of evidence"], lines)
 
 
@@ -138,6 +137,13 @@ def _measured(row: Row) -> tuple[Interval, str, list[str]] | None:
         return None
     counts = [str(results.metric(row.study, side, row.key).n) for side in row.sides]
     return found[0].difference, found[0].judged(row.claim), counts
+
+
+def _scale(row: Row) -> str:
+    if not row.period:
+        return scale(row.study, *row.sides, row.key)
+    left, right = ((side, row.key) for side in row.sides)
+    return grid_scale(left, right, row.period)
 
 
 def _paper(row: Row) -> str:

@@ -12,6 +12,7 @@ from book.numbers.claims import page
 from book.studies import files, results
 from book.studies.evidence import growth, planned
 from book.studies.evidence.grid import contrasts
+from book.studies.evidence.replication import grid_scale
 from book.studies.imagenet import readings
 from book.studies.intervals import Interval
 from book.studies.metrics import interval_text
@@ -89,6 +90,12 @@ def test_a_comparison_is_replicated_where_its_repetition_came_out_as_predicted(e
     monkeypatch.setattr(claims, "_compared", lambda _: (None, ("classification", *SIDES.values(), None)))
     monkeypatch.setattr(claims, "judge", lambda _: ("", "3, 3", "", "supported"))
     assert claims.scale(CHECK) == expected
+
+
+def test_a_grid_is_replicated_whichever_side_is_subtracted_and_only_at_one_level():
+    maps = ("drn_b_26", "score_map"), ("drn_c_26", "score_map")
+    assert grid_scale(*maps, 4) == grid_scale(*reversed(maps), 4) == "reduced, replicated"
+    assert grid_scale(*maps, 2) == grid_scale(maps[0], ("drn_b_26", "level_6"), 4) == "reduced, once"
 
 
 def test_the_repetition_is_planned_for_the_first_claim_of_the_book():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from book.studies import files, plans, results
-from book.studies.evidence import blur, combinations, fitting, planned
+from book.studies.evidence import blur, combinations, fitting, planned, replication
 from book.studies.reading.contrasts import Contrast
 from tests.book.studies.test_results import a_run
 
@@ -131,3 +131,16 @@ def test_the_contrasts_of_the_blur_are_those_of_its_plan(tmp_path):
     assert [(row.family, row.contrast, row.verdict) for row in blur.rows(tmp_path)] == [
         ("blur", one, "not measured") for one in blur.CONTRASTS
     ]
+
+
+def test_both_sets_of_classes_are_pooled_where_the_first_study_has_the_outcome():
+    found = replication.pooled()
+    planned_outcomes = {row.contrast.outcome for row in planned.rows("heldout")}
+    assert {one.contrast.outcome for one in found} < planned_outcomes  # the first study stored no grid contrast
+    for one in found:
+        sides = one.contrast.left, one.contrast.right, one.contrast.outcome
+        assert one.first == results.difference("classification", *sides)
+        assert one.again == results.difference("heldout", *sides)
+        assert one.both.estimate == pytest.approx((one.first.estimate + one.again.estimate) / 2, abs=1e-4)
+        assert one.both.low < one.both.estimate < one.both.high
+        assert one.both.high - one.both.low < one.again.high - one.again.low
