@@ -12,7 +12,7 @@ from book import ROOT
 from book.numbers import markers
 from book.numbers.text import NOT_MEASURED
 from book.studies import files, intervals, results
-from book.studies.evidence import families, growth, replication
+from book.studies.evidence import families, growth, planned, replication
 from book.studies.evidence.grid import contrasts
 from book.studies.imagenet import readings
 from book.studies.metrics import interval_text, signed
@@ -132,8 +132,10 @@ def has_test(name: str) -> bool:
 def _p_adjusted(key: tuple) -> float | None:
     """Holm's p of (study, left, right, metric, right_metric) over its family; None where it is in none."""
     study, left, right, metric, other = key
-    if other is not None or families.family(study, (left, right)) is None:
+    if other is not None:
         return None
+    if families.family(study, (left, right)) is None:
+        return planned.p_adjusted(study, left, right, metric)
 
     def measure(pair: tuple[str, str]) -> intervals.Interval | None:
         return results.difference(study, *pair, metric)

@@ -97,6 +97,15 @@ def test_the_committed_plans_have_a_row_for_each_contrast():
         planned.rows("first_networks")
 
 
+def test_a_planned_contrast_has_one_p_wherever_it_is_printed():
+    row = planned.rows("heldout")[0]
+    sides = row.contrast.left, row.contrast.right, row.contrast.outcome
+    assert planned.p_adjusted("heldout", *sides) == row.p_adjusted
+    assert planned.p_adjusted("heldout", sides[1], sides[0], sides[2]) is None  # no plan predicts that one
+    assert planned.p_adjusted("heldout", *sides[:2], "final.test.no_such_outcome") is None
+    assert planned.p_adjusted("no_such_study", *sides) is None
+
+
 def test_one_line_through_the_networks_of_one_map_and_size(tmp_path):
     rows = {
         "drn_a_18": (0.2, 30.0, 64),
