@@ -251,7 +251,7 @@ def _check_promise(model: nn.Module, output_stride: int) -> None:
     shared = ours[..., ::lost, ::lost]
     more = [maps.shape[-1] - maps.shape[-2] for maps in (theirs, ours)]  # cells that two output strides of pixels make
     if shared.shape != theirs.shape or more != [2, 2 * lost]:
-        raise ValueError(f"a part of the {name} steps in a way that no layer's stride tells: it cannot be dilated")
+        raise ValueError(f"part of the {name} has a step that no layer's stride shows: it cannot be dilated")
     if images.is_meta:
         return
     require_finite(theirs, f"the last map of the {name} on a random image")

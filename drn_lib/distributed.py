@@ -1,8 +1,8 @@
 """Several processes, one training: who takes which images, and what happens when one of them ends.
 
 `torchrun --nproc-per-node=8 -m drn_lib train ...` starts eight processes and tells each in its environment who it is.
-The recipe's batch is that of all processes together: each takes every eighth image of it, and the gradient is the whole
-batch's, also where their parts differ by an image. So neither the number of steps nor the learning rate depends on the
+All processes share the recipe's batch: each takes every eighth image of it, and the gradient is the whole batch's, even
+if their parts differ by an image. So neither the number of steps nor the learning rate depends on the
 number of processes. Batch normalization does: each normalizes by its own part, unless they are synchronized.
 """
 

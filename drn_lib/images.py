@@ -32,7 +32,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def normalize(images: Tensor, mean: Sequence[float] | Tensor = MEAN, std: Sequence[float] | Tensor = STD) -> Tensor:
-    """Bytes (N, 3, H, W), else ValueError, to the float32 input of a network; `mean`, `std`: of colors in 0..1."""
+    """A network's float32 input from uint8 (N, 3, H, W), else ValueError; `mean`, `std`: of colors in 0..1."""
     import torch
 
     require_type(images, torch.Tensor, "the images")

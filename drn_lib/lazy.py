@@ -1,6 +1,6 @@
 """Packages whose public names are imported when they are first asked for (PEP 562).
 
-So `import drn_lib` costs nothing, a typing mistake on the command line answers before torch is imported, and the parts
+So `import drn_lib` costs nothing, a typo on the command line is reported before torch is imported, and the parts
 that need no torch work where there is none.
 """
 

@@ -53,7 +53,7 @@ class Block(nn.Module):
             added (DRN-C's levels 7 and 8) has no row: its parameters would get no gradient.
         residual: whether the input, or the shortcut's map of it, is added to what the last convolution gives.
 
-    `link` is what that is multiplied by: 1 with a residual link, 0 without. A training may let a link fade
+    `link` scales what is added: 1 with a residual link, 0 without. A training may let a link fade
     (`training.starts`).
     """
 

@@ -118,7 +118,7 @@ class NotWritten(OSError):
 def replacing(file: Path) -> Iterator[Path]:
     """Give a temporary path beside `file` to write to, and move it there when all went well.
 
-    A reader, or a run that resumes after a crash or a full disk, so sees the old file or the new one, never half.
+    So a reader, or a run that resumes after a crash or a full disk, sees the old file or the new one, never half.
     What killed processes left of this file is removed.
 
     Raises:

@@ -39,7 +39,7 @@ def probe(module: nn.Module, random: torch.Generator) -> nn.Module:
     for part in twin.modules():
         for hooks in (part._forward_hooks, part._forward_pre_hooks):
             for key, hook in list(hooks.items()):
-                if not type(hook).__module__.startswith("torch.nn.utils"):  # there live weight_norm and its like
+                if not type(hook).__module__.startswith("torch.nn.utils"):  # weight_norm and the like live there
                     del hooks[key]
     if not is_meta(twin):
         randomize(twin, random)

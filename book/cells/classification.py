@@ -17,7 +17,7 @@ from drn_lib.evaluation.classification import predict, topk_error
 from drn_lib.network import Network
 
 SHAPES = ("disc", "ring", "stripes")
-"""Of the ten synthetic classes those that so short a training can tell apart."""
+"""The synthetic classes that such a short training can tell apart."""
 
 MARGIN = 12.0
 """Points of top-1 error, in percent, by which the trained network must beat the best constant answer."""
@@ -70,6 +70,6 @@ def _part(dataset: ImageDataset, count: int | None) -> tuple[Tensor, Tensor]:
 
 
 def points_over_constant(model: Network, images: Tensor, labels: Tensor) -> float:
-    """How many points of top-1 error `model` is better than the best constant answer on these images, in percent."""
+    """By how many points of top-1 error `model` beats the best constant answer on these images."""
     constant = 100.0 * (1.0 - labels.bincount().max().item() / len(labels))
     return constant - topk_error(predict(model, images), labels)

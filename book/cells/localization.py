@@ -12,7 +12,7 @@ from book.studies import files, results
 def stored_curves(study: str, network: str, setting: str) -> np.ndarray | None:
     """The curves against the threshold that the runs of a network stored: (seeds, 41, 4).
 
-    `setting` is "localization.native", "clutter" or another name's start of `book.studies.localization.measure`. Along
+    `setting` is "localization.native", "clutter" or another prefix of `book.studies.localization.measure`. Along
     the last axis stand GT-known error at IoU 0.5 in percent and mean IoU on the validation split, then on test. None
     where no run stored any.
     """

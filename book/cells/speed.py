@@ -41,7 +41,7 @@ def relative_error(found: Tensor, exact: Tensor) -> float:
 
 
 def seconds(run: Callable[[], object], times: int = 5) -> float:
-    """The shortest of some runs by the clock."""
+    """Seconds of the shortest run."""
     taken = []
     for _ in range(times):
         started = time.perf_counter()

@@ -18,7 +18,7 @@ DILATION_RULES = ("exact", "levels", "released")
 """The three published readings of "replace stride by dilation", by name:
 
 ``exact``     Fig. 1: the first 3x3 of a level that lost its stride still reads the old grid, so it keeps the dilation
-              of the level before. Only so does a network keep its function when it is dilated (chapter 02).
+              of the level before. Only then does a dilated network keep its function (chapter 02).
 ``levels``    Fig. 5: one dilation for all layers of a level.
 ``released``  what the authors' code builds: in DRN-A the whole first block of a dilated level has
               dilation 1; DRN-C and DRN-D are built as Fig. 5 draws them.

@@ -83,7 +83,7 @@ class Level:
         return 2 * self.stride if self.pool else self.stride
 
     def dilations(self, block: int) -> tuple[int, int]:
-        """Of the 3x3 convolutions of one block, counted from 0, in their order."""
+        """Dilations of one block's 3x3 convolutions in order, blocks from 0."""
         if self.rates:
             return self.rates[block]
         return (self.dilation, self.dilation) if block else self.first_dilation

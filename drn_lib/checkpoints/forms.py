@@ -161,7 +161,7 @@ def bare_state_dict(content: object, source: str) -> dict[str, Tensor]:
         if short.rpartition(".")[2] in NO_WEIGHTS:
             continue
         if short in bare:
-            raise ValueError(f"{source} names {short} twice, with wrappers and without: pass one of both as a dict")
+            raise ValueError(f"{source} names {short} twice, with wrappers and without: pass one of them as a dict")
         if (kind := _kind(tensor)) is not None:
             raise ValueError(f"{name} of {source} is a {kind} tensor, not a plain one")
         bare[short] = tensor

@@ -46,7 +46,7 @@ def tell(error: BaseException, command: str, advice: str = "") -> None:
 
 
 def reader_has_gone() -> bool:
-    """Whether nobody reads what is printed any more (`| head`); then nothing more is said, nor by Python at its end."""
+    """Whether the reader of the output has gone (`| head`); then nothing more is printed, not even at exit."""
     try:
         sys.stdout.flush()
         pipe = select.poll()  # an output without a buffer has nothing left to fail on

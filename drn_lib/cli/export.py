@@ -26,7 +26,7 @@ def add_commands(commands) -> None:
     )
     add_network(command)
     add_flags(command, "--out", required=True, metavar="FILE", help="the file to write, ending in .onnx")
-    help_storage = "of the kernels; computed is in float32 (%(default)s)"
+    help_storage = "of the kernels; all is computed in float32 (%(default)s)"
     command.add_argument("--storage", choices=onnx.STORAGES, default="float16", help=help_storage)
     command.set_defaults(function=_export)
 

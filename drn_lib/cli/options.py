@@ -111,7 +111,7 @@ def for_each(options: argparse.Namespace, work: Callable[[Path], None], end: Cal
     """Do the work for each image of `options.images`, with a progress bar; DataError at the end for what went wrong.
 
     The images are files, as of `images_of`. Whatever goes wrong with one leaves the others alone. `options.out` is
-    a folder to make, and what earlier runs wrote into it is no image to work on. `end` gives what is printed in the
+    a folder to make, and what earlier runs wrote into it is skipped. `end` gives what is printed in the
     end, from the number of files, and is called after an interruption too.
     """
     from tqdm import tqdm
@@ -183,7 +183,7 @@ def _advice(program: str) -> str:
 
 
 def _process(error: Exception) -> str | None:
-    """The process that the sentence about an error names, empty where it names none; None where another one says it.
+    """The process that an error message names; "" if it names none, None if another process reports the error.
 
     Before the processes join, what a user can fix goes wrong in all alike, and the first of a machine says it. A
     RuntimeError may be one process's own: a GPU that is not there for it.

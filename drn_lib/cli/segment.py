@@ -34,7 +34,7 @@ ENDS = ("_labels.png", "_color.png", "_overlay.png")
 
 def add_commands(commands) -> None:
     """Add both commands to argparse's subparsers."""
-    segment = commands.add_parser("segment", help="name every pixel of photographs by a trained segmentation network")
+    segment = commands.add_parser("segment", help="label every pixel of photographs with a segmentation network")
     add_flags(segment, "images")
     add_flags(segment, "--out", default=Path("segmented"))
     size = "resize photographs to it first, e.g. 360 for CamVid's networks"

@@ -107,7 +107,7 @@ class MaskedFiles(FileDataset):
         return labels
 
     def identity(self, index: int) -> bytes:
-        """The image file's length and the whole label file: photographs are large, and so samples are told quickly."""
+        """The image file's length and the whole label file: reading whole photographs would be slow."""
         length = (self.tree.path / self.names[index]).stat().st_size
         return str(length).encode() + self.tree.read(self.label_name(index))
 

@@ -2,12 +2,12 @@
 
 In four of ten images of Tiny-ImageNet the object takes more than half of the frame, and a box around the middle says
 nothing about the network. Here a 64 px image lies, with its gt box, somewhere on a 128 px canvas of four others, from
-classes that the network was not trained on: for the book's first 20 classes the 30 others, for the 20 that were held
-out the first 20. A canvas is a pure function of (seed, part, index). The image covers its middle, so read a pointing
+classes that the network was not trained on: the 30 others for the book's first 20 classes, those 20 for the held-out
+20. A canvas is a pure function of (seed, part, index). The image covers its middle, so read a pointing
 error beside `clutter.trivial` in a run's metrics, or on the canvases whose object leaves the middle free
 (`pointing_error_off_middle`).
-`python -m drn_lib.datasets.clutter` writes the lists of tiles, `data/splits/tiny-imagenet-clutter.csv` and
-`tiny-imagenet-clutter-heldout.csv`, again.
+`python -m drn_lib.datasets.clutter` rewrites the lists of tiles, `data/splits/tiny-imagenet-clutter.csv` and
+`tiny-imagenet-clutter-heldout.csv`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def predict(model: nn.Module, images: Tensor, size: int | None = None, batch_siz
 def topk_error(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     """Fraction of images, in percent, whose class is not among the k highest scores (the paper's Table 1).
 
-    As many classes as k leave no error. Raises ValueError as `topk_hits`.
+    With k classes the error is 0. Raises ValueError as `topk_hits`.
     """
     return 100.0 * (1.0 - topk_hits(logits, labels, k).double().mean().item())
 

@@ -23,7 +23,7 @@ from drn_lib.network import Block, ConvNorm, Network
 LARGEST_KERNEL = 8
 """Taps a side up to which the kernel computes a convolution as it is written."""
 SAMPLED = 64
-"""Of so many input channels of a filter one is compared before prepared weights are used again."""
+"""One in this many input channels of a filter is compared before prepared weights are reused."""
 
 
 @dataclass
@@ -186,7 +186,7 @@ class AcceleratedNetwork(Network):
 
 
 def computable(x: Tensor, weight: Tensor) -> bool:
-    """Whether an engine computes with these as they are: maps of float32 on the CPU, and nobody who watches."""
+    """Whether an engine takes these as they are: float32 on the CPU, not traced, compiled or autocast."""
     if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu"):
         return False
     same = x.dtype is weight.dtype is torch.float32 and x.is_cpu and weight.is_cpu
@@ -213,7 +213,7 @@ def fits(conv: nn.Conv2d, x: Tensor) -> bool:
 
 
 def steps_of(conv: nn.Conv2d) -> Steps:
-    """How a convolution that an engine has steps along both axes."""
+    """Stride, padding and dilation, the same along both axes."""
     return Steps(conv.stride[0], conv.padding[0], conv.dilation[0])
 
 

@@ -25,9 +25,9 @@ class Scheme:
     """One scheme of minimal filtering.
 
     name     as the kernel calls it
-    BT       (products, inputs): makes of the cells what is multiplied
-    G        (products, 3): makes of the filter what is multiplied
-    AT       (outputs, products): makes of the products the outputs
+    BT       (products, inputs): transforms the cells
+    G        (products, 3): transforms the filter
+    AT       (outputs, products): turns the products into outputs
     before   cells that are read before the first output; 0 where those around the outputs are known to be zeros
     short    the scheme of a tile that lacks its last output: it takes all of these products but one
     """

@@ -24,7 +24,7 @@ ROUNDS = 5
 ENOUGH = 0.01
 """Seconds that one timing lasts at least: short calls are repeated."""
 HOPELESS = 3.0
-"""A method that takes so many times as long as the best at first is timed once."""
+"""A method whose first time is this many times the best is not timed again."""
 
 # (inputs, outputs, side, dilation): the 3x3 convolutions of the networks, at full and at a quarter of the width.
 FULL = [(16, 16, 224, 1), (32, 32, 112, 1), (64, 64, 56, 1), (64, 128, 28, 1), (128, 128, 28, 1), (128, 256, 28, 1)]

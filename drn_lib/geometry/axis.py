@@ -118,7 +118,7 @@ def cell_edges(index: Any, jump: int, size: int, centre: float = 0.0, convention
         centre: `Place.centre`, not used by the convention "tile".
         convention: one of `CELL_EDGES`; another is a ValueError.
 
-    Source: PAPER_VS_CODE P7; chapter 05. The paper does not say which pixels a cell stands for.
+    Source: ledger entry P7; chapter 06. The paper does not say which pixels a cell stands for.
     """
     one_of("convention of cell edges called", convention, CELL_EDGES)
     # A pixel halfway between two centers goes to the later cell: the edges of all cells tile the axis.

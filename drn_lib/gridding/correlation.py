@@ -20,7 +20,7 @@ def autocorrelation(maps: Tensor, lags: int = LAGS, *, without_local_mean: bool 
     """How alike cells k rows and l columns apart are, one number for all channels of an image.
 
     With x a map without its mean, c(k, l) is the mean of x(i, j) x(i + k, j + l) over all pairs of cells inside the
-    map, and the autocorrelation is the sum of c(k, l) over channels divided by the sum of c(0, 0). A channel so counts
+    map, and the autocorrelation is the sum of c(k, l) over channels divided by the sum of c(0, 0). So a channel counts
     by its variance, and a dead one not at all.
 
     Args:

@@ -7,7 +7,7 @@ The paper's method (section 4) in three equations. Let f(c, w, h) be the score o
     (3)  b_c = the box of B_c with the smallest area
 
 B_c holds every box around *all* qualifying cells, so b_c is the tight box around all of them: no connected parts, no
-largest blob. What the paper leaves open is a field of `BoxOptions`. CAM boxes, which do, are `localization.cam`.
+largest blob (CAM boxes do both: `localization.cam`). What the paper leaves open is a field of `BoxOptions`.
 
 A box is (x0, y0, x1, y1) in pixel edges, half open, as in every dataset of the book (`drn_lib.datasets.base`).
 """

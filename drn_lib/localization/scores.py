@@ -1,7 +1,7 @@
 """How good is a box: overlap, errors, pointing; the best that a grid allows; answers that ignore the image.
 
-A box is (x0, y0, x1, y1) in pixel edges, half open. Several gt boxes of an image are (N, M, 4), filled up with NaN
-(`pad_boxes`); the best of them counts. All errors are in percent.
+A box is (x0, y0, x1, y1) in pixel edges, half open. Several true boxes of an image are (N, M, 4), padded with NaN
+(`pad_boxes`); the best one counts. All errors are in percent.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ class SegmentationNetwork(nn.Module):
             pixels already (a released segmentation file, loaded by `load_weights`).
         upsampling: one of `checkpoints.descriptions.UPSAMPLINGS`.
         colors: one of `images.NORMALIZATION`.
-        enlarge: how many times larger than they are the backbone sees its images; the scores come back at the images'
-            own size. Twice as large costs four times as much and gives cells at half the distance.
+        enlarge: factor by which the backbone's input is enlarged; the scores come back at the images' own size. Twice
+            as large costs four times as much and gives cells at half the distance.
 
     `output_stride` is the distance of neighboring cells in pixels of the image as it is.
 

@@ -2,8 +2,8 @@
 
 Everything is counted image by image and kept, so that intervals, single sequences and other averages need no second
 pass: `score_image` counts, `metrics.summarize` adds the counts of the images one asks for. Pixels whose
-truth is `IGNORE` count nowhere. Beside the classes are counted what the paper claims of finer maps: pixels near a
-boundary, and specks, the small parts of a segmentation that make it look noisy (the paper's Fig. 8).
+truth is `IGNORE` are not counted. Two more counts test what the paper claims for finer maps: pixels near a boundary,
+and specks, small parts of a segmentation that make it look noisy (the paper's Fig. 8).
 """
 
 from __future__ import annotations

@@ -157,8 +157,7 @@ def _optimizer(model: SegmentationNetwork, recipe: SegmentationRecipe) -> torch.
 def mean_over_labelled(logits: Tensor, masks: Tensor, group: Group) -> Tensor:
     """The cross entropy of logits (n, classes, S, S) over the labelled pixels of masks (n, S, S).
 
-    The processes' gradients are averaged: so each divides its sum by the mean of
-    all processes' numbers of labelled pixels.
+    Gradients are averaged over processes, so each divides its sum by the mean number of labeled pixels per process.
     """
     total = nn.functional.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="sum")
     labelled = group.mean((masks != IGNORE).sum().float())

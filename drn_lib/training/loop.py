@@ -30,7 +30,7 @@ from drn_lib.training.recipes import ENGINES, Recipe
 from drn_lib.training.state import State, Trained, diverged
 
 STATE_EVERY_SECONDS = 30.0
-"""How much work a killed process may lose."""
+"""Seconds of work that a kill may cost."""
 
 
 @dataclass(frozen=True)

@@ -62,5 +62,5 @@ def test_the_table_of_the_reproduction_has_an_answer_for_every_question():
 def test_the_row_of_the_grid_is_the_difference_that_claim_c8_has():
     (line,) = [line for line in reproduction.reproduction().splitlines() if "less of a grid" in line]
     found = contrasts.difference(("drn_b_26", "score_map"), ("drn_c_26", "score_map"), 4)
-    low, high = f"{found.low:.3f}", f"{found.high:.3f}"  # B - C there, C - B here
-    assert f"| −{found.estimate:.3f} [−{high},\u00a0−{low}] | **yes** | reduced, replicated, 3 trainings a side |" in line
+    size, low, high = (f"{one:.3f}" for one in (found.estimate, found.low, found.high))  # B - C there, C - B here
+    assert f"| −{size} [−{high},\u00a0−{low}] | **yes** | reduced, replicated, 3 trainings a side |" in line
