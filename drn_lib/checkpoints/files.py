@@ -67,7 +67,9 @@ def weights_named(weights: str | None, arch: str | None) -> str:
         one_of("network", arch, list_networks())
     if weights == "released" and arch is None:
         raise ValueError("--weights released needs --arch, for instance --arch drn_c_26")
-    return weights or SHIPPED.format(arch)
+    if weights == "":
+        raise ValueError("--weights is empty: name a file, a shipped network or a released one")
+    return SHIPPED.format(arch) if weights is None else weights
 
 
 def require_weights(weights: str | None, arch: str | None) -> str:

@@ -28,6 +28,18 @@ HEADS = ("strict", "drop")
 """What `load_weights` does with the file's classifier."""
 
 
+def require_savable(table: Architecture) -> float:
+    """The width with which `create_model` builds a network again, which is what a file of weights says of it.
+
+    Raises:
+        ValueError: it is a dilated copy of a ResNet that no architecture of the family describes.
+    """
+    width = width_of(table)
+    if width is None:
+        raise ValueError(f"create_model cannot build this {table.name} again: save the ResNet that it came from")
+    return width
+
+
 def save_weights(model: Network, path: str | Path, classes: list[str] | None = None, **metadata: object) -> Path:
     """Write the weights and the description of `model` to one safetensors file, whole or not at all.
 
@@ -45,9 +57,7 @@ def save_weights(model: Network, path: str | Path, classes: list[str] | None = N
     require_type(model, Network, "the model")
     path, num_classes = path_of("the file of weights", path), model.classifier.out_channels
     require_names(classes, num_classes)
-    width = width_of(model.table)
-    if width is None:
-        raise ValueError(f"create_model cannot build this {model.table.name} again: save the ResNet that it came from")
+    width = require_savable(model.table)
     about = {**metadata, "architecture": model.table.name, "width": width, "num_classes": num_classes}
     about |= {"dilation_rule": model.table.dilation_rule, "classes": classes}
     tensors = {}

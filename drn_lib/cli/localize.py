@@ -179,7 +179,13 @@ def _network(options: argparse.Namespace, weights: str) -> Network | LiteNetwork
     from drn_lib.conversion import dilate
 
     model = load_lite0() if options.arch == LITE0 else load_any(weights, options.arch)
-    if options.output_stride not in (None, model.feature_info[-1].reduction):
+    if options.output_stride == model.feature_info[-1].reduction:
+        if options.dilation_rule:
+            raise ValueError(
+                f"--dilation-rule: {weights} has output stride {options.output_stride} without dilating it"
+            )
+        options.output_stride = None  # nothing was dilated, and the note says so
+    if options.output_stride is not None:
         model = dilate(model, options.output_stride, options.dilation_rule or "exact")
     return model
 
@@ -212,8 +218,9 @@ def _localize(options: argparse.Namespace) -> None:
         image = read_photograph(file)
         one = find_object(model, image, options.threshold, index, **choices)
         name = free_name(options.out, f"{len(done) + 1:04d}_{file.stem}", [".png"], taken)
-        pictures.append(options.out / f"{name}.png")
-        save_picture(draw_found(image, one), pictures[-1])
+        picture = options.out / f"{name}.png"
+        save_picture(draw_found(image, one), picture)
+        pictures.append(picture)
         done.append(((file.as_posix(), *image.shape[1:]), one))
 
     def note() -> str:
@@ -225,6 +232,8 @@ def _localize(options: argparse.Namespace) -> None:
         return ", ".join([f"Weights {weights}, {limit}, shorter side {size} px", *changed]) + "."
 
     def end(count: int) -> str:  # what was found before an interruption is not lost
+        if not done and (options.out / "boxes.json").exists():
+            return f"0 of {count} images: {options.out / 'boxes.json'} of an earlier run stays as it was"
         document = coco_document([photograph for photograph, _ in done], [one for _, one in done], classes, note())
         with paths.replacing(options.out / "boxes.json") as temporary:
             temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drn_lib import paths
 from drn_lib.datasets.contract import DataError
 
 if TYPE_CHECKING:
@@ -19,13 +20,14 @@ NAMED = 5
 
 
 def save_picture(pixels: np.ndarray, file: Path) -> None:
-    """Write pixels, uint8, as a marked PNG file."""
+    """Write pixels, uint8, as a marked PNG file, whole or not at all."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     about = PngInfo()
     about.add_text("Software", MARK)
-    Image.fromarray(pixels).save(file, pnginfo=about)
+    with paths.replacing(file) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=about)
 
 
 def is_ours(file: Path) -> bool:

@@ -68,19 +68,22 @@ def _train(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
     from drn_lib.datasets.catalog import validation_split
     from drn_lib.training import Init, train, train_from_files
+    from drn_lib.training.batches import require_same_classes
 
     scored = validation_split(plan.dataset, **plan.dataset_options)
 
     def save(file: Path) -> str:
         save_weights(trained.model, file, train_set.classes)
         last = trained.curve[-1]
-        top5 = f", top-5 error {last[f'{scored}_top5']:.1f} %" if f"{scored}_top5" in last else ""
-        return f"top-1 error on the {scored} part after epoch {last['epoch']}: {last[f'{scored}_top1']:.1f} %{top5}"
+        key = scored if plan.reads_files else "tune"  # the part that `train` scores
+        top5 = f", top-5 error {last[f'{key}_top5']:.1f} %" if f"{key}_top5" in last else ""
+        return f"top-1 error on the {scored} part after epoch {last['epoch']}: {last[f'{key}_top1']:.1f} %{top5}"
 
     with _alone_in(how.folder):
         train_set, scored_set = (
             open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
         )
+        require_same_classes(train_set, scored_set)
         distributed.join(how.device)
         common = plan, options.arch, options.seed
         if plan.reads_files:
@@ -100,6 +103,7 @@ def _train_segmentation(options: argparse.Namespace) -> None:
     from drn_lib.datasets import open_dataset
     from drn_lib.datasets.catalog import validation_split
     from drn_lib.segmentation import make_backbone, save_segmentation, train_segmentation
+    from drn_lib.segmentation.network import require_savable_segmentation
 
     def save(file: Path) -> str:
         save_segmentation(trained.model, file, train_set.mask_classes, recipe=plan.as_dict())
@@ -111,6 +115,7 @@ def _train_segmentation(options: argparse.Namespace) -> None:
         weights = options.arch if options.weights == "released" else options.weights
         torch.manual_seed(options.seed)
         backbone = make_backbone(options.arch, plan.width, weights, options.dilation_rule, options.output_stride)
+        require_savable_segmentation(backbone, plan.enlarge or 1)  # hours before it is saved
         train_set, val_set = (
             open_dataset(plan.dataset, part, options.root, **plan.dataset_options)
             for part in ("train", validation_split(plan.dataset))

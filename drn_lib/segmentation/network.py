@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from drn_lib.architecture import Architecture, require_buildable
 from drn_lib.checkpoints.descriptions import TASK, UPSAMPLINGS
 from drn_lib.checkpoints.files import find_shipped, read_weights
-from drn_lib.checkpoints.weights import load_trained, load_weights, save_weights
+from drn_lib.checkpoints.weights import load_trained, load_weights, require_savable, save_weights
 from drn_lib.checks import one_of, require_type, whole_number
 from drn_lib.conversion import dilate
 from drn_lib.images import NORMALIZATION, normalize
@@ -158,6 +158,13 @@ def make_backbone(
     return model if output_stride is None else dilate(model, output_stride)
 
 
+def require_savable_segmentation(backbone: Network, enlarge: int = 1) -> None:
+    """Raise ValueError where `save_segmentation` could not save the network, so that it is known before a training."""
+    if enlarge > 1:
+        raise ValueError(f"a network that enlarges its images {enlarge} times cannot be saved as a file of weights")
+    require_savable(backbone.table)
+
+
 def save_segmentation(
     model: SegmentationNetwork, path: str | Path, classes: list[str] | None = None, **metadata: object
 ) -> Path:
@@ -171,10 +178,7 @@ def save_segmentation(
         ValueError: as `save_weights`; a network that enlarges its images, of which no file says so.
     """
     require_type(model, SegmentationNetwork, "the model")
-    if model.enlarge > 1:
-        raise ValueError(
-            f"a network that enlarges its images {model.enlarge} times cannot be saved as a file of weights"
-        )
+    require_savable_segmentation(model.backbone, model.enlarge)
     about = {"task": TASK, "upsampling": model.upsampling, "colors": model.colors}
     return save_weights(model.backbone, path, classes, **{**metadata, **about})
 

@@ -171,8 +171,8 @@ def from_files(
     require_type(recipe, ClassificationRecipe, "the recipe")
     if recipe.shorter_side is None or recipe.smallest_area is None:
         raise ValueError(f"the recipe {recipe.name} has no shorter_side and smallest_area, which photographs need")
-    if val_set is not None and list(val_set.classes) != list(train_set.classes):
-        raise ValueError("the training images and the validation images have different classes: compare their folders")
+    if val_set is not None:
+        require_same_classes(train_set, val_set)
     for part, images in (("training", train_set), ("validation", val_set)):
         if images is not None:
             if images.labels is None or len(images.labels) != len(images):
@@ -189,6 +189,12 @@ def from_files(
 
     batches = partial(load_crops, partial(_photograph_crop, train_set, recipe), workers=workers)
     return Source(len(train_set), len(train_set.classes), batches, score)
+
+
+def require_same_classes(train_set: ImageDataset, val_set: ImageDataset) -> None:
+    """Raise ValueError where two parts have other classes, or the same ones in another order."""
+    if list(val_set.classes) != list(train_set.classes):
+        raise ValueError("the training images and the validation images have different classes: compare their folders")
 
 
 def _photograph_crop(images: ImageDataset, recipe: ClassificationRecipe, seed: int, epoch: int, index: int):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from drn_lib import checkpoints, datasets, distributed, paths, segmentation, training
 from drn_lib.cli import localize
@@ -119,6 +120,8 @@ PIXELS = ["train-segmentation", "--out", "unused", "--arch", "drn_d_22"]
     ("arguments", "says"),
     [
         (["data", "no-such-set"], "no dataset 'no-such-set'"),
+        (["evaluate", "", "--arch", "resnet_18"], "--weights is empty"),
+        (["localize", "a.jpg", "--arch", "resnet_18", "--weights", ""], "--weights is empty"),
         (["data", "cityscapes", "--root", "no-such-folder"], "cityscapes"),
         ([*TRAIN, "drn_x", "--recipe", "shapes-live", "--epochs", "1"], "drn_x"),
         ([*TRAIN, "drn_c_26", "--recipe", "none"], "there is no recipe 'none'"),
@@ -146,6 +149,32 @@ def test_errors_are_one_sentence(arguments, says, capsys, monkeypatch, tmp_path,
     message = capsys.readouterr().err
     assert says in message and message.count("\n") == 1
     assert not (tmp_path / "unused").exists()  # nothing is left behind by a command that could not start
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--output-stride", "16"], "cannot build this resnet_18 again"),
+        (["--set", "enlarge=2"], "enlarges its images 2 times cannot be saved"),
+    ],
+)
+def test_a_network_that_no_file_can_hold_is_not_trained(more, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("drn_lib.segmentation.train_segmentation", lambda *_: pytest.fail("it was trained"))
+    command = ["train-segmentation", "--recipe", "streets-live", "--arch", "resnet_18", "--epochs", "1"]
+    assert main([*command, *more, "--out", str(tmp_path / "run")]) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_other_classes_in_the_validation_folder_are_refused_before_training(tmp_path, monkeypatch, capsys):
+    for part, names in (("train", "ab"), ("val", "ac")):
+        for name in names:
+            folder = tmp_path / "set" / part / name
+            folder.mkdir(parents=True)
+            Image.new("RGB", (64, 64)).save(folder / "one.png")
+    monkeypatch.setattr("drn_lib.training.train", lambda *_: pytest.fail("it was trained"))
+    command = ["train", "--recipe", "shapes-live", "--set", "dataset=imagenet", "--root", str(tmp_path / "set")]
+    assert main([*command, "--arch", "resnet_18", "--epochs", "1", "--out", str(tmp_path / "run")]) == 1
+    assert "different classes" in capsys.readouterr().err
 
 
 OUTS = [

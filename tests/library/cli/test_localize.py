@@ -213,6 +213,26 @@ def test_what_was_found_before_an_interruption_is_kept(weights, tmp_path, monkey
     assert [image["file_name"] for image in images.values()] == files[:1] and len(document["annotations"]) == 1
 
 
+def test_a_run_that_finds_nothing_leaves_the_boxes_of_the_run_before(weights, tmp_path, capsys):
+    file, out = photograph(tmp_path / "a.png"), tmp_path / "out"
+    command = ["localize", "--weights", weights, "--size", "48", "--empty", "peak", "--out", str(out)]
+    assert main([*command, file]) == 0
+    before = (out / "boxes.json").read_bytes()
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    assert main([*command, str(damaged)]) == 1
+    assert (out / "boxes.json").read_bytes() == before and "stays as it was" in capsys.readouterr().out
+
+
+def test_a_rule_of_dilation_that_would_do_nothing_is_refused(tmp_path, capsys):
+    file, out = photograph(tmp_path / "a.png"), tmp_path / "out"
+    command = ["localize", file, "--arch", "drn_c_26", "--size", "48", "--output-stride", "8", "--out", str(out)]
+    assert main([*command, "--dilation-rule", "released"]) == 1
+    assert "--dilation-rule: classification/drn_c_26-s0 has output stride 8" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "output stride" not in json.loads((out / "boxes.json").read_text())["info"]["description"]
+
+
 @pytest.mark.parametrize(("given", "size"), [("--weights", 224), ("--arch", 128), ("--size", 40)])
 def test_the_size_is_what_the_network_knows(weights, given, size, tmp_path, monkeypatch):
     sizes = []
