@@ -377,21 +377,21 @@ def diverged() -> nn.Module:
 squeeze = Function(lambda x: x * x.mean((2, 3), keepdim=True).sigmoid())
 shortcut_by_slices = Function(lambda x: torch.nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 16, 16)))
 REFUSED = {
-    "a block that steps in its own forward": (lambda: own_forward("layer3.1", lambda x: x[:, :, ::2, ::2]), "has a step"),
+    "a block that steps in its own forward": (lambda: own_forward("layer3.1", lambda x: x[:, :, ::2, ::2]), "a step"),
     "a block that shifts": (lambda: own_forward("layer4.1", lambda x: x.roll(1, 3)), "another function"),
     "a block that pools": (
         lambda: own_forward("layer4.0", lambda x: torch.nn.functional.max_pool2d(x, 3, 1, 1)), "another function"
     ),
-    "a stem that steps in its own forward": (lambda: own_forward("conv1", lambda x: x[:, :, ::2, ::2]), "has a step"),
+    "a stem that steps in its own forward": (lambda: own_forward("conv1", lambda x: x[:, :, ::2, ::2]), "a step"),
     "a stem that folds space into channels": (
         lambda: changed(conv1=nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 64, 3, 1, 1))), "fails on an image"
     ),
     "a stem that enlarges": (
-        lambda: changed(conv1=nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3), nn.Upsample(scale_factor=2))), "has a step"
+        lambda: changed(conv1=nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3), nn.Upsample(scale_factor=2))), "a step"
     ),
     "blurred pooling": (blurred, "no stride can be traded .* 4, 4, 8, 8, 8"),
     "blurred pooling in the stem": (
-        lambda: changed(maxpool=Function(lambda x: torch.nn.functional.max_pool2d(x, 3, 2, 1))), "has a step"
+        lambda: changed(maxpool=Function(lambda x: torch.nn.functional.max_pool2d(x, 3, 2, 1))), "a step"
     ),
     "a shortcut by slices": (lambda: changed(**{"layer4.0.downsample": shortcut_by_slices}), "fails on an image"),
     "squeeze and excitation": (lambda: changed(**{"layer4.1.bn2": squeeze}), "another function"),
