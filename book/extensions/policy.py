@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from html import unescape
 from pathlib import Path
 
@@ -36,17 +37,25 @@ def source(code: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
 
 
-def policy_of(html: str) -> str:
-    """The policy under which a page works as it was built and does nothing else."""
+def handlers_in(html: str) -> list[str]:
+    """The inline handlers of a page."""
+    return [unescape(code) for code in HANDLER.findall(SCRIPT.sub("", html))]
+
+
+def policy_of(html: str, others: Iterable[str] = ()) -> str:
+    """The policy under which a page works as it was built and does nothing else.
+
+    `others` are handlers of pages that it reads: the search page parses them under its own policy.
+    """
     inline = [code for about, code in SCRIPT.findall(html) if "src=" not in about and "json" not in about]
-    handlers = [unescape(code) for code in HANDLER.findall(SCRIPT.sub("", html))]
+    handlers = [*handlers_in(html), *others]
     allowed = ["'self'", "'wasm-unsafe-eval'", *(["'unsafe-hashes'"] if handlers else [])]
     allowed += dict.fromkeys(source(code) for code in [*inline, *handlers])
     return "; ".join([f"script-src {' '.join(allowed)}", *(f"{name} {value}" for name, value in RULES.items())])
 
 
-def protected(html: str) -> str:
-    """The page with its policy, before anything that it loads; a page that has one stays as it is.
+def protected(html: str, others: Iterable[str] = ()) -> str:
+    """The page with its policy (`policy_of`), before anything that it loads; a page that has one stays as it is.
 
     Raises:
         ValueError: the page does not say which characters it is written in, after which the policy stands.
@@ -55,16 +64,17 @@ def protected(html: str) -> str:
         return html
     if not (charset := CHARSET.search(html)):
         raise ValueError("a page without <meta charset> has no place for its policy")
-    return f'{html[: charset.end()]}\n{HEAD} content="{policy_of(html)}">{html[charset.end() :]}'
+    return f'{html[: charset.end()]}\n{HEAD} content="{policy_of(html, others)}">{html[charset.end() :]}'
 
 
 def protect(site: Path) -> None:
     """Give every page below a folder its policy."""
-    for page in site.rglob("*.html"):
-        if "_static" not in page.relative_to(site).parts:
-            text = page.read_text(encoding="utf-8")
-            if (guarded := protected(text)) != text:
-                page.write_text(guarded, encoding="utf-8")
+    pages = [page for page in site.rglob("*.html") if "_static" not in page.relative_to(site).parts]
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    handlers = sorted({code for text in texts.values() for code in handlers_in(text)})
+    for page, text in texts.items():
+        if (guarded := protected(text, handlers if page.name == "search.html" else ())) != text:
+            page.write_text(guarded, encoding="utf-8")
 
 
 def setup(app) -> dict:
