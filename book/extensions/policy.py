@@ -42,6 +42,11 @@ def handlers_in(html: str) -> list[str]:
     return [unescape(code) for code in HANDLER.findall(SCRIPT.sub("", html))]
 
 
+def read_by(name: str, pages: Iterable[str]) -> list[str]:
+    """The handlers of all pages, for the search page, which reads them; none for every other page."""
+    return sorted({code for page in pages for code in handlers_in(page)}) if name == "search.html" else []
+
+
 def policy_of(html: str, others: Iterable[str] = ()) -> str:
     """The policy under which a page works as it was built and does nothing else.
 
@@ -71,9 +76,8 @@ def protect(site: Path) -> None:
     """Give every page below a folder its policy."""
     pages = [page for page in site.rglob("*.html") if "_static" not in page.relative_to(site).parts]
     texts = {page: page.read_text(encoding="utf-8") for page in pages}
-    handlers = sorted({code for text in texts.values() for code in handlers_in(text)})
     for page, text in texts.items():
-        if (guarded := protected(text, handlers if page.name == "search.html" else ())) != text:
+        if (guarded := protected(text, read_by(page.name, texts.values()))) != text:
             page.write_text(guarded, encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -91,10 +92,10 @@ def resolve(site: Path, page: Path, address: str) -> Path:
     return target / "index.html" if target.is_dir() else target
 
 
-def policy_problems(name: str, text: str) -> list[str]:
+def policy_problems(name: str, text: str, others: Iterable[str] = ()) -> list[str]:
     if policy.HEAD not in text:
         return [f"{name}: no Content-Security-Policy"]
-    if f'{policy.HEAD} content="{policy.policy_of(text)}">' not in text:
+    if f'{policy.HEAD} content="{policy.policy_of(text, others)}">' not in text:
         return [f"{name}: its Content-Security-Policy does not fit its scripts"]
     return []
 
@@ -167,7 +168,7 @@ def site_problems(site: Path) -> list[str]:
             problems.append(f"{name}: {size:,} bytes of HTML, at most {MAX_HTML_BYTES:,}")
         if not page.leads_to and path.name not in GENERATED and page.words < MIN_WORDS:
             problems.append(f"{name}: the page is empty ({page.words} words)")
-        problems += policy_problems(str(name), texts[path])
+        problems += policy_problems(str(name), texts[path], policy.read_by(path.name, texts.values()))
         problems += image_problems(str(name), page)
         problems += link_problems(site, path, page, pages)
         problems += resource_problems(site, path, page)

@@ -130,3 +130,9 @@ def test_the_built_site_works_under_another_folder(built, tmp_path):
         page = check.Page(path.read_text(encoding="utf-8"))
         absolute = [a for a in page.links + page.resources if a.startswith("/")]
         assert all(a.startswith(urlsplit(SITE).path) for a in absolute) if path.name == "404.html" else not absolute
+
+
+def test_only_the_search_page_allows_the_handlers_of_the_pages_that_it_reads():
+    pages = ['<p onclick="one()">', '<p onclick="two()">', "<p>"]
+    assert policy.read_by("search.html", pages) == ["one()", "two()"] and policy.read_by("a.html", pages) == []
+    assert policy.source("two()") in policy.policy_of(pages[0], policy.read_by("search.html", pages))
