@@ -68,8 +68,8 @@ def weights_named(weights: str | None, arch: str | None) -> str:
     if weights == "released" and arch is None:
         raise ValueError("--weights released needs --arch, for instance --arch drn_c_26")
     if weights == "":
-        raise ValueError("--weights is empty: name a file, a shipped network or a released one")
-    return SHIPPED.format(arch) if weights is None else weights
+        raise ValueError("the name of the weights is empty: give a file, a shipped network or 'released'")
+    return weights or SHIPPED.format(arch)
 
 
 def require_weights(weights: str | None, arch: str | None) -> str:

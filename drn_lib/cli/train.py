@@ -83,13 +83,13 @@ def _train(options: argparse.Namespace) -> None:
         train_set, scored_set = (
             open_dataset(plan.dataset, part, options.root, **plan.dataset_options) for part in ("train", scored)
         )
-        require_same_classes(train_set, scored_set)
         distributed.join(how.device)
         common = plan, options.arch, options.seed
         if plan.reads_files:
             torch.backends.cudnn.benchmark = True  # every batch has one size: the fastest algorithm is looked for once
             trained = train_from_files(*common, train_set, scored_set, options.dilation_rule, how)
         else:
+            require_same_classes(train_set, scored_set)  # the arrays of `train` have no names of classes
             pairs = train_set.arrays(), len(train_set.classes), scored_set.arrays()
             trained = train(*common, *pairs, Init(options.dilation_rule), how)
         _finish(options, how, save)

@@ -87,15 +87,10 @@ def p_adjusted(study: str, left: str, right: str, outcome: str) -> float | None:
     """Holm's p of left minus right over its planned family; None where no family of the study's plan names it."""
     plan = plans.find_plan(study)
     for name, contrasts in plan.families.items() if plan else ():
-        for row in judged(study, name, contrasts) if _names(contrasts, left, right, outcome) else ():
-            if _names((row.contrast,), left, right, outcome):
-                return row.p_adjusted
+        for place, one in enumerate(contrasts):
+            if one.beside is None and (one.left, one.right, one.outcome) == (left, right, outcome):
+                return judged(study, name, contrasts)[place].p_adjusted
     return None
-
-
-def _names(contrasts: tuple[Contrast, ...], left: str, right: str, outcome: str) -> bool:
-    sides = left, right, outcome
-    return any(one.beside is None and (one.left, one.right, one.outcome) == sides for one in contrasts)
 
 
 def judged(study: str, family: str, contrasts: tuple[Contrast, ...], root: Path | None = None) -> list[Row]:

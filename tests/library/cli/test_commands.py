@@ -120,8 +120,8 @@ PIXELS = ["train-segmentation", "--out", "unused", "--arch", "drn_d_22"]
     ("arguments", "says"),
     [
         (["data", "no-such-set"], "no dataset 'no-such-set'"),
-        (["evaluate", "", "--arch", "resnet_18"], "--weights is empty"),
-        (["localize", "a.jpg", "--arch", "resnet_18", "--weights", ""], "--weights is empty"),
+        (["evaluate", "", "--arch", "resnet_18"], "the name of the weights is empty"),
+        (["localize", "a.jpg", "--arch", "resnet_18", "--weights", ""], "the name of the weights is empty"),
         (["data", "cityscapes", "--root", "no-such-folder"], "cityscapes"),
         ([*TRAIN, "drn_x", "--recipe", "shapes-live", "--epochs", "1"], "drn_x"),
         ([*TRAIN, "drn_c_26", "--recipe", "none"], "there is no recipe 'none'"),
@@ -165,16 +165,31 @@ def test_a_network_that_no_file_can_hold_is_not_trained(more, says, tmp_path, mo
     assert says in capsys.readouterr().err
 
 
-def test_other_classes_in_the_validation_folder_are_refused_before_training(tmp_path, monkeypatch, capsys):
-    for part, names in (("train", "ab"), ("val", "ac")):
-        for name in names:
-            folder = tmp_path / "set" / part / name
-            folder.mkdir(parents=True)
-            Image.new("RGB", (64, 64)).save(folder / "one.png")
+@pytest.fixture
+def folders(tmp_path):
+    """Makes a set of photographs with these classes in its two parts; gives the command that trains on it."""
+
+    def make(train, val):
+        for part, names in (("train", train), ("val", val)):
+            for name in names:
+                folder = tmp_path / "set" / part / name
+                folder.mkdir(parents=True)
+                Image.new("RGB", (64, 64)).save(folder / "one.png")
+        command = ["train", "--recipe", "shapes-live", "--set", "dataset=imagenet", "--root", str(tmp_path / "set")]
+        return [*command, "--arch", "resnet_18", "--epochs", "1", "--out", str(tmp_path / "run")]
+
+    return make
+
+
+def test_other_classes_in_the_validation_folder_are_refused_before_training(folders, monkeypatch, capsys):
     monkeypatch.setattr("drn_lib.training.train", lambda *_: pytest.fail("it was trained"))
-    command = ["train", "--recipe", "shapes-live", "--set", "dataset=imagenet", "--root", str(tmp_path / "set")]
-    assert main([*command, "--arch", "resnet_18", "--epochs", "1", "--out", str(tmp_path / "run")]) == 1
+    assert main(folders("ab", "ac")) == 1
     assert "different classes" in capsys.readouterr().err
+
+
+def test_a_recipe_for_arrays_on_a_folder_of_classes_says_its_error(folders, capsys):
+    assert main(folders("ab", "ab")) == 0
+    assert "top-1 error on the val part after epoch 1: " in capsys.readouterr().out
 
 
 OUTS = [

@@ -149,3 +149,18 @@ def test_the_mark_survives_and_is_no_name(tmp_path):
     taken = set()
     names = [free_name(tmp_path, "own", [".png"], taken), free_name(tmp_path, "0001_a", [".png"], taken)]
     assert [*names, free_name(tmp_path, "OWN", [".png"], taken)] == ["own", "0001_a-2", "OWN-2"]
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    file, pixels = tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8)
+    save_picture(pixels, file)
+    before = file.read_bytes()
+
+    def full(self, path, **_):
+        path.write_bytes(before[:20])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OSError, match="a.png could not be written"):
+        save_picture(pixels + 255, file)
+    assert file.read_bytes() == before and [one.name for one in tmp_path.iterdir()] == ["a.png"]
